@@ -1,0 +1,31 @@
+# A room is a folder of src/: one static library, the sources found by name, its neighbours named once.
+
+add_library(project_options INTERFACE)
+target_compile_options(project_options INTERFACE -Wall -Wextra -Wshadow -Werror)
+target_include_directories(project_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+if(SPARSE_TRANSFORMER_SANITIZE)
+  target_compile_options(project_options INTERFACE -fsanitize=${SPARSE_TRANSFORMER_SANITIZE}
+                                                   -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(project_options INTERFACE -fsanitize=${SPARSE_TRANSFORMER_SANITIZE})
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+# add_room(NAME [TORCH] [LINKS target...])   TORCH: the room uses LibTorch, whose headers are compiled once for all.
+function(add_room name)
+  cmake_parse_arguments(ROOM "TORCH" "" "LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  if(NOT sources)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp "")
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)
+  endif()
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC project_options ${ROOM_LINKS})
+  if(ROOM_TORCH)
+    target_link_libraries(${name} PUBLIC libtorch)
+    target_precompile_headers(${name} REUSE_FROM torch_headers)
+  endif()
+endfunction()

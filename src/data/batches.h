@@ -1,0 +1,47 @@
+// Which tokens a training step or an evaluation sees.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/token_data.h"
+
+namespace sparse_transformer {
+
+/// Training sequences as a pure function of (seed, index): nothing is stored for an exact resume but the step.
+///
+/// Sequence g of the run belongs to epoch g / per_epoch(). Items: an epoch is every item once, in an order given by a
+/// keyed permutation of the epoch (a Feistel network with cycle walking: no memory). A stream: one random offset in
+/// [0, n) an epoch, then windows of n without overlap, permuted likewise; per_epoch() is the number of windows that
+/// fit behind every offset, max(1, floor(size / n) - 1).
+class TrainingSequences {
+ public:
+  /// Throws UserError when the split is shorter than one sequence (names source, size and n).
+  TrainingSequences(const DataSet& data, std::int64_t sequence_length, std::uint64_t seed);
+
+  std::int64_t per_epoch() const { return per_epoch_; }
+  /// Where sequence g starts in the training split.
+  std::int64_t offset(std::int64_t g) const;
+  /// The sequences g … g + count - 1, one after another: [count, n].
+  std::vector<std::uint8_t> read(std::int64_t first, std::int64_t count) const;
+
+ private:
+  const Tokens& tokens_;
+  std::int64_t length_, item_size_, per_epoch_;
+  std::uint64_t seed_;
+};
+
+/// A stretch of a split to score: tokens [begin, end) are read, and of these [score_from, end) are counted.
+struct EvaluationWindow {
+  std::int64_t begin, end, score_from;
+};
+
+/// Windows that count every token of a split exactly once. Items: each item. A stream with min_context = 0: windows of
+/// n without overlap, the last one shorter; with min_context = M: windows that advance by n - M, so that every token
+/// but the first M has at least M tokens before it (paper §7.2, table 3).
+/// `limit` > 0 keeps only the first that many windows.
+std::vector<EvaluationWindow> evaluation_windows(const Tokens& tokens, std::int64_t item_size,
+                                                 std::int64_t sequence_length,
+                                                 std::int64_t min_context, std::int64_t limit = 0);
+
+}  // namespace sparse_transformer
