@@ -135,6 +135,10 @@ class Reader final : public FieldVisitor {
   /// The nearest name in the same section, or else the setting of just this name in another
   /// section.
   std::string suggestion(const std::string& prefix, const std::string& name) const {
+    if (const std::size_t dot = name.find('.'); dot != std::string::npos) {
+      return " (in a file, '" + name.substr(dot + 1) + ":' stands below '" + name.substr(0, dot) +
+             ":')";
+    }
     std::vector<std::string> siblings, elsewhere;
     for (const Known& known : known_) {
       const std::size_t start = known.key.rfind('.') + 1;  // npos + 1 = 0
