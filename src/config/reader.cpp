@@ -119,17 +119,26 @@ class Reader final : public FieldVisitor {
 
   void collect_unknown(const ConfigNode& section, const std::string& prefix,
                        std::string& problems) const {
+    if (section.kind != Kind::kMap) return;
     for (const ConfigNode& child : section.children) {
       const std::string key = prefix + child.key;
-      const auto known = std::find_if(known_.begin(), known_.end(),
-                                      [&](const Known& one) { return one.key == key; });
-      if (known == known_.end()) {
+      const Known* known = find_known(prefix, child.key);
+      if (known == nullptr) {
         problems += (problems.empty() ? "" : "; ") + child.origin + ": " + one_line(key) +
                     ": unknown setting" + suggestion(prefix, child.key);
       } else if (known->is_section) {
         collect_unknown(child, key + ".", problems);
       }
     }
+  }
+
+  /// A name with a dot is never known, although "a" + "." + "b.c" looks like a setting's key.
+  const Known* find_known(const std::string& prefix, const std::string& name) const {
+    if (name.find('.') != std::string::npos) return nullptr;
+    const auto known = std::find_if(known_.begin(), known_.end(), [&](const Known& candidate) {
+      return candidate.key == prefix + name;
+    });
+    return known == known_.end() ? nullptr : &*known;
   }
 
   /// The nearest name in the same section, or else the setting of just this name in another

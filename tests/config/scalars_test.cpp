@@ -79,7 +79,7 @@ TEST(Scalars, WordsAreQuotedUnlessEveryReaderTakesThemForText) {
   for (const char* text :
        {"",    "no",   "Off", "y",   "null",  "~",      "12", "1e5", ".5", "-1", "+1", "../x",
         "a b", "a: b", "#a",  "[a]", "12:30", "cuda:0", "*a", "&a",  "!a", "é",  "="}) {
-    EXPECT_EQ(yaml_word(text), "\"" + std::string(text) + "\"");
+    EXPECT_EQ(yaml_word(text), std::string(1, '"').append(text) + '"');
   }
   EXPECT_EQ(yaml_word("a\"\\\n\x01"), R"("a\"\\\n\x01")");
 }
