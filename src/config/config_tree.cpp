@@ -20,6 +20,19 @@ using Kind = ConfigNode::Kind;
 
 constexpr std::size_t kLargestFile = std::size_t{1} << 20;
 
+/// Names with a dot between each two.
+bool is_dotted(const std::string& key) {
+  return !key.empty() && key.front() != '.' && key.back() != '.' &&
+         key.find("..") == std::string::npos;
+}
+
+template <typename Children>
+auto* find_child(Children& children, std::string_view name) {
+  const auto child = std::find_if(children.begin(), children.end(),
+                                  [name](const ConfigNode& node) { return node.key == name; });
+  return child == children.end() ? nullptr : &*child;
+}
+
 /// Whether yaml-cpp can be trusted with it: it takes byte 4 for the end of the file.
 bool is_text(const std::string& content) {
   return std::none_of(content.begin(), content.end(), [](char letter) {
@@ -65,16 +78,15 @@ ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
 ConfigNode load_bases(ConfigNode& map, std::vector<std::string>& being_read) {
   ConfigNode merged;
   merged.kind = Kind::kMap;
-  const auto base = std::find_if(map.children.begin(), map.children.end(),
-                                 [](const ConfigNode& child) { return child.key == "base"; });
-  if (base == map.children.end()) return merged;
+  const ConfigNode* base = map.find("base");
+  if (base == nullptr) return merged;
   std::vector<std::string> paths;
   const std::string prefix = base->origin + ": base: ";
   if (!read_paths(*base, paths)) {
     throw UserError(prefix + "got " + shown(*base) + ", expected " + paths_in_words());
   }
   for (const std::string& path : paths) merge(merged, load_over_bases(path, prefix, being_read));
-  map.children.erase(base);
+  std::erase_if(map.children, [](const ConfigNode& child) { return child.key == "base"; });
   return merged;
 }
 
@@ -96,10 +108,10 @@ ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
 
 }  // namespace
 
+ConfigNode* ConfigNode::find(std::string_view name) { return find_child(children, name); }
+
 const ConfigNode* ConfigNode::find(std::string_view name) const {
-  const auto child = std::find_if(children.begin(), children.end(),
-                                  [name](const ConfigNode& node) { return node.key == name; });
-  return child == children.end() ? nullptr : &*child;
+  return find_child(children, name);
 }
 
 void merge(ConfigNode& below, ConfigNode above) {
@@ -110,8 +122,8 @@ void merge(ConfigNode& below, ConfigNode above) {
   }
   below.origin = above.origin;
   for (ConfigNode& child : above.children) {
-    if (const ConfigNode* same = below.find(child.key)) {
-      merge(const_cast<ConfigNode&>(*same), std::move(child));
+    if (ConfigNode* same = below.find(child.key)) {
+      merge(*same, std::move(child));
     } else {
       below.children.push_back(std::move(child));
     }
@@ -130,7 +142,7 @@ ConfigNode load_text(const std::string& text, const std::string& origin) {
 ConfigNode load_override(const std::string& assignment) {
   const std::string origin = "--set " + one_line(assignment);
   const std::size_t equals = assignment.find('=');
-  if (equals == std::string::npos || equals == 0) {
+  if (equals == std::string::npos || !is_dotted(assignment.substr(0, equals))) {
     throw UserError(origin + ": expected KEY=VALUE, such as --set training.steps=1000");
   }
   std::string key = assignment.substr(0, equals);

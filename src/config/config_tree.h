@@ -20,13 +20,14 @@ struct ConfigNode {
 
   /// The child of that name, or nullptr.
   const ConfigNode* find(std::string_view name) const;
+  ConfigNode* find(std::string_view name);
 };
 
 /// Where a YAML text comes from.
 struct YamlSource {
-  std::string name;       // a file's path, or "--set key=value"
-  bool has_lines = true;  // whether origins name the line too
-  std::string folder;     // where its relative paths start
+  std::string name;         // a file's path, or "--set key=value"
+  bool has_lines = true;    // whether origins name the line too
+  std::string folder = {};  // where its relative paths start
 };
 
 /// Parses one document. Aliases are expanded; an empty text is a null node.

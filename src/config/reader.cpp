@@ -119,11 +119,11 @@ class Reader final : public FieldVisitor {
 
   void collect_unknown(const ConfigNode& section, const std::string& prefix,
                        std::string& problems) const {
+    if (section.kind != Kind::kMap) return;
     for (const ConfigNode& child : section.children) {
       const std::string key = prefix + child.key;
-      const auto known = std::find_if(known_.begin(), known_.end(),
-                                      [&](const Known& one) { return one.key == key; });
-      if (known == known_.end()) {
+      const Known* known = find_known(prefix, child.key);
+      if (known == nullptr) {
         problems += (problems.empty() ? "" : "; ") + child.origin + ": " + one_line(key) +
                     ": unknown setting" + suggestion(prefix, child.key);
       } else if (known->is_section) {
@@ -132,9 +132,22 @@ class Reader final : public FieldVisitor {
     }
   }
 
+  /// A name with a dot is never known, although "a" + "." + "b.c" looks like a setting's key.
+  const Known* find_known(const std::string& prefix, const std::string& name) const {
+    if (name.find('.') != std::string::npos) return nullptr;
+    const auto known = std::find_if(known_.begin(), known_.end(), [&](const Known& candidate) {
+      return candidate.key == prefix + name;
+    });
+    return known == known_.end() ? nullptr : &*known;
+  }
+
   /// The nearest name in the same section, or else the setting of just this name in another
   /// section.
   std::string suggestion(const std::string& prefix, const std::string& name) const {
+    if (const std::size_t dot = name.find('.'); dot != std::string::npos) {
+      return " (in a file, '" + name.substr(dot + 1) + ":' stands below '" + name.substr(0, dot) +
+             ":')";
+    }
     std::vector<std::string> siblings, elsewhere;
     for (const Known& known : known_) {
       const std::size_t start = known.key.rfind('.') + 1;  // npos + 1 = 0
