@@ -9,12 +9,14 @@
 
 namespace sparse_transformer {
 
-/// Training sequences as a pure function of (seed, index): nothing is stored for an exact resume but the step.
+/// Training sequences as a pure function of (seed, index): nothing is stored for an exact resume
+/// but the step.
 ///
-/// Sequence g of the run belongs to epoch g / per_epoch(). Items: an epoch is every item once, in an order given by a
-/// keyed permutation of the epoch (a Feistel network with cycle walking: no memory). A stream: one random offset in
-/// [0, n) an epoch, then windows of n without overlap, permuted likewise; per_epoch() is the number of windows that
-/// fit behind every offset, max(1, floor(size / n) - 1).
+/// Sequence g of the run belongs to epoch g / per_epoch(). Items: an epoch is every item once, in
+/// an order given by a keyed permutation of the epoch (a Feistel network with cycle walking: no
+/// memory). A stream: one random offset in [0, n) an epoch, then windows of n without overlap,
+/// permuted likewise; per_epoch() is the number of windows that fit behind every offset, max(1,
+/// floor(size / n) - 1).
 class TrainingSequences {
  public:
   /// Throws UserError when the split is shorter than one sequence (names source, size and n).
@@ -32,15 +34,16 @@ class TrainingSequences {
   std::uint64_t seed_;
 };
 
-/// A stretch of a split to score: tokens [begin, end) are read, and of these [score_from, end) are counted.
+/// A stretch of a split to score: tokens [begin, end) are read, and of these [score_from, end) are
+/// counted.
 struct EvaluationWindow {
   std::int64_t begin, end, score_from;
 };
 
-/// Windows that count every token of a split exactly once. Items: each item. A stream with min_context = 0: windows of
-/// n without overlap, the last one shorter; with min_context = M: windows that advance by n - M, so that every token
-/// but the first M has at least M tokens before it (paper §7.2, table 3).
-/// `limit` > 0 keeps only the first that many windows.
+/// Windows that count every token of a split exactly once. Items: each item. A stream with
+/// min_context = 0: windows of n without overlap, the last one shorter; with min_context = M:
+/// windows that advance by n - M, so that every token but the first M has at least M tokens before
+/// it (paper §7.2, table 3). `limit` > 0 keeps only the first that many windows.
 std::vector<EvaluationWindow> evaluation_windows(const Tokens& tokens, std::int64_t item_size,
                                                  std::int64_t sequence_length,
                                                  std::int64_t min_context, std::int64_t limit = 0);

@@ -55,10 +55,10 @@ DataSet open_bytes(const DataSettings& settings) {
   const auto valid_paths = split_paths(settings.split.valid);
   const auto test_paths = split_paths(settings.split.test);
   data.train = bytes->slice(0, valid_begin);
-  data.valid = valid_paths.empty() ? bytes->slice(valid_begin, test_begin)
-                                   : open_paths(valid_paths, unit);
-  data.test = test_paths.empty() ? bytes->slice(test_begin, bytes->size())
-                                 : open_paths(test_paths, unit);
+  data.valid =
+      valid_paths.empty() ? bytes->slice(valid_begin, test_begin) : open_paths(valid_paths, unit);
+  data.test =
+      test_paths.empty() ? bytes->slice(test_begin, bytes->size()) : open_paths(test_paths, unit);
   return data;
 }
 

@@ -6,9 +6,9 @@
 
 namespace sparse_transformer {
 
-/// The bytes of all files that settings.path names (folders and archives in sorted order), one after
-/// another, mapped in place. Cut in order: training first, then validation, test last; a split with
-/// paths of its own is all of those.
+/// The bytes of all files that settings.path names (folders and archives in sorted order), one
+/// after another, mapped in place. Cut in order: training first, then validation, test last; a
+/// split with paths of its own is all of those.
 ///
 /// With settings.shape the bytes are pictures of that shape (interleaved channels, raster order),
 /// and splits count pictures.

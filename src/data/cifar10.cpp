@@ -22,9 +22,9 @@ namespace {
 constexpr std::int64_t kPixels = std::int64_t{32} * 32;
 constexpr std::int64_t kItem = 3 * kPixels;
 constexpr std::size_t kRecord = 1 + kItem;
-constexpr std::array<std::string_view, 5> kTrainingFiles = {
-    "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-    "data_batch_5.bin"};
+constexpr std::array<std::string_view, 5> kTrainingFiles = {"data_batch_1.bin", "data_batch_2.bin",
+                                                            "data_batch_3.bin", "data_batch_4.bin",
+                                                            "data_batch_5.bin"};
 constexpr std::string_view kTestFile = "test_batch.bin";
 constexpr std::uint64_t kValidationKey = 10;  // any number, but for ever the same
 
@@ -60,7 +60,8 @@ std::vector<Record> records_of(const Files& files, std::string_view name,
   for (const InputFile& file : files) {
     if (std::filesystem::path(file.name).filename() == name) {
       if (found != nullptr) {
-        throw UserError(source + ": there are two: " + found->name + " and " + file.name);
+        throw UserError(source + ": there are two: " + found->name + " and " + file.name +
+                        "; name the folder or archive of one of them");
       }
       found = &file;
     }
@@ -71,7 +72,10 @@ std::vector<Record> records_of(const Files& files, std::string_view name,
                     "data_batch_5.bin and test_batch.bin");
   }
   const std::span<const std::byte> bytes = found->bytes;
-  if (bytes.empty() || bytes.size() % kRecord != 0) {
+  if (bytes.empty()) {
+    throw UserError(found->name + ": empty");
+  }
+  if (bytes.size() % kRecord != 0) {
     throw UserError(found->name + ": cut: " + std::to_string(bytes.size()) +
                     " bytes are not a whole number of records of " + std::to_string(kRecord));
   }
@@ -97,9 +101,7 @@ const std::vector<std::int64_t>& cifar10_shape() {
 DataSet open_cifar10(const DataSettings& settings) {
   DataSet data;
   data.source = "cifar10 " + paths_text(settings.path);
-  if (!split_paths(settings.split.valid).empty() || !split_paths(settings.split.test).empty()) {
-    throw SettingError("data.split", "got paths, expected a share or a count for cifar10");
-  }
+  refuse_split_paths(settings.split, "cifar10");
   const auto files = std::make_shared<const Files>(open_inputs(settings.path));
   std::vector<Record> training;
   for (const std::string_view name : kTrainingFiles) {

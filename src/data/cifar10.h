@@ -14,8 +14,8 @@ namespace sparse_transformer {
 /// 32, 32, 3.
 const std::vector<std::int64_t>& cifar10_shape();
 
-/// data_batch_1.bin … data_batch_5.bin and test_batch.bin, in a folder or an archive, mapped. Tokens
-/// are red, green, blue of one pixel after another, row by row; labels are not used.
+/// data_batch_1.bin … data_batch_5.bin and test_batch.bin, in a folder or an archive, mapped.
+/// Tokens are red, green, blue of one pixel after another, row by row; labels are not used.
 ///
 /// Test is test_batch. Validation is 0.04 of the training pictures unless settings.split.valid says
 /// otherwise: those that a fixed keyed permutation of the pictures (permutation.h) puts first, so

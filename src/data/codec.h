@@ -16,9 +16,9 @@ namespace sparse_transformer {
 std::string_view sample_extension(const TokenFormat& format);
 
 /// The file of one or more samples, any of which may be unfinished (a prefix of its tokens).
-/// Pictures: one alone is its own pixels; several are a roughly square grid, each at least 64 pixels
-/// high or wide by a whole factor of enlargement; missing pixels are grey. Sound: one after another
-/// with 0.2 s of silence between. Bytes: one as it is; several, each below a line
+/// Pictures: one alone is its own pixels; several are a roughly square grid, each at least 64
+/// pixels high or wide by a whole factor of enlargement; missing pixels are grey. Sound: one after
+/// another with 0.2 s of silence between. Bytes: one as it is; several, each below a line
 /// "---- sample K ----".
 /// `text` goes into the file where the format has room for it (PNG text chunks, WAV comment).
 std::vector<std::byte> encode_samples(const TokenFormat& format,

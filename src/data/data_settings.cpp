@@ -22,45 +22,51 @@ constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"
 
 void check_shape(const std::vector<std::int64_t>& shape) {
   if (shape.size() != 3 || (shape[2] != 1 && shape[2] != 3)) {
-    throw SettingError("data.shape", "got " + shape_text(shape) +
-                                         ", expected [height, width, channels] with 1 or 3 channels");
+    throw SettingError(
+        "data.shape",
+        "got " + shape_text(shape) + ", expected [height, width, channels] with 1 or 3 channels");
   }
 }
 
 }  // namespace
 
 void SplitSettings::describe(FieldVisitor& visit) {
-  visit.field("valid", valid,
-              "validation: below 1 a share, else a count (bytes of a stream, or items), or paths of "
-              "its own (bytes only); [] = 0.05, or 0.04 of cifar10's training images; packed has its "
-              "own",
-              at_least(0.0));
+  visit.field(
+      "valid", valid,
+      "validation: below 1 a share, else a count (bytes of a stream, or items), or paths of "
+      "its own (bytes only); [] = 0.05, or 0.04 of cifar10's training images; packed has its "
+      "own",
+      at_least(0.0));
   visit.field("test", test,
               "test, likewise; [] = 0.05; cifar10 always has test_batch.bin, packed its own",
               at_least(0.0));
 }
 
 void GeneratedSettings::describe(FieldVisitor& visit) {
-  visit.choice("kind", kind, kGeneratedKinds,
-               "pictures of simple shapes (data.shape), or tunes of a few notes, 4 kHz 8-bit mu-law "
-               "(data.sequence tokens each)");
+  visit.choice(
+      "kind", kind, kGeneratedKinds,
+      "pictures of simple shapes (data.shape), or tunes of a few notes, 4 kHz 8-bit mu-law "
+      "(data.sequence tokens each)");
   visit.field("items", items, "how many, over all splits", between<std::int64_t>(1, 1'000'000'000));
   visit.field("seed", seed, "another seed gives other pictures or tunes");
 }
 
 void DataSettings::describe(FieldVisitor& visit) {
-  visit.choice("source", source, kSources,
-               "bytes: any files; cifar10: its binary format; generated: made by the program; packed: "
-               "a file from `prepare`");
-  visit.paths("path", path,
-              "a file, a folder, an archive (.tar.gz, .zip), a compressed file (.xz, .gz), or a list "
-              "of them");
+  visit.choice(
+      "source", source, kSources,
+      "bytes: any files; cifar10: its binary format; generated: made by the program; packed: "
+      "a file from `prepare`");
+  visit.paths(
+      "path", path,
+      "a file, a folder, an archive (.tar.gz, .zip), a compressed file (.xz, .gz), or a list "
+      "of them");
   visit.field("sequence", sequence, "tokens a sequence; follows from the shape of pictures",
               at_least<std::int64_t>(1));
-  visit.field("shape", shape,
-              "height, width, channels of pictures; implied by cifar10; [] = no pictures (generated "
-              "pictures: 16, 16, 3)",
-              between<std::int64_t>(1, 65536));
+  visit.field(
+      "shape", shape,
+      "height, width, channels of pictures; implied by cifar10; [] = no pictures (generated "
+      "pictures: 16, 16, 3)",
+      between<std::int64_t>(1, 65536));
   visit.section("split", split, "what is kept from training, to validate and to test");
   visit.section("generated", generated, "what the source `generated` makes");
 }
@@ -93,8 +99,8 @@ std::int64_t DataSettings::sequence_length() const {
     }
     return *sequence;
   }
-  const std::int64_t pixels = std::accumulate(pictures.begin(), pictures.end(), std::int64_t{1},
-                                              std::multiplies<>());
+  const std::int64_t pixels =
+      std::accumulate(pictures.begin(), pictures.end(), std::int64_t{1}, std::multiplies<>());
   if (sequence && *sequence != pixels) {
     throw SettingError("data.sequence", "got " + std::to_string(*sequence) + ", but pictures of " +
                                             shape_text(pictures) + " have " +
@@ -108,10 +114,14 @@ DataSet open_data(const DataSettings& settings) {
     throw SettingError("data.path", "missing; expected a file, a folder or a list of them");
   }
   switch (settings.source) {
-    case DataSource::kBytes: return open_bytes(settings);
-    case DataSource::kCifar10: return open_cifar10(settings);
-    case DataSource::kGenerated: return open_generated(settings);
-    case DataSource::kPacked: return open_packed(settings);
+    case DataSource::kBytes:
+      return open_bytes(settings);
+    case DataSource::kCifar10:
+      return open_cifar10(settings);
+    case DataSource::kGenerated:
+      return open_generated(settings);
+    case DataSource::kPacked:
+      return open_packed(settings);
   }
   throw std::logic_error("data source " + std::to_string(static_cast<int>(settings.source)));
 }

@@ -47,7 +47,10 @@ using Colour = std::array<std::uint8_t, 4>;
 constexpr std::array<Colour, 2> kBackgrounds = {
     {{16, 16, 48, 16}, {240, 240, 224, 240}}};  // night, paper
 constexpr std::array<Colour, 5> kColours = {
-    {{224, 48, 48, 80}, {48, 176, 80, 112}, {64, 112, 240, 144}, {240, 192, 32, 176},
+    {{224, 48, 48, 80},
+     {48, 176, 80, 112},
+     {64, 112, 240, 144},
+     {240, 192, 32, 176},
      {192, 80, 208, 208}}};  // red, green, blue, yellow, violet
 
 enum class Figure { kDisc, kSquare, kTriangle, kRing };
@@ -75,10 +78,14 @@ struct PlacedFigure {
     }
     const std::int64_t distance2 = down * down + right * right;
     switch (figure) {
-      case Figure::kDisc: return distance2 <= size * size;
-      case Figure::kSquare: return true;
-      case Figure::kTriangle: return 2 * std::abs(right) <= down + size;
-      case Figure::kRing: return distance2 <= size * size && 4 * distance2 >= size * size;
+      case Figure::kDisc:
+        return distance2 <= size * size;
+      case Figure::kSquare:
+        return true;
+      case Figure::kTriangle:
+        return 2 * std::abs(right) <= down + size;
+      case Figure::kRing:
+        return distance2 <= size * size && 4 * distance2 >= size * size;
     }
     return false;
   }
@@ -86,9 +93,11 @@ struct PlacedFigure {
 
 PlacedFigure place_figure(Dice& dice, std::span<const std::int64_t> shape) {
   const std::int64_t side = std::min(shape[0], shape[1]);
-  PlacedFigure placed = {.figure = dice.any_of(kFigures), .colour = dice.any_of(kColours),
-                         .row = 0, .column = 0,
-                         .radius = dice.between((side + 4) / 5, (side + 2) / 4)};
+  PlacedFigure placed = {.figure = dice.any_of(kFigures),
+                         .colour = dice.any_of(kColours),
+                         .row = 0,
+                         .column = 0,
+                         .radius = dice.between((side + 4) / 6, (side + 2) / 4)};
   placed.row = dice.between(placed.radius, shape[0] - placed.radius);
   placed.column = dice.between(placed.radius, shape[1] - placed.radius);
   return placed;
@@ -102,8 +111,8 @@ constexpr std::int64_t kLoudness = 16000;
 
 class GeneratedItems : public ItemTokens {
  public:
-  GeneratedItems(std::int64_t first, std::int64_t count, std::int64_t item_size,
-                 std::uint64_t seed, std::vector<std::int64_t> shape)
+  GeneratedItems(std::int64_t first, std::int64_t count, std::int64_t item_size, std::uint64_t seed,
+                 std::vector<std::int64_t> shape)
       : ItemTokens(count, item_size), first_(first), seed_(seed), shape_(std::move(shape)) {}
 
  private:
@@ -123,8 +132,9 @@ class GeneratedItems : public ItemTokens {
 void check_size(const DataSettings& settings) {
   const std::vector<std::int64_t> shape = settings.picture_shape();
   if (!shape.empty() && std::min(shape[0], shape[1]) < 8) {
-    throw SettingError("data.shape", "got " + shape_text(shape) +
-                                         ", expected at least 8 pixels a side for generated pictures");
+    throw SettingError(
+        "data.shape",
+        "got " + shape_text(shape) + ", expected at least 8 pixels a side for generated pictures");
   }
   if (shape.empty() && settings.sequence_length() < 512) {
     throw SettingError("data.sequence", "got " + std::to_string(settings.sequence_length()) +
@@ -166,7 +176,8 @@ void play_tune(std::uint64_t seed, std::int64_t index, std::span<std::uint8_t> c
     const std::int64_t length = size * (note + 1) / notes - begin;
     const std::int64_t period = dice.any_of(kPeriods);
     for (std::int64_t t = 0; t < length; ++t) {
-      const std::int64_t loudness = kLoudness * std::min(t, kAttack) / kAttack * (length - t) / length;
+      const std::int64_t loudness =
+          kLoudness * std::min(t, kAttack) / kAttack * (length - t) / length;
       const std::int64_t triangle = 2 * std::abs(2 * (t % period) - period) - period;  // ±period
       codes[static_cast<std::size_t>(begin + t)] =
           mu_law_encode(static_cast<std::int16_t>(loudness * triangle / period));
@@ -181,9 +192,7 @@ DataSet open_generated(const DataSettings& settings) {
   const auto seed = static_cast<std::uint64_t>(settings.generated.seed);
   DataSet data;
   data.source = shape.empty() ? "generated tunes" : "generated pictures";
-  if (!split_paths(settings.split.valid).empty() || !split_paths(settings.split.test).empty()) {
-    throw SettingError("data.split", "got paths, expected a share or a count for generated data");
-  }
+  refuse_split_paths(settings.split, data.source);
   const SplitCounts counts = split_counts(settings.split, settings.generated.items, data.source);
   const auto items = [&](std::int64_t first, std::int64_t count) {
     return std::make_shared<GeneratedItems>(first, count, size, seed, shape);

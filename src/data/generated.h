@@ -25,7 +25,8 @@ DataSet open_generated(const DataSettings& settings);
 void draw_picture(std::uint64_t seed, std::int64_t index, std::span<const std::int64_t> shape,
                   std::span<std::uint8_t> pixels);
 
-/// Two or three equally long notes of a scale of five, each a triangle wave that fades; µ-law codes.
+/// Two or three equally long notes of a scale of five, each a triangle wave that fades; µ-law
+/// codes.
 void play_tune(std::uint64_t seed, std::int64_t index, std::span<std::uint8_t> codes);
 
 }  // namespace sparse_transformer

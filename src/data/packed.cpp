@@ -18,7 +18,8 @@ namespace sparse_transformer {
 
 namespace {
 
-constexpr std::array<const char*, 3> kKinds = {"bytes", "picture", "sound"};  // by TokenFormat::Kind
+constexpr std::array<const char*, 3> kKinds = {"bytes", "picture",
+                                               "sound"};  // by TokenFormat::Kind
 constexpr std::int64_t kBlock = 1 << 20;
 
 Metadata format_metadata(const DataSet& data) {
@@ -85,9 +86,9 @@ std::int64_t read_item_size(const SafetensorsFile& file) {
   const std::vector<std::int64_t>& train = file.tensor("train").shape;
   for (const char* name : {"train", "valid", "test"}) {
     const StoredTensor& tensor = file.tensor(name);
-    const bool fits = tensor.type == ElementType::kUint8 && tensor.shape.size() == train.size() &&
-                      (train.size() == 1 || (train.size() == 2 && train[1] > 0 &&
-                                             tensor.shape[1] == train[1]));
+    const bool fits =
+        tensor.type == ElementType::kUint8 && tensor.shape.size() == train.size() &&
+        (train.size() == 1 || (train.size() == 2 && train[1] > 0 && tensor.shape[1] == train[1]));
     if (!fits) {
       refuse(file, "tensor " + std::string(name) + " of shape " + shape_text(tensor.shape) +
                        " is not uint8 [bytes] or [items, tokens] like the others");

@@ -23,8 +23,8 @@ namespace sparse_transformer {
 /// SettingError when settings.path is not one file or settings.shape is not the file's.
 DataSet open_packed(const DataSettings& settings);
 
-/// Writes a data set as such a file, in a few MiB of memory. `progress` is told the tokens written so
-/// far, of the total. Throws WorldError (disk full), UserError (no permission, no folder).
+/// Writes a data set as such a file, in a few MiB of memory. `progress` is told the tokens written
+/// so far, of the total. Throws WorldError (disk full), UserError (no permission, no folder).
 void pack_data(const DataSet& data, const std::filesystem::path& path,
                const std::function<void(std::int64_t done, std::int64_t total)>& progress);
 

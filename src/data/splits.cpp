@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "config/errors.h"
+#include "data/text.h"
 
 namespace sparse_transformer {
 
@@ -17,8 +18,8 @@ std::int64_t split_count(const NumberOrPaths& size, double default_share, std::i
   }
   const double number = std::get<double>(size);
   if (!(number >= 0) || (number >= 1 && number != std::floor(number)) || number > 9e15) {
-    throw SettingError(key, "got " + std::to_string(number) +
-                                ", expected a share below 1, a whole count, or paths");
+    throw SettingError(
+        key, "got " + number_text(number) + ", expected a share below 1, a whole count, or paths");
   }
   return static_cast<std::int64_t>(number < 1 ? static_cast<double>(total) * number : number);
 }
@@ -39,6 +40,12 @@ SplitCounts split_counts(const SplitSettings& split, std::int64_t total, const s
 std::vector<std::string> split_paths(const NumberOrPaths& size) {
   const auto* paths = std::get_if<std::vector<std::string>>(&size);
   return paths != nullptr ? *paths : std::vector<std::string>{};
+}
+
+void refuse_split_paths(const SplitSettings& split, const std::string& source) {
+  const std::string problem = "got paths, expected a share or a count for " + source;
+  if (!split_paths(split.valid).empty()) throw SettingError("data.split.valid", problem);
+  if (!split_paths(split.test).empty()) throw SettingError("data.split.test", problem);
 }
 
 }  // namespace sparse_transformer

@@ -28,4 +28,7 @@ SplitCounts split_counts(const SplitSettings& split, std::int64_t total, const s
 /// The paths that are a split of their own; empty where it is a share or a count.
 std::vector<std::string> split_paths(const NumberOrPaths& size);
 
+/// Throws SettingError where a split has paths, which `source` cannot use.
+void refuse_split_paths(const SplitSettings& split, const std::string& source);
+
 }  // namespace sparse_transformer

@@ -39,7 +39,8 @@ std::string DataSet::content_hash() const {
   Sha256 hash;
   std::string sizes = std::to_string(item_size);
   for (const auto* tokens : {train.get(), valid.get(), test.get()}) {
-    sizes += " " + std::to_string(tokens->size());
+    sizes += ' ';
+    sizes += std::to_string(tokens->size());
   }
   hash.update(std::as_bytes(std::span(sizes)));
   for (const auto* tokens : {train.get(), valid.get(), test.get()}) {

@@ -1,7 +1,7 @@
 // Tokens as the model sees them: bytes in three splits, without LibTorch.
 //
-// A data set is either a stream (text, sound: any n consecutive bytes are a sequence) or items (pictures, tunes: every
-// item is one sequence of n bytes).
+// A data set is either a stream (text, sound: any n consecutive bytes are a sequence) or items
+// (pictures, tunes: every item is one sequence of n bytes).
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,14 @@ struct TokenFormat {
   enum class Kind { kBytes, kPicture, kSound };
   Kind kind = Kind::kBytes;
   std::vector<std::int64_t> shape;  // pictures: height, width, channels (1 or 3); else empty
-  std::int64_t sample_rate = 0;     // sound: tokens a second, each an 8-bit µ-law sample (G.711); else 0
+  std::int64_t sample_rate =
+      0;  // sound: tokens a second, each an 8-bit µ-law sample (G.711); else 0
 
   bool operator==(const TokenFormat&) const = default;
 };
 
-/// The tokens of one split, read at any offset. Thread-safe; nothing is held in memory that could be mapped.
+/// The tokens of one split, read at any offset. Thread-safe; nothing is held in memory that could
+/// be mapped.
 class Tokens {
  public:
   virtual ~Tokens() = default;

@@ -14,10 +14,8 @@ int table_output(int m) {
   return ((33 + 2 * (m % 16)) << segment) - 33;
 }
 
-/// G.711 table 2a: decision value x_m, where step m begins: x_0 = 0, x_1 = 1, 3, 5 … 31, 35 … 8159.
-int table_decision(int m) {
-  return m == 0 ? 0 : (table_output(m - 1) + table_output(m)) / 2;
-}
+/// G.711 table 2a: decision value x_m, where step m begins: 0, 1, 3, 5 … 31, 35 … 95, 103 … 4063 …
+int table_decision(int m) { return m == 0 ? 0 : table_output(m) - (1 << m / 16); }
 
 TEST(MuLaw, DecodesTheTableOfG711) {
   EXPECT_EQ(table_output(127), 8031);  // the table's own last value

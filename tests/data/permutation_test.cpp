@@ -20,8 +20,8 @@ std::vector<std::int64_t> all_of(std::int64_t size, std::uint64_t key) {
 }
 
 TEST(Permutation, VisitsEveryElementOnce) {
-  for (const std::int64_t size : {1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 63, 64, 65, 100, 255, 256,
-                                  257, 1000, 4095, 4096, 4097, 50000}) {
+  for (const std::int64_t size : {1,  2,  3,   4,   5,   6,   7,    8,    15,   16,   17,   63,
+                                  64, 65, 100, 255, 256, 257, 1000, 4095, 4096, 4097, 50000}) {
     for (const std::uint64_t key : {0U, 1U, 12345U}) {
       std::vector<bool> seen(static_cast<std::size_t>(size));
       for (const std::int64_t value : all_of(size, key)) {
@@ -58,7 +58,7 @@ TEST(Permutation, LooksShuffled) {
 
 TEST(Permutation, StaysTheSameForEver) {
   // Exact resume and cifar10's validation pictures rest on these numbers.
-  EXPECT_EQ(all_of(8, 1), (std::vector<std::int64_t>{}));
+  EXPECT_EQ(all_of(8, 1), (std::vector<std::int64_t>{2, 5, 4, 1, 0, 6, 7, 3}));
 }
 
 TEST(Permutation, HandlesHugeSizesAndRefusesTheImpossible) {

@@ -1,0 +1,58 @@
+#include "data/data_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "config/errors.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+using Shape = std::vector<std::int64_t>;
+
+TEST(DataSettings, SequenceIsGivenOrFollowsFromTheShape) {
+  DataSettings settings;
+  EXPECT_THAT([&] { settings.sequence_length(); },
+              ThrowsMessage<SettingError>(HasSubstr("data.sequence: missing")));
+  settings.sequence = 1024;
+  EXPECT_EQ(settings.sequence_length(), 1024);
+  EXPECT_TRUE(settings.picture_shape().empty());
+
+  settings = {};
+  settings.shape = {64, 64, 3};
+  EXPECT_EQ(settings.sequence_length(), 12288);
+  settings.sequence = 12288;
+  EXPECT_EQ(settings.sequence_length(), 12288);
+  settings.sequence = 4096;
+  EXPECT_THAT([&] { settings.sequence_length(); },
+              ThrowsMessage<SettingError>(HasSubstr("data.sequence: got 4096")));
+}
+
+TEST(DataSettings, ShapeIsImpliedByTheSource) {
+  DataSettings settings;
+  settings.source = DataSource::kCifar10;
+  EXPECT_EQ(settings.picture_shape(), (Shape{32, 32, 3}));
+  EXPECT_EQ(settings.sequence_length(), 3072);
+  settings.source = DataSource::kGenerated;
+  EXPECT_EQ(settings.picture_shape(), (Shape{16, 16, 3}));
+  settings.generated.kind = GeneratedKind::kTunes;
+  EXPECT_TRUE(settings.picture_shape().empty());
+  settings.shape = {8, 8, 1};
+  EXPECT_THROW(settings.picture_shape(), SettingError);
+}
+
+TEST(DataSettings, RefusesWhatIsNoShape) {
+  DataSettings settings;
+  for (const Shape& shape : {Shape{32}, Shape{32, 32}, Shape{32, 32, 2}, Shape{3, 32, 32, 3}}) {
+    settings.shape = shape;
+    EXPECT_THAT([&] { settings.picture_shape(); },
+                ThrowsMessage<SettingError>(HasSubstr("1 or 3 channels")));
+  }
+}
+
+}  // namespace
+}  // namespace sparse_transformer

@@ -1,0 +1,141 @@
+#include "data/packed.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "config/errors.h"
+#include "data/bytes.h"
+#include "files/safetensors.h"
+#include "tests/data/temporary_folder.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+using Bytes = std::vector<std::uint8_t>;
+
+DataSettings packed_at(const std::filesystem::path& path) {
+  DataSettings settings;
+  settings.source = DataSource::kPacked;
+  settings.path = {path.string()};
+  return settings;
+}
+
+void expect_packs_unchanged(const DataSet& data) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "packed.safetensors";
+  std::int64_t last = 0;
+  pack_data(data, path, [&](std::int64_t done, std::int64_t total) {
+    EXPECT_GT(done, last);
+    EXPECT_LE(done, total);
+    last = done;
+  });
+  EXPECT_EQ(last, data.train->size() + data.valid->size() + data.test->size());
+  const DataSet packed = open_data(packed_at(path));
+  EXPECT_EQ(packed.format, data.format);
+  EXPECT_EQ(packed.item_size, data.item_size);
+  EXPECT_EQ(all_tokens(*packed.train), all_tokens(*data.train));
+  EXPECT_EQ(all_tokens(*packed.valid), all_tokens(*data.valid));
+  EXPECT_EQ(all_tokens(*packed.test), all_tokens(*data.test));
+  EXPECT_EQ(packed.content_hash(), data.content_hash());
+}
+
+TEST(Packed, EqualsTheSourceTokenForToken) {
+  DataSettings settings;
+  settings.source = DataSource::kGenerated;
+  settings.generated.items = 2000;  // 1.4 MiB of pictures: more than one block
+  expect_packs_unchanged(open_data(settings));
+
+  settings.generated.items = 20;
+  settings.generated.kind = GeneratedKind::kTunes;
+  settings.sequence = 1000;
+  settings.split.valid = 0.0;  // an empty split
+  expect_packs_unchanged(open_data(settings));
+
+  const TemporaryFolder folder;
+  Bytes bytes(3000000);
+  std::iota(bytes.begin(), bytes.end(), std::uint8_t{0});
+  settings = {};
+  settings.path = {folder.write("text", bytes)};
+  expect_packs_unchanged(open_data(settings));
+}
+
+TEST(Packed, HeaderSaysWhatTheTokensAre) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "packed.safetensors";
+  DataSettings settings;
+  settings.source = DataSource::kGenerated;
+  settings.generated.items = 20;
+  pack_data(open_data(settings), path, [](std::int64_t, std::int64_t) {});
+  const SafetensorsFile file(path);
+  EXPECT_EQ(file.metadata().at("kind"), "picture");
+  EXPECT_EQ(file.metadata().at("shape"), "[16, 16, 3]");
+  EXPECT_EQ(file.metadata().at("source"), "generated pictures");
+  EXPECT_EQ(file.tensor("train").shape, (std::vector<std::int64_t>{18, 768}));
+  EXPECT_EQ(file.tensor("test").type, ElementType::kUint8);
+
+  DataSettings other = packed_at(path);
+  other.shape = {32, 8, 3};
+  EXPECT_THAT([&] { open_data(other); },
+              ThrowsMessage<SettingError>(HasSubstr("data.shape: got [32, 8, 3]")));
+  other.path.push_back("another");
+  EXPECT_THAT([&] { open_data(other); },
+              ThrowsMessage<SettingError>(HasSubstr("data.path: got 2 paths")));
+}
+
+TensorToStore tensor(const std::string& name, std::vector<std::int64_t> shape) {
+  const std::int64_t size =
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  return {name, ElementType::kUint8, std::move(shape), [size](const auto& sink) {
+            sink(std::vector<std::byte>(static_cast<std::size_t>(size)));
+          }};
+}
+
+TEST(Packed, RefusesOtherSafetensors) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "other.safetensors";
+  const Metadata picture = {
+      {"sparse_transformer.data", "1"}, {"kind", "picture"}, {"shape", "[2, 2, 1]"}};
+  const auto refusal = [&](const std::vector<TensorToStore>& tensors, const Metadata& metadata) {
+    write_safetensors(path, tensors, metadata);
+    try {
+      open_data(packed_at(path));
+    } catch (const UserError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("other.safetensors"));
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const std::vector<TensorToStore> whole = {tensor("train", {3, 4}), tensor("valid", {1, 4}),
+                                            tensor("test", {1, 4})};
+  EXPECT_EQ(refusal(whole, picture), "accepted");
+  EXPECT_THAT(refusal(whole, {{"format", "pt"}}), HasSubstr("no packed data set"));
+
+  const auto with = [&](const std::string& key, const std::string& value) {
+    Metadata metadata = picture;
+    metadata[key] = value;
+    return metadata;
+  };
+  EXPECT_THAT(refusal(whole, with("sparse_transformer.data", "2")), HasSubstr("version 2"));
+  EXPECT_THAT(refusal(whole, with("kind", "smell")), HasSubstr("kind 'smell'"));
+  EXPECT_THAT(refusal(whole, with("shape", "[2, 2")), HasSubstr("shape of '[2, 2'"));
+  EXPECT_THAT(refusal(whole, with("shape", "[2, 2, 2]")), HasSubstr("shape of '[2, 2, 2]'"));
+  EXPECT_THAT(refusal(whole, with("shape", "[2, -2, 1]")), HasSubstr("shape of '[2, -2, 1]'"));
+  EXPECT_THAT(refusal(whole, with("shape", "[4, 4, 1]")), HasSubstr("with 4 tokens"));
+  EXPECT_THAT(refusal(whole, with("kind", "sound")), HasSubstr("sample_rate"));
+
+  EXPECT_THAT(refusal({whole[0], whole[1]}, picture), HasSubstr("test"));
+  EXPECT_THAT(refusal({whole[0], whole[1], tensor("test", {1, 5})}, picture),
+              HasSubstr("tensor test of shape [1, 5]"));
+  EXPECT_THAT(refusal({whole[0], whole[1], tensor("test", {4})}, picture),
+              HasSubstr("tensor test of shape [4]"));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
