@@ -1,12 +1,12 @@
 // Settings from YAML files and the command line.
 //
-// Layers, the later winning: each file's `base:` (a path or a list of them, relative to the file), the file itself, the
-// next file, …, then `--set a.b=c` in order. Maps are merged key by key; everything else is replaced whole. Only then
-// are the values read into typed fields, so that nothing is derived from a value that a later layer changes.
+// Layers, the later winning: each file's `base:` (a path or a list of them, relative to the file),
+// the file itself, the next file, …, then `--set a.b=c` in order. Maps are merged key by key;
+// everything else is replaced whole. Only then are the values read into typed fields, so that
+// nothing is derived from a value that a later layer changes.
 #pragma once
 
-#include <concepts>
-#include <map>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,28 +21,31 @@ struct ConfigNode;  // a tree of merged values, each with where it was given (co
 /// Files and overrides merged, not yet read into a struct.
 class Config {
  public:
-  /// Reads and merges. `overrides` are "a.b=value" (the value in YAML's flow style), as given to --set.
-  /// Throws UserError: a missing or unreadable file, YAML that does not parse, a key given twice in one map, a circle
-  /// of `base:`, an override without '=', always with file:line or "--set …".
+  /// Reads and merges. `overrides` are "a.b=value" (the value in YAML's flow style), as given to
+  /// --set. Throws UserError: a missing or unreadable file, YAML that does not parse, a key given
+  /// twice in one map, a circle of `base:`, an override without '=', always with file:line or
+  /// "--set …".
   Config(const std::vector<std::string>& files, const std::vector<std::string>& overrides);
-  /// The same for a text that is no file of its own (the settings inside a checkpoint); `origin` names it in errors,
-  /// and its relative paths are relative to the current folder.
+  /// The same for a text that is no file of its own (the settings inside a checkpoint); `origin`
+  /// names it in errors, and its relative paths are relative to the current folder. `base:` is an
+  /// unknown setting there: a checkpoint from elsewhere has no say in which files are read.
   static Config from_text(const std::string& text, const std::string& origin,
                           const std::vector<std::string>& overrides);
   Config(Config&&) noexcept;
   Config& operator=(Config&&) noexcept;
   ~Config();
 
-  /// Reads every field that `describe` declares from this config; fields it does not give keep their value.
-  /// Throws UserError naming every unknown key at once, each with the nearest known one, or the first value of a wrong
-  /// type or out of range as "file:line: key: got VALUE, expected WHAT".
+  /// Reads every field that `describe` declares from this config; fields it does not give keep
+  /// their value. Throws UserError naming every unknown key at once, each with the nearest known
+  /// one, or else the first value of a wrong type or out of range as "file:line: key: got VALUE,
+  /// expected WHAT".
   template <Described Settings>
   void read(Settings& settings) const {
     read_fields([&settings](FieldVisitor& visit) { settings.describe(visit); });
   }
 
-  /// "file:line" or "--set key=value" that gave this key ("model.heads"), or the nearest enclosing section's; empty where the
-  /// value is a default.
+  /// "file:line" or "--set key=value" that gave this key ("model.heads"), or else its nearest given
+  /// section; empty where nothing of it was given.
   std::string origin(std::string_view key) const;
 
  private:
@@ -52,7 +55,8 @@ class Config {
   std::unique_ptr<ConfigNode> root_;
 };
 
-/// The resolved settings as YAML, every field in the order of its declaration. Reading it gives the same settings.
+/// The resolved settings as YAML, every field in the order of its declaration. Reading it gives the
+/// same settings.
 template <Described Settings>
 std::string resolved_yaml(Settings settings);
 
@@ -60,7 +64,8 @@ std::string resolved_yaml(Settings settings);
 template <Described Settings>
 std::string settings_reference();
 
-/// The settings whose values differ, as dotted key → (value in `before`, value in `after`), each in YAML's flow style.
+/// The settings whose values differ, as dotted key → (value in `before`, value in `after`), each in
+/// YAML's flow style, or null where an optional one is absent.
 struct SettingDifference {
   std::string key, before, after;
 };

@@ -1,5 +1,6 @@
-// The program's errors, thrown anywhere and caught once, in app/main.cpp, where each becomes one line on stderr and an
-// exit code. A programmer's mistake is std::logic_error (with the values that show it) and also exits with 1.
+// The program's errors, thrown anywhere and caught once, in app/main.cpp, where each becomes one
+// line on stderr and an exit code. A programmer's mistake is std::logic_error (with the values that
+// show it) and also exits with 1.
 #pragma once
 
 #include <stdexcept>
@@ -8,14 +9,16 @@
 
 namespace sparse_transformer {
 
-/// The user's input, configuration, path or permission is wrong, or a checkpoint is damaged (exit code 2).
-/// The message says what, where (file:line or option) and what would be right, in one line.
+/// The user's input, configuration, path or permission is wrong, or a checkpoint is damaged (exit
+/// code 2). The message says what, where (file:line or option) and what would be right, in one
+/// line.
 class UserError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// A value of a setting does not fit the others. Thrown by the class that owns the setting, which knows the key
+/// A value of a setting does not fit the others. Thrown by the class that owns the setting, which
+/// knows the key
 /// ("model.heads") but not the file; the loader of settings adds where the value was given.
 class SettingError : public UserError {
  public:

@@ -1,6 +1,6 @@
-// How a struct of settings declares its fields: once, with name, meaning and range, the default being the member's
-// initialiser. Reading a file, checking it, `config --reference` and the resolved file are visitors over that one
-// declaration:
+// How a struct of settings declares its fields: once, with name, meaning and range, the default
+// being the member's initialiser. Reading a file, checking it, `config --reference` and the
+// resolved file are visitors over that one declaration:
 //
 //     struct TrainingSettings {
 //       std::int64_t steps = 1000;
@@ -53,7 +53,8 @@ RangeOf<Number> between(Number low, Number high) {
   return {.low = low, .high = high};
 }
 
-/// A list whose entries are lists of words; in a file an entry may be a single word: [column, [local, column]].
+/// A list whose entries are lists of words; in a file an entry may be a single word: [column,
+/// [local, column]].
 using WordLists = std::vector<std::vector<std::string>>;
 
 /// A number, or a list of paths (the sizes of a split).
@@ -63,7 +64,9 @@ class FieldVisitor;
 
 /// Settings nested under a key. A struct with `void describe(FieldVisitor&)`.
 template <typename Settings>
-concept Described = requires(Settings settings, FieldVisitor& visit) { settings.describe(visit); };
+concept Described = requires(Settings settings, FieldVisitor& visit) {
+  settings.describe(visit);
+};
 
 class FieldVisitor {
  public:
@@ -75,7 +78,8 @@ class FieldVisitor {
   virtual void field(std::string_view name, double& value, std::string_view meaning,
                      Range<double> range = {}) = 0;
   virtual void field(std::string_view name, std::string& value, std::string_view meaning) = 0;
-  /// Absent until the user gives it (and left out of the resolved file while absent).
+  /// Absent until the user gives it (and left out of the resolved file while absent); null takes it
+  /// away again.
   virtual void field(std::string_view name, std::optional<std::int64_t>& value,
                      std::string_view meaning, Range<std::int64_t> range = {}) = 0;
   virtual void field(std::string_view name, std::vector<std::int64_t>& value,
@@ -87,8 +91,9 @@ class FieldVisitor {
   virtual void field(std::string_view name, NumberOrPaths& value, std::string_view meaning,
                      Range<double> range = {}) = 0;
 
-  /// Paths, which a file gives relative to its own folder and `--set` to the current one; they are made absolute
-  /// or relative to the current folder on reading.
+  /// Paths (one or a list), which a file gives relative to its own folder and `--set` to the
+  /// current one; on reading they become absolute or relative to the current folder. NumberOrPaths
+  /// likewise.
   virtual void paths(std::string_view name, std::vector<std::string>& value,
                      std::string_view meaning) = 0;
 

@@ -8,8 +8,9 @@
 
 namespace sparse_transformer {
 
-/// The word with the smallest edit distance (insert, delete, replace, swap of neighbours) to `word`, if it is near
-/// enough to be a slip: a distance of at most max(1, length / 3), ignoring case.
+/// The word with the smallest edit distance (insert, delete, replace, swap of neighbours) to
+/// `word`, if it is near enough to be a slip: a distance of at most max(1, length / 3), ignoring
+/// case.
 std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> known);
 
 /// " (did you mean 'X'?)", or nothing.

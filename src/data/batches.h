@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "data/token_data.h"
@@ -26,7 +27,7 @@ class TrainingSequences {
   std::vector<std::uint8_t> read(std::int64_t first, std::int64_t count) const;
 
  private:
-  const Tokens& tokens_;
+  std::shared_ptr<const Tokens> tokens_;
   std::int64_t length_, item_size_, per_epoch_;
   std::uint64_t seed_;
 };

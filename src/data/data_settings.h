@@ -1,9 +1,12 @@
 // The `data:` section of a config, and the one function that opens what it names.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "config/fields.h"
 #include "data/token_data.h"
@@ -16,8 +19,10 @@ enum class DataSource { kBytes, kCifar10, kGenerated, kPacked };
 enum class GeneratedKind { kPictures, kTunes };
 
 struct SplitSettings {
-  NumberOrPaths valid = 0.05;  // below 1 a share, else a count (bytes or items), or paths
-  NumberOrPaths test = 0.05;
+  // Below 1 a share, else a count (bytes or items), or paths. An empty list stands for the source's
+  // own default, so that it is only chosen once the source is known.
+  NumberOrPaths valid = std::vector<std::string>{};
+  NumberOrPaths test = std::vector<std::string>{};
   void describe(FieldVisitor& visit);
 };
 
@@ -32,24 +37,24 @@ struct DataSettings {
   DataSource source = DataSource::kBytes;
   std::vector<std::string> path;
   std::optional<std::int64_t> sequence;  // n in tokens; follows from the shape for pictures
-  std::vector<std::int64_t> shape;       // height, width, channels; implied by cifar10; empty for streams
+  // Height, width, channels; implied by cifar10; empty for streams. With `bytes`: the files are
+  // pictures of this shape, one after another.
+  std::vector<std::int64_t> shape;
   SplitSettings split;
   GeneratedSettings generated;
   void describe(FieldVisitor& visit);
 
-  /// Whether the tokens are pictures, and their shape: without opening the data (cifar10: 32, 32, 3), so that the
-  /// model can be built for `inspect`. A packed file's own header wins when it is opened.
+  /// Height, width, channels, or empty where the tokens are no pictures: known without opening the
+  /// data, so that the model can be built for `inspect`. Throws SettingError ("data.shape") for
+  /// what is no shape, or not the source's.
   std::vector<std::int64_t> picture_shape() const;
-  /// n: `sequence`, or the product of the picture's shape. Throws SettingError ("data.sequence") where neither is given.
+  /// n: `sequence`, or the product of the picture's shape. Throws SettingError ("data.sequence")
+  /// where neither is given, or both and they differ.
   std::int64_t sequence_length() const;
 };
 
-/// Opens the data that the settings name. Throws UserError (missing, empty, cut, wrong magic …) naming the path.
+/// Opens the data that the settings name. Throws UserError (missing, empty, cut, wrong magic …)
+/// naming the path.
 DataSet open_data(const DataSettings& settings);
-
-/// Writes a data set as one safetensors file: uint8 tensors train, valid, test ([items, n] or [bytes]) and metadata with
-/// the format. `progress` is told the tokens written so far, of the total.
-void pack_data(const DataSet& data, const std::filesystem::path& path,
-               const std::function<void(std::int64_t done, std::int64_t total)>& progress);
 
 }  // namespace sparse_transformer

@@ -44,7 +44,9 @@ struct DataSet {
 
   const Tokens& split(Split which) const;
   bool is_stream() const { return item_size == 0; }
-  /// SHA-256 (hex) over sizes and content of all splits: equal where a resumed run would see the same tokens.
+  /// SHA-256 (hex) over the sizes and the content of all splits, so equal where a resumed run would
+  /// see the same tokens. Of a split above 2 GiB evenly spread blocks, at least 1 GiB in all, so
+  /// that opening data larger than memory stays quick.
   std::string content_hash() const;
 };
 

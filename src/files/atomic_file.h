@@ -9,8 +9,9 @@
 
 namespace sparse_transformer {
 
-/// A file under construction. Until commit() the final path is untouched; without commit() nothing remains.
-/// Errors: UserError for a missing folder or a lack of permission, WorldError for a full disk; both name the path.
+/// A file under construction. Until commit() the final path is untouched; without commit() nothing
+/// remains. Errors: UserError for a missing folder or a lack of permission, WorldError for a full
+/// disk; both name the path.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

@@ -10,7 +10,8 @@ namespace sparse_transformer {
 class MappedFile {
  public:
   MappedFile() = default;
-  /// Throws UserError naming the path: missing, unreadable, a folder. An empty file maps to an empty span.
+  /// Throws UserError naming the path: missing, unreadable, a folder. An empty file maps to an
+  /// empty span.
   explicit MappedFile(const std::filesystem::path& path);
   /// Maps an open file, which may be closed (and unlinked) afterwards; `name` is for errors.
   MappedFile(int descriptor, const std::filesystem::path& name);

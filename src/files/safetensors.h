@@ -1,5 +1,6 @@
-// Safetensors, the file format of checkpoints and packed data sets: u64le header length, JSON header, raw tensors.
-// Read and written without LibTorch; every file opens in Python's safetensors library.
+// Safetensors, the file format of checkpoints and packed data sets: u64le header length, JSON
+// header, raw tensors. Read and written without LibTorch; every file opens in Python's safetensors
+// library.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,9 @@ struct StoredTensor {
   std::span<const std::byte> bytes;
 };
 
-/// A whole file, mapped. Opening checks the header completely (sizes, overlaps, holes, trailing bytes), so that reading
-/// a tensor cannot leave the file. Throws UserError naming the file and the fault.
+/// A whole file, mapped. Opening checks the header completely (sizes, overlaps, holes, trailing
+/// bytes), so that reading a tensor cannot leave the file. Throws UserError naming the file and the
+/// fault.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
@@ -49,8 +51,9 @@ class SafetensorsFile {
   Metadata metadata_;
 };
 
-/// A tensor to be written: `write` is called once, in file order, and must pass exactly the tensor's bytes to its
-/// argument, in as many pieces as it likes. So a data set larger than memory can be packed.
+/// A tensor to be written: `write` is called once, in file order, and must pass exactly the
+/// tensor's bytes to its argument, in as many pieces as it likes. So a data set larger than memory
+/// can be packed.
 struct TensorToStore {
   std::string name;
   ElementType type;
@@ -58,8 +61,8 @@ struct TensorToStore {
   std::function<void(const std::function<void(std::span<const std::byte>)>& sink)> write;
 };
 
-/// Writes a whole file or none (through AtomicFile). The order in the file is by element size, descending, then by name.
-/// Throws WorldError (disk full), UserError (no permission, no folder).
+/// Writes a whole file or none (through AtomicFile). The order in the file is by element size,
+/// descending, then by name. Throws WorldError (disk full), UserError (no permission, no folder).
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToStore>& tensors,
                        const Metadata& metadata);
 

@@ -1,5 +1,5 @@
-// Stopping by signal. SIGINT and SIGTERM ask the program to stop; the work in hand notices at its next safe point, a
-// layer boundary at the latest. A second signal ends the process at once.
+// Stopping by signal. SIGINT and SIGTERM ask the program to stop; the work in hand notices at its
+// next safe point, a layer boundary at the latest. A second signal ends the process at once.
 #pragma once
 
 namespace sparse_transformer {

@@ -1,0 +1,74 @@
+#include "attention/kernels/banded.h"
+
+#include <ATen/ATen.h>
+
+#include "attention/kernels/banded_fused.h"
+
+namespace sparse_transformer {
+namespace {
+
+bool on_cuda(const at::Tensor& query, BandMask mask) {
+  return query.is_cuda() && banded_cuda_serves(query, mask);
+}
+
+at::ScalarType accumulation_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+/// [batch, length, heads, width] → [batch, heads, length, width] in the accumulation type.
+at::Tensor by_head(const at::Tensor& x) { return x.transpose(1, 2).to(accumulation_type(x)); }
+
+/// scale · q·kᵀ, -inf outside the band: [batch, heads, queries, keys].
+at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask, double scale) {
+  at::Tensor result = at::matmul(by_head(query), by_head(key).transpose(-2, -1)) * scale;
+  if (mask.all()) return result;
+  const auto options = at::TensorOptions().dtype(at::kLong).device(query.device());
+  const at::Tensor i = at::arange(query.size(1), options).unsqueeze(1);
+  const at::Tensor j = at::arange(key.size(1), options).unsqueeze(0);
+  const at::Tensor outside = (i - j).gt(mask.left).logical_or((j - i).gt(mask.right));
+  return result.masked_fill_(outside, -std::numeric_limits<double>::infinity());
+}
+
+}  // namespace
+
+BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                            BandMask mask, double scale) {
+  if (query.is_cpu()) return banded_forward_cpu(query, key, value, mask, scale);
+  if (on_cuda(query, mask)) return banded_forward_cuda(query, key, value, mask, scale);
+  return banded_forward_plain(query, key, value, mask, scale);
+}
+
+BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query,
+                                const at::Tensor& key, const at::Tensor& value,
+                                const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                double scale) {
+  const auto run = query.is_cpu()         ? banded_backward_cpu
+                   : on_cuda(query, mask) ? banded_backward_cuda
+                                          : banded_backward_plain;
+  return run(d_out, query, key, value, out, lse, mask, scale);
+}
+
+BandedOutput banded_forward_plain(const at::Tensor& query, const at::Tensor& key,
+                                  const at::Tensor& value, BandMask mask, double scale) {
+  const at::Tensor s = scores(query, key, mask, scale);
+  const at::Tensor lse = at::logsumexp(s, -1);
+  const at::Tensor out = at::matmul((s - lse.unsqueeze(-1)).exp_(), by_head(value));
+  return {out.transpose(1, 2).to(query.scalar_type()), lse.transpose(1, 2)};
+}
+
+BandedGradients banded_backward_plain(const at::Tensor& d_out, const at::Tensor& query,
+                                      const at::Tensor& key, const at::Tensor& value,
+                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                      double scale) {
+  const at::Tensor p = (scores(query, key, mask, scale) - lse.transpose(1, 2).unsqueeze(-1)).exp_();
+  const at::Tensor d_o = by_head(d_out);
+  const at::Tensor delta = (d_o * by_head(out)).sum(-1, /*keepdim=*/true);
+  const at::Tensor d_p = at::matmul(d_o, by_head(value).transpose(-2, -1));
+  const at::Tensor d_s = p * (d_p - delta) * scale;
+  const auto back = [&](const at::Tensor& x) { return x.transpose(1, 2).to(query.scalar_type()); };
+  return {back(at::matmul(d_s, by_head(key))),
+          back(at::matmul(d_s.transpose(-2, -1), by_head(query))),
+          back(at::matmul(p.transpose(-2, -1), d_o))};
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,57 @@
+// Dense attention over a band of keys: the one operation that every piece of a sparse pattern comes
+// down to.
+//
+//     out_i = Σ_j exp(scale · q_i·k_j - lse_i) v_j,   lse_i = log Σ_j exp(scale · q_i·k_j),
+//     over the keys j with i - left <= j <= i + right                              (paper eq. 3 on
+//     a subset of keys)
+//
+// Tensors are [batch, length, heads, width], the last dimension dense, the others with any stride.
+// Every query must have at least one key. Query, key and value have one width.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "attention/piece.h"
+
+namespace sparse_transformer {
+
+struct BandMask {
+  std::int64_t left = kUnbounded;
+  std::int64_t right = kUnbounded;
+
+  bool all() const { return left == kUnbounded && right == kUnbounded; }
+  bool causal() const { return left == kUnbounded && right == 0; }
+};
+
+struct BandedOutput {
+  at::Tensor out;  // [batch, queries, heads, width], the dtype of query
+  at::Tensor lse;  // [batch, queries, heads], float32 (float64 for float64)
+};
+
+struct BandedGradients {
+  at::Tensor d_query, d_key, d_value;
+};
+
+BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                            BandMask mask, double scale);
+
+/// With `out` and `lse` of a union of pieces in place of the piece's own, this piece's exact share
+/// of the union's gradients: exp(s - lse) is then the softmax over the whole union. lse = +inf
+/// cancels a query.
+BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query,
+                                const at::Tensor& key, const at::Tensor& value,
+                                const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                double scale);
+
+/// The same by plain matrix products, in any dtype on any device; memory is batch · heads · queries
+/// · keys. What no fused kernel serves comes here, and tests compare against it.
+BandedOutput banded_forward_plain(const at::Tensor& query, const at::Tensor& key,
+                                  const at::Tensor& value, BandMask mask, double scale);
+BandedGradients banded_backward_plain(const at::Tensor& d_out, const at::Tensor& query,
+                                      const at::Tensor& key, const at::Tensor& value,
+                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                      double scale);
+
+}  // namespace sparse_transformer

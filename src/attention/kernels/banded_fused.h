@@ -1,0 +1,27 @@
+// The fused kernels behind banded.h, one file a device. Contracts as there.
+#pragma once
+
+#include "attention/kernels/banded.h"
+
+namespace sparse_transformer {
+
+/// LibTorch's CPU flash attention: float32, bfloat16, float64.
+BandedOutput banded_forward_cpu(const at::Tensor& query, const at::Tensor& key,
+                                const at::Tensor& value, BandMask mask, double scale);
+BandedGradients banded_backward_cpu(const at::Tensor& d_out, const at::Tensor& query,
+                                    const at::Tensor& key, const at::Tensor& value,
+                                    const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                    double scale);
+
+/// Whether the CUDA kernels serve this: float16 and bfloat16 with any band (FlashAttention-2),
+/// float32 with a causal or no mask (memory-efficient attention); widths that are a multiple of 8
+/// up to 256.
+bool banded_cuda_serves(const at::Tensor& query, BandMask mask);
+BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
+                                 const at::Tensor& value, BandMask mask, double scale);
+BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
+                                     const at::Tensor& key, const at::Tensor& value,
+                                     const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                     double scale);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,66 @@
+// The pattern language: from names in a config to the pieces of every head of every layer.
+//
+// Names: dense, local (a window of l with self), row, column, previous, summary, and the short
+// names `strided` (local and column, alternating by layer) and `fixed` (row+summary).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "attention/attention_settings.h"
+#include "attention/piece.h"
+
+namespace sparse_transformer {
+
+/// Consecutive heads of a layer that share a pattern.
+struct HeadGroup {
+  std::string name;  // as in the config: "local+column"
+  std::int64_t first_head = 0;
+  std::int64_t heads = 1;
+  std::vector<Piece> pieces;  // disjoint
+};
+
+struct LayerPattern {
+  std::int64_t stride = 1;  // l; sequences are padded to a multiple of it
+  std::vector<HeadGroup> groups;
+
+  std::int64_t heads() const;
+  const HeadGroup& group_of(std::int64_t head) const;
+  /// "local+column", or "[local, column]".
+  std::string name() const;
+};
+
+/// The names of all single patterns, in the order in which a union lists its pieces.
+const std::vector<std::string>& pattern_names();
+
+/// The disjoint pieces of a union such as {"local", "column"}, in whatever order it is written.
+/// Throws SettingError ("model.attention.layers"): an unknown name (with the nearest known one), a
+/// union whose parts overlap in a way that is no list of pieces.
+std::vector<Piece> union_pieces(const std::vector<std::string>& names,
+                                const AttentionSettings& settings);
+
+/// `layers` and `last` with `strided` and `fixed` replaced by what they stand for, as the resolved
+/// file shows them.
+AttentionSettings expanded(AttentionSettings settings);
+
+/// One pattern a layer. Throws SettingError where the settings do not fit each other: no stride,
+/// heads that do not divide into the groups, a summary that does not divide the stride, more `last`
+/// entries than layers.
+std::vector<LayerPattern> layer_patterns(const AttentionSettings& settings, std::int64_t layers,
+                                         std::int64_t heads);
+
+/// (query, key) pairs of one head's pattern among the first n positions.
+std::int64_t count_pairs(const HeadGroup& group, std::int64_t n);
+
+/// Mean number of keys a query has, over queries, heads and layers.
+double pairs_per_query(const std::vector<LayerPattern>& layers, std::int64_t n);
+
+/// Queries among the first n positions that have no key in some head, the largest over heads.
+std::int64_t count_empty_queries(const LayerPattern& layer, std::int64_t n);
+
+/// Whether what is at position 0 can reach position n - 1 through the layers (residual paths
+/// included).
+bool connects_first_to_last(const std::vector<LayerPattern>& layers, std::int64_t n);
+
+}  // namespace sparse_transformer

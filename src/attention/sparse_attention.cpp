@@ -1,0 +1,207 @@
+#include "attention/sparse_attention.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <limits>
+#include <stdexcept>
+#include <vector>
+
+#include "attention/merge.h"
+#include "attention/slice.h"
+#include "attention/summary.h"
+
+namespace sparse_transformer {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct Packed {
+  explicit Packed(const at::Tensor& packed) {
+    const std::int64_t width = packed.size(3) / 3;
+    query = packed.narrow(3, 0, width);
+    key = packed.narrow(3, width, width);
+    value = packed.narrow(3, 2 * width, width);
+  }
+  at::Tensor query, key, value;  // [batch, n, heads, width], views
+};
+
+/// What a layer computes, or what its backward pass starts from.
+struct Union {
+  at::Tensor out;  // [batch, n, heads, width]
+  at::Tensor lse;  // [batch, n, heads]
+};
+
+bool has_windows(const at::Tensor& x) { return x.is_cuda() && x.scalar_type() != at::kFloat; }
+
+/// One pass over the calls of a layer. The forward and backward pass differ in what they do with a
+/// call; where its queries and keys lie is the same.
+class LayerPass {
+ public:
+  LayerPass(const at::Tensor& packed, const LayerPattern& pattern, double scale)
+      : x_(packed),
+        shape_{packed.size(0), packed.size(1), packed.size(2)},
+        pattern_(pattern),
+        scale_(scale),
+        windows_(has_windows(packed)) {}
+
+  Union forward() const {
+    const auto type = x_.query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const auto options = x_.query.options();
+    Union result{at::zeros(x_.value.sizes(), options.dtype(type)),
+                 at::full({shape_.batch, shape_.n, shape_.heads}, -kInfinity, options.dtype(type))};
+    for_each_piece(
+        [&](const Band& band, const HeadGroup& group) {
+          for (const BandedCall& call : calls(band, group)) {
+            const BandedOutput piece =
+                banded_forward(select(x_.query, call.query), select(x_.key, call.key),
+                               select(x_.value, call.key), call.mask, scale_);
+            merge_into(select(result.out, call.query), select_lse(result.lse, call.query),
+                       piece.out, piece.lse);
+          }
+        },
+        [&](const Shared& shared, const HeadGroup& group) {
+          const SummaryKeys keys(x_.key, x_.value, shared, group);
+          for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
+            const BandedOutput piece = banded_forward(select(x_.query, call.query), keys.key(call),
+                                                      keys.value(call), {}, scale_);
+            merge_into(select(result.out, call.query), select_lse(result.lse, call.query),
+                       piece.out, piece.lse);
+          }
+        });
+    result.out = result.out.to(x_.query.scalar_type());
+    return result;
+  }
+
+  /// The gradient of `packed`.
+  at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
+    const at::Tensor d_packed =
+        at::zeros({shape_.batch, shape_.n, shape_.heads, 3 * x_.query.size(3)}, x_.query.options());
+    const Packed d_x(d_packed);
+    // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
+    const at::Tensor lse = result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity);
+    for_each_piece(
+        [&](const Band& band, const HeadGroup& group) {
+          for (const BandedCall& call : calls(band, group)) {
+            const BandedGradients d = banded_backward(
+                select(d_out, call.query), select(x_.query, call.query), select(x_.key, call.key),
+                select(x_.value, call.key), select(result.out, call.query),
+                select_lse(lse, call.query), call.mask, scale_);
+            select(d_x.query, call.query).add_(d.d_query);
+            select(d_x.key, call.key).add_(d.d_key);
+            select(d_x.value, call.key).add_(d.d_value);
+          }
+        },
+        [&](const Shared& shared, const HeadGroup& group) {
+          SummaryKeys keys(x_.key, x_.value, shared, group);
+          for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
+            const BandedGradients d =
+                banded_backward(select(d_out, call.query), select(x_.query, call.query),
+                                keys.key(call), keys.value(call), select(result.out, call.query),
+                                select_lse(lse, call.query), {}, scale_);
+            select(d_x.query, call.query).add_(d.d_query);
+            keys.add_gradients(call, d);
+          }
+          keys.scatter_gradients(d_x.key, d_x.value);
+        });
+    return d_packed;
+  }
+
+ private:
+  template <typename OnBand, typename OnShared>
+  void for_each_piece(const OnBand& on_band, const OnShared& on_shared) const {
+    for (const HeadGroup& group : pattern_.groups) {
+      for (const Piece& piece : group.pieces) {
+        if (const auto* band = std::get_if<Band>(&piece)) {
+          on_band(*band, group);
+        } else {
+          on_shared(std::get<Shared>(piece), group);
+        }
+      }
+    }
+  }
+
+  std::vector<BandedCall> calls(const Band& band, const HeadGroup& group) const {
+    return banded_calls(band, shape_, group.first_head, group.heads, windows_);
+  }
+
+  static at::Tensor select_lse(const at::Tensor& lse, const Slice& slice) {
+    return select(lse.unsqueeze(3), slice).squeeze(3);
+  }
+
+  Packed x_;
+  SequenceShape shape_;
+  const LayerPattern& pattern_;
+  double scale_;
+  bool windows_;
+};
+
+class SparseAttention : public torch::autograd::Function<SparseAttention> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
+                            const LayerPattern* pattern, double scale) {
+    const Union result = LayerPass(packed, *pattern, scale).forward();
+    context->save_for_backward({packed, result.out, result.lse});
+    context->saved_data["pattern"] = reinterpret_cast<std::int64_t>(pattern);
+    context->saved_data["scale"] = scale;
+    return result.out;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& d_out) {
+    const auto saved = context->get_saved_variables();
+    const auto* pattern =
+        reinterpret_cast<const LayerPattern*>(context->saved_data["pattern"].toInt());
+    const LayerPass pass(saved[0], *pattern, context->saved_data["scale"].toDouble());
+    return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}};
+  }
+};
+
+void check(const at::Tensor& packed, const LayerPattern& pattern) {
+  if (packed.dim() != 4 || packed.size(2) != pattern.heads() || packed.size(3) % 3 != 0 ||
+      packed.size(1) % pattern.stride != 0 || !packed.is_contiguous()) {
+    throw std::logic_error("sparse_attention: packed must be a dense [batch, n, " +
+                           std::to_string(pattern.heads()) + ", 3·width] with n a multiple of " +
+                           std::to_string(pattern.stride));
+  }
+}
+
+}  // namespace
+
+at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern, double scale) {
+  check(packed, pattern);
+  return SparseAttention::apply(packed, &pattern, scale);
+}
+
+at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int64_t head) {
+  const at::Tensor mask = at::zeros({n, n}, at::kBool);
+  auto sees = mask.accessor<bool, 2>();
+  for (std::int64_t t = 0; t < n; ++t) {
+    for (const Piece& piece : pattern.group_of(head).pieces) {
+      const KeyGrid grid = keys(piece, t, head);
+      for (std::int64_t a = 0; a < grid.rows; ++a) {
+        for (std::int64_t b = 0; b < grid.width; ++b) {
+          sees[t][grid.first + a * grid.step + b] = true;
+        }
+      }
+    }
+  }
+  return mask;
+}
+
+at::Tensor sparse_attention_reference(const at::Tensor& packed, const LayerPattern& pattern,
+                                      double scale) {
+  const Packed x(packed);
+  std::vector<at::Tensor> masks;
+  for (std::int64_t head = 0; head < pattern.heads(); ++head) {
+    masks.push_back(attention_mask(pattern, packed.size(1), head));
+  }
+  const at::Tensor hidden = at::stack(masks).to(packed.device()).logical_not();  // [heads, n, n]
+  const at::Tensor scores = at::einsum("bihw,bjhw->bhij", {x.query, x.key}) * scale;
+  // A large number rather than -inf: a row without any key must give weights that the mask then
+  // makes 0, not NaN.
+  const at::Tensor weights = scores.masked_fill(hidden, -1e30).softmax(-1).masked_fill(hidden, 0.0);
+  return at::einsum("bhij,bjhw->bihw", {weights, x.value});
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,34 @@
+// Sparse attention of one layer: every head attends to the union of its pieces.
+//
+// Each piece yields an output and a log-sum-exp by dense kernels over views of the sequence. The
+// union is
+//
+//     lse = logsumexp over pieces (lse_p),   out = Σ over pieces exp(lse_p - lse) · out_p
+//
+// and its gradient is the sum of the pieces' gradients, each computed with the union's out and lse.
+// No n × n array exists; time is proportional to the pairs of the pattern and memory to n.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "attention/pattern.h"
+
+namespace sparse_transformer {
+
+/// `packed` is [batch, n, heads, 3·width]: head by head its query, key and value, n a multiple of
+/// the layer's stride, dense in memory. A query or key narrower than the value is padded with
+/// zeros; `scale` is 1/√(its true width) (paper eq. 3). Returns [batch, n, heads, width]. A query
+/// without any key yields 0 and passes no gradient on. Float32, bfloat16 and float64 on the CPU;
+/// float16 too on CUDA. Differentiable once. The pattern must outlive the backward pass.
+at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern, double scale);
+
+/// The same by its definition, in plain differentiable operations over n × n scores: for tests
+/// only, in any dtype.
+at::Tensor sparse_attention_reference(const at::Tensor& packed, const LayerPattern& pattern,
+                                      double scale);
+
+/// Who attends to whom in one head, from the pieces' keys: bool [n, n], true where query (row) sees
+/// key (column).
+at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int64_t head);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,173 @@
+#include "config/config_tree.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "config/errors.h"
+#include "config/scalars.h"
+#include "config/values.h"
+
+namespace sparse_transformer {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = ConfigNode::Kind;
+
+constexpr std::size_t kLargestFile = std::size_t{1} << 20;
+
+/// Names with a dot between each two.
+bool is_dotted(const std::string& key) {
+  return !key.empty() && key.front() != '.' && key.back() != '.' &&
+         key.find("..") == std::string::npos;
+}
+
+template <typename Children>
+auto* find_child(Children& children, std::string_view name) {
+  const auto child = std::find_if(children.begin(), children.end(),
+                                  [name](const ConfigNode& node) { return node.key == name; });
+  return child == children.end() ? nullptr : &*child;
+}
+
+/// Whether yaml-cpp can be trusted with it: it takes byte 4 for the end of the file.
+bool is_text(const std::string& content) {
+  return std::none_of(content.begin(), content.end(), [](char letter) {
+    return static_cast<unsigned char>(letter) < 0x20 && letter != '\n' && letter != '\r' &&
+           letter != '\t';
+  });
+}
+
+/// `prefix` says which `base:` asked for the file.
+std::string read_text(const std::string& path, const std::string& prefix) {
+  std::error_code unknown;
+  if (!fs::exists(path, unknown)) throw UserError(prefix + path + ": no such file");
+  if (fs::is_directory(path, unknown)) {
+    throw UserError(prefix + path + ": a folder, expected a YAML file of settings");
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string content(kLargestFile + 1, '\0');
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  if (!file.is_open() || file.bad()) {
+    throw UserError(prefix + path + ": cannot be read: " + std::generic_category().message(errno));
+  }
+  content.resize(static_cast<std::size_t>(file.gcount()));
+  if (content.size() > kLargestFile || !is_text(content)) {
+    throw UserError(prefix + path + ": not a YAML file of settings (too large, or not UTF-8 text)");
+  }
+  return content;
+}
+
+ConfigNode parse_map(const std::string& text, const YamlSource& source) {
+  ConfigNode root = parse_yaml(text, source);
+  if (root.kind == Kind::kNull) root.kind = Kind::kMap;
+  if (root.kind != Kind::kMap) {
+    throw UserError(root.origin + ": got " + shown(root) + ", expected settings as 'key: value'");
+  }
+  return root;
+}
+
+ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
+                           std::vector<std::string>& being_read);
+
+/// Takes `base` out of the map and gives the merged maps that it names.
+ConfigNode load_bases(ConfigNode& map, std::vector<std::string>& being_read) {
+  ConfigNode merged;
+  merged.kind = Kind::kMap;
+  const ConfigNode* base = map.find("base");
+  if (base == nullptr) return merged;
+  std::vector<std::string> paths;
+  const std::string prefix = base->origin + ": base: ";
+  if (!read_paths(*base, paths)) {
+    throw UserError(prefix + "got " + shown(*base) + ", expected " + paths_in_words());
+  }
+  for (const std::string& path : paths) merge(merged, load_over_bases(path, prefix, being_read));
+  std::erase_if(map.children, [](const ConfigNode& child) { return child.key == "base"; });
+  return merged;
+}
+
+ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
+                           std::vector<std::string>& being_read) {
+  const std::string content = read_text(path, prefix);
+  const std::string identity = fs::canonical(path).string();
+  if (std::find(being_read.begin(), being_read.end(), identity) != being_read.end()) {
+    throw UserError(prefix + path + ": a circle, this file is already being read");
+  }
+  being_read.push_back(identity);
+  ConfigNode map =
+      parse_map(content, {.name = path, .folder = fs::path(path).parent_path().string()});
+  ConfigNode merged = load_bases(map, being_read);
+  merge(merged, std::move(map));
+  being_read.pop_back();
+  return merged;
+}
+
+}  // namespace
+
+ConfigNode* ConfigNode::find(std::string_view name) { return find_child(children, name); }
+
+const ConfigNode* ConfigNode::find(std::string_view name) const {
+  return find_child(children, name);
+}
+
+void merge(ConfigNode& below, ConfigNode above) {
+  if (below.kind == Kind::kMap && above.kind == Kind::kNull) return;
+  if (below.kind != Kind::kMap || above.kind != Kind::kMap) {
+    below = std::move(above);
+    return;
+  }
+  below.origin = above.origin;
+  for (ConfigNode& child : above.children) {
+    if (ConfigNode* same = below.find(child.key)) {
+      merge(*same, std::move(child));
+    } else {
+      below.children.push_back(std::move(child));
+    }
+  }
+}
+
+ConfigNode load_file(const std::string& path) {
+  std::vector<std::string> being_read;
+  return load_over_bases(path, "", being_read);
+}
+
+ConfigNode load_text(const std::string& text, const std::string& origin) {
+  return parse_map(text, {.name = origin});
+}
+
+ConfigNode load_override(const std::string& assignment) {
+  const std::string origin = "--set " + one_line(assignment);
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos || !is_dotted(assignment.substr(0, equals))) {
+    throw UserError(origin + ": expected KEY=VALUE, such as --set training.steps=1000");
+  }
+  std::string key = assignment.substr(0, equals);
+  ConfigNode node = parse_yaml(assignment.substr(equals + 1), {.name = origin, .has_lines = false});
+  while (!key.empty()) {
+    const std::size_t dot = key.rfind('.');
+    node.key = dot == std::string::npos ? key : key.substr(dot + 1);
+    key.resize(dot == std::string::npos ? 0 : dot);
+    ConfigNode map;
+    map.kind = Kind::kMap;
+    map.origin = origin;
+    map.children.push_back(std::move(node));
+    node = std::move(map);
+  }
+  return node;
+}
+
+std::string resolve_path(const std::string& folder, const std::string& path) {
+  if (folder.empty() || path.empty()) return path;
+  const fs::path joined = fs::path(folder) / path;
+  // "a/../b" is "b" unless a is a link to somewhere else.
+  std::error_code failed;
+  const bool same = fs::weakly_canonical(joined, failed) ==
+                    fs::weakly_canonical(joined.lexically_normal(), failed);
+  return same ? joined.lexically_normal().string() : joined.string();
+}
+
+}  // namespace sparse_transformer

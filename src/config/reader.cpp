@@ -1,0 +1,178 @@
+// Reading the tree of values into the fields of a struct of settings.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/config_tree.h"
+#include "config/errors.h"
+#include "config/nearest.h"
+#include "config/scalars.h"
+#include "config/values.h"
+
+namespace sparse_transformer {
+namespace {
+
+using Kind = ConfigNode::Kind;
+using std::string_view;
+
+/// Reads every declared field. Problems are collected, since a misspelt section or key would
+/// otherwise be hidden by the first bad value.
+class Reader final : public FieldVisitor {
+ public:
+  explicit Reader(const ConfigNode& root) : root_(root), sections_{{&root, ""}} {}
+
+  using FieldVisitor::field;
+  void field(string_view name, bool& value, string_view) override {
+    read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
+  }
+  void field(string_view name, std::int64_t& value, string_view,
+             Range<std::int64_t> range) override {
+    read_number(name, value, range);
+  }
+  void field(string_view name, double& value, string_view, Range<double> range) override {
+    read_number(name, value, range);
+  }
+  void field(string_view name, std::string& value, string_view) override {
+    read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
+  }
+  void field(string_view name, std::optional<std::int64_t>& value, string_view,
+             Range<std::int64_t> range) override {
+    read_number(name, value, range);
+  }
+  void field(string_view name, std::vector<std::int64_t>& value, string_view,
+             Range<std::int64_t> range) override {
+    read_number(name, value, range);
+  }
+  void field(string_view name, std::vector<std::string>& value, string_view) override {
+    read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
+  }
+  void field(string_view name, WordLists& value, string_view) override {
+    read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
+  }
+  void field(string_view name, NumberOrPaths& value, string_view, Range<double> range) override {
+    read_number(name, value, range);
+  }
+  void paths(string_view name, std::vector<std::string>& value, string_view) override {
+    read(name, paths_in_words(), [&](const ConfigNode& node) { return read_paths(node, value); });
+  }
+
+  /// Throws UserError if anything was wrong.
+  void finish() const {
+    std::string unknown;
+    collect_unknown(root_, "", unknown);
+    if (!unknown.empty()) throw UserError(unknown);
+    if (!problem_.empty()) throw UserError(problem_);
+  }
+
+ protected:
+  void choose(string_view name, std::size_t& index, std::span<const string_view> words,
+              string_view) override {
+    read(name, choice_in_words(words),
+         [&](const ConfigNode& node) { return read_choice(node, index, words); });
+  }
+  void enter(string_view name, string_view) override {
+    const std::string key = sections_.back().prefix + std::string(name);
+    known_.push_back({key, true});
+    const ConfigNode* node = find(name);
+    if (node != nullptr && node->kind != Kind::kMap && node->kind != Kind::kNull) {
+      report(*node, key, "a section of settings");
+    }
+    sections_.push_back({node, key + "."});
+  }
+  void leave() override { sections_.pop_back(); }
+
+ private:
+  struct Section {
+    const ConfigNode* node;  // nullptr: not given
+    std::string prefix;      // of its fields' keys: "model.attention."
+  };
+  struct Known {
+    std::string key;
+    bool is_section;
+  };
+
+  const ConfigNode* find(string_view name) const {
+    const ConfigNode* section = sections_.back().node;
+    return section == nullptr ? nullptr : section->find(name);
+  }
+
+  template <typename Read>
+  void read(string_view name, const std::string& expected, Read read_node) {
+    const std::string key = sections_.back().prefix + std::string(name);
+    known_.push_back({key, false});
+    const ConfigNode* node = find(name);
+    if (node != nullptr && !read_node(*node)) report(*node, key, expected);
+  }
+
+  template <typename Value, typename Number>
+  void read_number(string_view name, Value& value, const Range<Number>& range) {
+    read(name, in_words(value, range),
+         [&](const ConfigNode& node) { return read_value(node, value, range); });
+  }
+
+  void report(const ConfigNode& node, const std::string& key, const std::string& expected) {
+    if (!problem_.empty()) return;
+    problem_ = node.origin + ": " + key + ": got " + shown(node) + ", expected " + expected;
+  }
+
+  void collect_unknown(const ConfigNode& section, const std::string& prefix,
+                       std::string& problems) const {
+    if (section.kind != Kind::kMap) return;
+    for (const ConfigNode& child : section.children) {
+      const std::string key = prefix + child.key;
+      const Known* known = find_known(prefix, child.key);
+      if (known == nullptr) {
+        problems += (problems.empty() ? "" : "; ") + child.origin + ": " + one_line(key) +
+                    ": unknown setting" + suggestion(prefix, child.key);
+      } else if (known->is_section) {
+        collect_unknown(child, key + ".", problems);
+      }
+    }
+  }
+
+  /// A name with a dot is never known, although "a" + "." + "b.c" looks like a setting's key.
+  const Known* find_known(const std::string& prefix, const std::string& name) const {
+    if (name.find('.') != std::string::npos) return nullptr;
+    const auto known = std::find_if(known_.begin(), known_.end(), [&](const Known& candidate) {
+      return candidate.key == prefix + name;
+    });
+    return known == known_.end() ? nullptr : &*known;
+  }
+
+  /// The nearest name in the same section, or else the setting of just this name in another
+  /// section.
+  std::string suggestion(const std::string& prefix, const std::string& name) const {
+    if (const std::size_t dot = name.find('.'); dot != std::string::npos) {
+      return " (in a file, '" + name.substr(dot + 1) + ":' stands below '" + name.substr(0, dot) +
+             ":')";
+    }
+    std::vector<std::string> siblings, elsewhere;
+    for (const Known& known : known_) {
+      const std::size_t start = known.key.rfind('.') + 1;  // npos + 1 = 0
+      const std::string last = known.key.substr(start);
+      if (known.key.substr(0, start) == prefix) siblings.push_back(last);
+      if (last == name) elsewhere.push_back(known.key);
+    }
+    if (const auto near = nearest_word(name, siblings)) {
+      return " (did you mean '" + prefix + *near + "'?)";
+    }
+    return elsewhere.empty() ? "" : " (did you mean '" + elsewhere.front() + "'?)";
+  }
+
+  const ConfigNode& root_;
+  std::vector<Section> sections_;
+  std::vector<Known> known_;  // in the order of declaration
+  std::string problem_;       // the first bad value
+};
+
+}  // namespace
+
+void Config::read_fields(const std::function<void(FieldVisitor&)>& describe) const {
+  Reader reader(*root_);
+  describe(reader);
+  reader.finish();
+}
+
+}  // namespace sparse_transformer

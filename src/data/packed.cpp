@@ -1,0 +1,164 @@
+#include "data/packed.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/errors.h"
+#include "data/text.h"
+#include "data/token_sources.h"
+#include "files/safetensors.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+constexpr std::array<const char*, 3> kKinds = {"bytes", "picture", "sound"};  // by TokenFormat::Kind
+constexpr std::int64_t kBlock = 1 << 20;
+
+Metadata format_metadata(const DataSet& data) {
+  const TokenFormat& format = data.format;
+  Metadata metadata = {{"sparse_transformer.data", "1"},
+                       {"kind", kKinds.at(static_cast<std::size_t>(format.kind))},
+                       {"source", data.source}};
+  if (format.kind == TokenFormat::Kind::kPicture) {
+    metadata["shape"] = shape_text(format.shape);
+  }
+  if (format.kind == TokenFormat::Kind::kSound) {
+    metadata["sample_rate"] = std::to_string(format.sample_rate);
+  }
+  return metadata;
+}
+
+[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& problem) {
+  throw UserError(file.path().string() + ": " + problem + "; expected a file from `prepare`");
+}
+
+std::string value_of(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) {
+    refuse(file, "no packed data set: its metadata has no " + key);
+  }
+  return found->second;
+}
+
+TokenFormat read_format(const SafetensorsFile& file) {
+  const std::string version = value_of(file, "sparse_transformer.data");
+  if (version != "1") {
+    refuse(file, "packed data of version " + version + ", which this program does not know");
+  }
+  const std::string kind = value_of(file, "kind");
+  const auto found = std::find(kKinds.begin(), kKinds.end(), kind);
+  if (found == kKinds.end()) {
+    refuse(file, "data of kind '" + kind + "'");
+  }
+  TokenFormat format;
+  format.kind = static_cast<TokenFormat::Kind>(found - kKinds.begin());
+  if (format.kind == TokenFormat::Kind::kPicture) {
+    const std::string text = value_of(file, "shape");
+    const auto shape = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!shape.is_array() || shape.size() != 3 ||
+        !std::all_of(shape.begin(), shape.end(), [](const auto& size) {
+          return size.is_number_unsigned() && size > 0 && size <= 65536;
+        })) {
+      refuse(file, "a picture's shape of '" + text + "'");
+    }
+    format.shape = shape.get<std::vector<std::int64_t>>();
+  }
+  if (format.kind == TokenFormat::Kind::kSound) {
+    const std::string text = value_of(file, "sample_rate");
+    std::from_chars(text.data(), text.data() + text.size(), format.sample_rate);
+    if (format.sample_rate < 1) {
+      refuse(file, "a sample rate of '" + text + "'");
+    }
+  }
+  return format;
+}
+
+/// Tokens an item, 0 for a stream: from the tensors, which must agree.
+std::int64_t read_item_size(const SafetensorsFile& file) {
+  const std::vector<std::int64_t>& train = file.tensor("train").shape;
+  for (const char* name : {"train", "valid", "test"}) {
+    const StoredTensor& tensor = file.tensor(name);
+    const bool fits = tensor.type == ElementType::kUint8 && tensor.shape.size() == train.size() &&
+                      (train.size() == 1 || (train.size() == 2 && train[1] > 0 &&
+                                             tensor.shape[1] == train[1]));
+    if (!fits) {
+      refuse(file, "tensor " + std::string(name) + " of shape " + shape_text(tensor.shape) +
+                       " is not uint8 [bytes] or [items, tokens] like the others");
+    }
+  }
+  return train.size() == 2 ? train[1] : 0;
+}
+
+void check_item_size(const SafetensorsFile& file, const DataSet& data) {
+  std::int64_t pixels = 1;
+  for (const std::int64_t size : data.format.shape) {
+    pixels *= size;
+  }
+  if (data.format.kind == TokenFormat::Kind::kPicture && pixels != data.item_size) {
+    refuse(file, "pictures of " + shape_text(data.format.shape) + " with " +
+                     std::to_string(data.item_size) + " tokens");
+  }
+}
+
+}  // namespace
+
+DataSet open_packed(const DataSettings& settings) {
+  if (settings.path.size() != 1) {
+    throw SettingError("data.path", "got " + std::to_string(settings.path.size()) +
+                                        " paths, expected one packed file");
+  }
+  const auto file = std::make_shared<const SafetensorsFile>(settings.path.front());
+  DataSet data;
+  data.source = "packed " + settings.path.front();
+  data.format = read_format(*file);
+  data.item_size = read_item_size(*file);
+  check_item_size(*file, data);
+  if (!settings.shape.empty() && settings.shape != data.format.shape) {
+    throw SettingError("data.shape", "got " + shape_text(settings.shape) + ", but " +
+                                         settings.path.front() + " has " +
+                                         shape_text(data.format.shape));
+  }
+  const auto tokens = [&](const char* name) {
+    const std::vector<std::span<const std::byte>> pieces = {file->tensor(name).bytes};
+    return std::make_shared<const ConcatenatedTokens>(pieces, file);
+  };
+  data.train = tokens("train");
+  data.valid = tokens("valid");
+  data.test = tokens("test");
+  return data;
+}
+
+void pack_data(const DataSet& data, const std::filesystem::path& path,
+               const std::function<void(std::int64_t done, std::int64_t total)>& progress) {
+  const std::int64_t total = data.train->size() + data.valid->size() + data.test->size();
+  std::int64_t done = 0;
+  std::vector<TensorToStore> tensors;
+  for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
+    const Tokens& tokens = data.split(split);
+    const auto write = [&](const std::function<void(std::span<const std::byte>)>& sink) {
+      std::vector<std::uint8_t> block;
+      for (std::int64_t offset = 0; offset < tokens.size(); offset += std::ssize(block)) {
+        block.resize(static_cast<std::size_t>(std::min(kBlock, tokens.size() - offset)));
+        tokens.read(offset, block);
+        sink(std::as_bytes(std::span(block)));
+        done += std::ssize(block);
+        progress(done, total);
+      }
+    };
+    std::vector<std::int64_t> shape = {tokens.size()};
+    if (!data.is_stream()) {
+      shape = {tokens.size() / data.item_size, data.item_size};
+    }
+    tensors.push_back({std::string(split_name(split)), ElementType::kUint8, shape, write});
+  }
+  write_safetensors(path, tensors, format_metadata(data));
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,51 @@
+#include "data/token_data.h"
+
+#include <algorithm>
+#include <array>
+
+#include "files/sha256.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+constexpr std::int64_t kBlock = 1 << 20;
+constexpr std::int64_t kHashedBlocks = 1024;
+
+void hash_tokens(const Tokens& tokens, Sha256& hash) {
+  const std::int64_t size = tokens.size();
+  const std::int64_t blocks = (size + kBlock - 1) / kBlock;
+  const std::int64_t step = std::max<std::int64_t>(1, blocks / kHashedBlocks);
+  std::vector<std::uint8_t> block;
+  for (std::int64_t i = 0; i < blocks; i += step) {
+    block.resize(static_cast<std::size_t>(std::min(kBlock, size - i * kBlock)));
+    tokens.read(i * kBlock, block);
+    hash.update(std::as_bytes(std::span(block)));
+  }
+}
+
+}  // namespace
+
+std::string_view split_name(Split split) {
+  constexpr std::array<std::string_view, 3> names = {"train", "valid", "test"};
+  return names.at(static_cast<std::size_t>(split));
+}
+
+const Tokens& DataSet::split(Split which) const {
+  return *std::array{&train, &valid, &test}.at(static_cast<std::size_t>(which))->get();
+}
+
+std::string DataSet::content_hash() const {
+  Sha256 hash;
+  std::string sizes = std::to_string(item_size);
+  for (const auto* tokens : {train.get(), valid.get(), test.get()}) {
+    sizes += " " + std::to_string(tokens->size());
+  }
+  hash.update(std::as_bytes(std::span(sizes)));
+  for (const auto* tokens : {train.get(), valid.get(), test.get()}) {
+    hash_tokens(*tokens, hash);
+  }
+  return hash.hex();
+}
+
+}  // namespace sparse_transformer

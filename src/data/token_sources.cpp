@@ -1,0 +1,90 @@
+#include "data/token_sources.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace sparse_transformer {
+
+namespace {
+
+void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
+  if (begin < 0 || end < begin || end > size) {
+    throw std::logic_error("tokens [" + std::to_string(begin) + ", " + std::to_string(end) +
+                           ") of " + std::to_string(size));
+  }
+}
+
+}  // namespace
+
+ConcatenatedTokens::ConcatenatedTokens(std::vector<std::span<const std::byte>> pieces,
+                                       std::shared_ptr<const void> owner)
+    : pieces_(std::move(pieces)), owner_(std::move(owner)) {
+  std::int64_t end = 0;
+  for (const auto& piece : pieces_) {
+    end += static_cast<std::int64_t>(piece.size());
+    ends_.push_back(end);
+  }
+}
+
+std::size_t ConcatenatedTokens::piece_at(std::int64_t offset) const {
+  return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), offset) -
+                                  ends_.begin());
+}
+
+void ConcatenatedTokens::read(std::int64_t offset, std::span<std::uint8_t> out) const {
+  check_range(offset, offset + static_cast<std::int64_t>(out.size()), size());
+  for (std::size_t i = piece_at(offset); !out.empty(); ++i) {
+    const std::int64_t start = ends_[i] - static_cast<std::int64_t>(pieces_[i].size());
+    const auto rest = pieces_[i].subspan(static_cast<std::size_t>(offset - start));
+    const std::size_t count = std::min(rest.size(), out.size());
+    if (count > 0) {
+      std::memcpy(out.data(), rest.data(), count);
+    }
+    out = out.subspan(count);
+    offset = ends_[i];
+  }
+}
+
+std::shared_ptr<const ConcatenatedTokens> ConcatenatedTokens::slice(std::int64_t begin,
+                                                                    std::int64_t end) const {
+  check_range(begin, end, size());
+  std::vector<std::span<const std::byte>> pieces;
+  for (std::size_t i = piece_at(begin); begin < end; ++i) {
+    const std::int64_t start = ends_[i] - static_cast<std::int64_t>(pieces_[i].size());
+    const std::int64_t stop = std::min(end, ends_[i]);
+    pieces.push_back(pieces_[i].subspan(static_cast<std::size_t>(begin - start),
+                                        static_cast<std::size_t>(stop - begin)));
+    begin = stop;
+  }
+  return std::make_shared<ConcatenatedTokens>(std::move(pieces), owner_);
+}
+
+std::shared_ptr<const ConcatenatedTokens> tokens_in_memory(std::vector<std::uint8_t> tokens) {
+  auto owner = std::make_shared<const std::vector<std::uint8_t>>(std::move(tokens));
+  std::vector<std::span<const std::byte>> pieces = {std::as_bytes(std::span(*owner))};
+  return std::make_shared<ConcatenatedTokens>(std::move(pieces), std::move(owner));
+}
+
+void ItemTokens::read(std::int64_t offset, std::span<std::uint8_t> out) const {
+  check_range(offset, offset + static_cast<std::int64_t>(out.size()), size());
+  std::vector<std::uint8_t> item;
+  while (!out.empty()) {
+    const auto skipped = static_cast<std::size_t>(offset % item_size_);
+    const std::size_t count =
+        std::min(out.size(), static_cast<std::size_t>(item_size_) - skipped);
+    if (count == static_cast<std::size_t>(item_size_)) {
+      read_item(offset / item_size_, out.first(count));
+    } else {
+      item.resize(static_cast<std::size_t>(item_size_));
+      read_item(offset / item_size_, item);
+      std::memcpy(out.data(), item.data() + skipped, count);
+    }
+    out = out.subspan(count);
+    offset += static_cast<std::int64_t>(count);
+  }
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,97 @@
+#include "files/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "config/errors.h"
+#include "files/system_files.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+/// A folder, device or pipe must not be replaced by a file: `-o /dev/null` run by root would end
+/// badly.
+void check_replaceable(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return;
+  if (S_ISDIR(status.st_mode)) throw UserError(path.string() + " is a folder, not a file");
+  if (!S_ISREG(status.st_mode)) throw UserError(path.string() + " is not a regular file");
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+/// Makes the new name itself survive a power cut. File systems that cannot do this say EINVAL.
+void flush_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;  // a folder may be writable without being readable
+  const int error_number = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (error_number != 0 && error_number != EINVAL) throw_file_error("write", folder, error_number);
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  check_replaceable(path_);
+  temporary_ =
+      folder_of(path_) / (".tmp-" + path_.filename().string() + "-" + std::to_string(::getpid()));
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw_file_error("write", path_, errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) { write_all(descriptor_, bytes, path_); }
+
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) throw_file_error("write", path_, errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_file_error("write", path_, errno);
+  ::close(std::exchange(descriptor_, -1));
+  flush_folder(folder_of(path_));
+}
+
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+void write_file(const std::filesystem::path& path, std::string_view text) {
+  write_file(path, std::as_bytes(std::span(text)));
+}
+
+// Not through MappedFile: a configuration may come out of a pipe, as in `train <(generate-config)`.
+std::string read_file(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw_file_error("open", path, errno);
+  std::string text;
+  std::array<char, 65536> buffer{};
+  ssize_t count = 0;
+  while ((count = ::read(descriptor, buffer.data(), buffer.size())) != 0) {
+    if (count > 0) {
+      text.append(buffer.data(), static_cast<std::size_t>(count));
+    } else if (errno != EINTR) {
+      break;
+    }
+  }
+  const int error_number = count < 0 ? errno : 0;
+  ::close(descriptor);
+  if (error_number != 0) throw_file_error("read", path, error_number);
+  return text;
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,31 @@
+// The files that a user names as data, as they come: single files, folders, compressed files,
+// archives.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "files/mapped_file.h"
+
+namespace sparse_transformer {
+
+/// The content of one file, mapped; what was compressed lies in an unlinked temporary file.
+struct InputFile {
+  std::string
+      name;  // the path; of an archive's entry "ARCHIVE/ENTRY", of x.txt.gz "x.txt.gz/x.txt"
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const MappedFile> storage;  // keeps `bytes` alive
+};
+
+/// Opens what `paths` name, in the order given. A folder stands for all files below it, sorted by
+/// path, hidden ones left out; a tar or zip archive (compressed or not) for its regular files
+/// likewise; a file compressed by gzip, bzip2, xz or zstd for its content. Recognised by content,
+/// never by name. An entry of an archive is not opened further. Expanding needs room in $TMPDIR
+/// (/tmp where that is not set). Errors, naming the path: UserError for what is missing,
+/// unreadable, damaged, or a folder or archive without files; WorldError for a full disk.
+std::vector<InputFile> open_inputs(const std::vector<std::string>& paths);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,67 @@
+#include "files/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "config/errors.h"
+#include "files/system_files.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+std::span<const std::byte> map(int descriptor, const std::filesystem::path& name) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) throw_file_error("read", name, errno);
+  if (S_ISDIR(status.st_mode)) throw UserError(name.string() + " is a folder, not a file");
+  if (!S_ISREG(status.st_mode)) throw UserError(name.string() + " is not a regular file");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return {};
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  if (address == MAP_FAILED) throw_file_error("map", name, errno);
+  return {static_cast<const std::byte*>(address), size};
+}
+
+/// An open file for as long as it takes to map it.
+class OpenFile {
+ public:
+  explicit OpenFile(const std::filesystem::path& path)
+      // O_NONBLOCK: opening a named pipe must fail later as "not a regular file", not wait for a
+      // writer.
+      : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (descriptor_ < 0) throw_file_error("open", path, errno);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  ~OpenFile() { ::close(descriptor_); }
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path)
+    : MappedFile(OpenFile(path).descriptor(), path) {}
+
+MappedFile::MappedFile(int descriptor, const std::filesystem::path& name)
+    : bytes_(map(descriptor, name)) {}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace sparse_transformer

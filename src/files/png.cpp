@@ -1,0 +1,226 @@
+#include "files/png.h"
+
+#include <png.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+#include "config/errors.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+using Text = std::map<std::string, std::string>;
+
+constexpr std::uint64_t kMaxDecodedBytes = std::uint64_t{1} << 28;
+
+/// libpng reports errors by longjmp, which runs no destructors. So whatever has one lives here or
+/// with the caller, and the callbacks and bodies that libpng may leave own nothing.
+struct Session {
+  std::string error;
+  std::span<const std::byte> unread;
+  std::vector<std::byte> written;
+};
+
+[[noreturn]] void on_error(png_structp png, png_const_charp message) {
+  static_cast<Session*>(png_get_error_ptr(png))->error = message;
+  png_longjmp(png, 1);
+}
+
+void on_warning(png_structp /*png*/, png_const_charp /*message*/) {}
+
+void on_read(png_structp png, png_bytep out, std::size_t count) {
+  auto& unread = static_cast<Session*>(png_get_io_ptr(png))->unread;
+  if (count > unread.size()) png_error(png, "it is cut off");
+  std::memcpy(out, unread.data(), count);
+  unread = unread.subspan(count);
+}
+
+void on_write(png_structp png, png_bytep bytes, std::size_t count) {
+  auto& written = static_cast<Session*>(png_get_io_ptr(png))->written;
+  const auto* begin = reinterpret_cast<const std::byte*>(bytes);
+  written.insert(written.end(), begin, begin + count);
+}
+
+void on_flush(png_structp /*png*/) {}
+
+/// Runs a body of libpng calls; false where libpng reported an error.
+template <typename Body>
+bool succeeds(png_structp png, const Body& body) {
+  if (setjmp(png_jmpbuf(png)) != 0) return false;
+  body();
+  return true;
+}
+
+/// Where each row of the image begins, as libpng wants it.
+std::vector<png_bytep> rows_of(Image& image) {
+  std::vector<png_bytep> rows;
+  for (std::int64_t y = 0; y < image.height; ++y) {
+    rows.push_back(image.pixels.data() + y * image.width * image.channels);
+  }
+  return rows;
+}
+
+bool is_ascii(const std::string& text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+std::string utf8_of_latin1(const char* latin1) {
+  std::string utf8;
+  for (const char* c = latin1; *c != '\0'; ++c) {
+    const auto code = static_cast<unsigned char>(*c);
+    if (code >= 0x80) utf8 += static_cast<char>(0xC0 | (code >> 6));
+    utf8 += static_cast<char>(code >= 0x80 ? 0x80 | (code & 0x3F) : code);
+  }
+  return utf8;
+}
+
+class Reader {
+ public:
+  Reader(std::span<const std::byte> bytes, const std::string& name)
+      : name_(name),
+        png_(png_create_read_struct(PNG_LIBPNG_VER_STRING, &session_, on_error, on_warning)),
+        info_(png_create_info_struct(png_)) {
+    session_.unread = bytes;
+    png_set_read_fn(png_, &session_, on_read);
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+
+  Image read_image() {
+    guarded([&] { read_header(); });
+    Image image;
+    image.width = png_get_image_width(png_, info_);
+    image.height = png_get_image_height(png_, info_);
+    image.channels = png_get_channels(png_, info_);
+    check_size(image);
+    image.pixels.resize(static_cast<std::size_t>(image.width * image.height * image.channels));
+    std::vector<png_bytep> rows = rows_of(image);
+    guarded([&] {
+      png_read_image(png_, rows.data());
+      png_read_end(png_, info_);
+    });
+    return image;
+  }
+
+  /// After read_image(): texts may stand behind the image.
+  Text text() const {
+    png_textp entries = nullptr;
+    const int count = png_get_text(png_, info_, &entries, nullptr);
+    Text text;
+    for (const png_text& entry : std::span(entries, static_cast<std::size_t>(count))) {
+      const bool is_utf8 = entry.compression >= PNG_ITXT_COMPRESSION_NONE;
+      text[utf8_of_latin1(entry.key)] = is_utf8 ? entry.text : utf8_of_latin1(entry.text);
+    }
+    return text;
+  }
+
+ private:
+  /// Reads up to the pixels and asks for 8-bit grey or RGB.
+  void read_header() {
+    png_read_info(png_, info_);
+    png_set_palette_to_rgb(png_);
+    png_set_expand_gray_1_2_4_to_8(png_);
+    png_set_scale_16(png_);
+    png_set_strip_alpha(png_);
+    png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+  }
+
+  void check_size(const Image& image) const {
+    const auto pixels =
+        static_cast<std::uint64_t>(image.width) * static_cast<std::uint64_t>(image.height);
+    if (pixels <= kMaxDecodedBytes / static_cast<std::uint64_t>(image.channels)) return;
+    throw UserError(name_ + " has " + std::to_string(image.width) + " x " +
+                    std::to_string(image.height) + " pixels; a picture may take at most " +
+                    std::to_string(kMaxDecodedBytes) + " bytes");
+  }
+
+  template <typename Body>
+  void guarded(const Body& body) {
+    if (!succeeds(png_, body)) throw UserError(name_ + " is not a whole PNG: " + session_.error);
+  }
+
+  const std::string& name_;
+  Session session_;
+  png_structp png_;
+  png_infop info_;
+};
+
+class Writer {
+ public:
+  Writer()
+      : png_(png_create_write_struct(PNG_LIBPNG_VER_STRING, &session_, on_error, on_warning)),
+        info_(png_create_info_struct(png_)) {
+    png_set_write_fn(png_, &session_, on_write, on_flush);
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { png_destroy_write_struct(&png_, &info_); }
+
+  std::vector<std::byte> write(Image image, const Text& text) {
+    std::vector<png_text> entries = entries_of(text);
+    std::vector<png_bytep> rows = rows_of(image);
+    const bool succeeded = succeeds(png_, [&] {
+      png_set_IHDR(png_, info_, static_cast<png_uint_32>(image.width),
+                   static_cast<png_uint_32>(image.height), 8,
+                   image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                   PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+      png_set_text(png_, info_, entries.data(), static_cast<int>(entries.size()));
+      png_write_info(png_, info_);
+      png_write_image(png_, rows.data());
+      png_write_end(png_, info_);
+    });
+    if (!succeeded) throw std::logic_error("cannot encode a PNG: " + session_.error);
+    return std::move(session_.written);
+  }
+
+ private:
+  /// tEXt where ASCII will do, iTXt otherwise. libpng reads the strings only, though its type is
+  /// not const.
+  static std::vector<png_text> entries_of(const Text& text) {
+    std::vector<png_text> entries;
+    for (const auto& [key, value] : text) {
+      png_text entry{};
+      entry.compression = is_ascii(value) ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
+      entry.key = const_cast<char*>(key.c_str());
+      entry.text = const_cast<char*>(value.c_str());
+      entries.push_back(entry);
+    }
+    return entries;
+  }
+
+  Session session_;
+  png_structp png_;
+  png_infop info_;
+};
+
+}  // namespace
+
+std::vector<std::byte> encode_png(const Image& image, const Text& text) {
+  const auto bytes = static_cast<std::size_t>(image.width * image.height * image.channels);
+  if ((image.channels != 1 && image.channels != 3) || image.pixels.size() != bytes) {
+    throw std::logic_error("an image of " + std::to_string(image.width) + " x " +
+                           std::to_string(image.height) + " x " + std::to_string(image.channels) +
+                           " has " + std::to_string(image.pixels.size()) + " bytes");
+  }
+  return Writer().write(image, text);
+}
+
+Image decode_png(std::span<const std::byte> bytes, const std::string& name) {
+  return Reader(bytes, name).read_image();
+}
+
+Text read_png_text(std::span<const std::byte> bytes, const std::string& name) {
+  Reader reader(bytes, name);
+  reader.read_image();
+  return reader.text();
+}
+
+}  // namespace sparse_transformer

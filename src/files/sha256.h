@@ -1,0 +1,32 @@
+// SHA-256, which tells whether two files or data sets are the same.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace sparse_transformer {
+
+/// A hash over bytes that come piece by piece.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&& other) noexcept;
+  Sha256& operator=(Sha256&& other) noexcept;
+  ~Sha256();
+
+  void update(std::span<const std::byte> bytes);
+  /// The hash of all bytes so far: 64 lower-case hexadecimal digits.
+  std::string hex() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The hash of a file's content. Throws UserError naming the path.
+std::string sha256_of_file(const std::filesystem::path& path);
+
+}  // namespace sparse_transformer

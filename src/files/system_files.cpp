@@ -1,0 +1,76 @@
+#include "files/system_files.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "config/errors.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+std::string reason(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+      return "the disk is full";
+    case EDQUOT:
+      return "the disk quota is used up";
+    case EFBIG:
+      return "the file is larger than the system allows";
+    case ENOENT:
+      return "there is no such file or folder";
+    case ENOTDIR:
+      return "a part of the path is not a folder";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case EROFS:
+      return "the file system is read-only";
+    default:
+      return std::generic_category().message(error_number);
+  }
+}
+
+bool is_fault_of_path(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENAMETOOLONG:
+    case ELOOP:
+    case ENXIO:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void throw_file_error(std::string_view action, const std::filesystem::path& path,
+                      int error_number) {
+  const std::string message =
+      "cannot " + std::string(action) + " " + path.string() + ": " + reason(error_number);
+  if (is_fault_of_path(error_number)) throw UserError(message);
+  throw WorldError(message);
+}
+
+void write_all(int descriptor, std::span<const std::byte> bytes,
+               const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      throw_file_error("write", path, errno);
+    }
+  }
+}
+
+}  // namespace sparse_transformer

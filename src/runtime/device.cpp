@@ -1,0 +1,93 @@
+#include "runtime/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
+#include <torch/headeronly/version.h>
+
+#include <array>
+#include <fstream>
+
+#include "config/errors.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+std::string processor_name() {
+  std::ifstream information("/proc/cpuinfo");
+  for (std::string line; std::getline(information, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+// Asked of the driver, because LibTorch's own call needs the CUDA toolkit's headers to compile. The
+// driver counts the devices as the CUDA runtime does, CUDA_VISIBLE_DEVICES included.
+std::string gpu_name(int index) {
+  using Initialise = int (*)(unsigned);
+  using Name = int (*)(char*, int, int);
+  std::array<char, 256> name = {};
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW);
+  if (driver == nullptr) return "unknown";
+  const auto initialise = reinterpret_cast<Initialise>(dlsym(driver, "cuInit"));
+  const auto device_name = reinterpret_cast<Name>(dlsym(driver, "cuDeviceGetName"));
+  const bool known = initialise != nullptr && device_name != nullptr && initialise(0) == 0 &&
+                     device_name(name.data(), name.size(), index) == 0;
+  dlclose(driver);
+  return known ? name.data() : "unknown";
+}
+
+}  // namespace
+
+bool built_with_cuda() { return at::detail::getCUDAHooks().hasCUDART(); }
+
+at::Device choose_device(DeviceChoice choice, int index) {
+  const int devices = at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+  if (choice == DeviceChoice::kCpu || (choice == DeviceChoice::kAuto && devices == 0)) {
+    return at::kCPU;
+  }
+  if (!built_with_cuda()) {
+    throw UserError(
+        "device: cuda asked for, but this program was built without CUDA (build the preset cuda, "
+        "or use device: cpu)");
+  }
+  if (index >= devices) {
+    throw UserError("device: cuda asked for, but of the GPU number " + std::to_string(index) +
+                    " there is no trace: " + std::to_string(devices) +
+                    " usable (see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device: cpu)");
+  }
+  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+std::map<std::string, std::string> describe_machine(at::Device device) {
+  std::map<std::string, std::string> machine = {
+      {"processor", processor_name()},
+      {"instructions", at::get_cpu_capability()},
+      {"threads", std::to_string(at::get_num_threads())},
+      {"libtorch", TORCH_VERSION},
+  };
+  if (device.is_cuda()) machine["gpu"] = gpu_name(device.index());
+  return machine;
+}
+
+std::string machine_difference(const std::map<std::string, std::string>& before,
+                               const std::map<std::string, std::string>& now) {
+  const auto value = [](const auto& machine, const std::string& key) {
+    const auto found = machine.find(key);
+    return found == machine.end() ? "none" : found->second;
+  };
+  std::map<std::string, std::string> keys = before;
+  keys.insert(now.begin(), now.end());
+  std::string differences;
+  for (const auto& [key, unused] : keys) {
+    if (value(before, key) == value(now, key)) continue;
+    if (!differences.empty()) differences += "; ";
+    differences += key + ": " + value(before, key) + ", now " + value(now, key);
+  }
+  return differences;
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,69 @@
+#include "runtime/format.h"
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+
+namespace sparse_transformer {
+
+namespace {
+
+// `large` of one unit and two digits of the next smaller one: "1h02m".
+std::string two_units(std::int64_t large, char large_unit, std::int64_t small, char small_unit) {
+  const std::string digits = std::to_string(small);
+  return std::to_string(large) + large_unit + (small < 10 ? "0" : "") + digits + small_unit;
+}
+
+}  // namespace
+
+std::string format_count(std::int64_t count) {
+  std::string text = std::to_string(count);
+  const std::size_t first_digit = count < 0 ? 1 : 0;
+  for (std::size_t end = text.size(); end > first_digit + 3; end -= 3) text.insert(end - 3, 1, ',');
+  return text;
+}
+
+std::string format_bytes(std::int64_t bytes) {
+  constexpr std::array<std::string_view, 6> units = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (std::abs(bytes) < 1024) return std::to_string(bytes) + " B";
+  double value = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; std::abs(value) >= 1023.95 && unit + 1 < units.size(); ++unit) value /= 1024;
+  return format_fixed(value, 1) + " " + std::string(units[unit]);
+}
+
+std::string format_duration(double seconds) {
+  constexpr std::int64_t minute = 60;
+  constexpr std::int64_t hour = 60 * minute;
+  constexpr std::int64_t day = 24 * hour;
+  if (!(seconds >= 0 && seconds < 1e15)) return "?";
+  if (seconds < 9.95) return format_fixed(seconds, 1) + "s";
+  const std::int64_t whole = std::llround(seconds);
+  if (whole < minute) return std::to_string(whole) + "s";
+  if (whole < hour) return two_units(whole / minute, 'm', whole % minute, 's');
+  if (whole < day) return two_units(whole / hour, 'h', whole % hour / minute, 'm');
+  return two_units(whole / day, 'd', whole % day / hour, 'h');
+}
+
+std::string format_rate(double quantity) {
+  constexpr std::array<std::string_view, 7> units = {"", "k", "M", "G", "T", "P", "E"};
+  std::size_t unit = 0;
+  for (; std::abs(quantity) >= 999.5 && unit + 1 < units.size(); ++unit) quantity /= 1000;
+  int decimals = 0;
+  if (std::abs(quantity) < 9.995) {
+    decimals = 2;
+  } else if (std::abs(quantity) < 99.95) {
+    decimals = 1;
+  }
+  return format_fixed(quantity, decimals) + std::string(units[unit]);
+}
+
+std::string format_fixed(double value, int decimals) {
+  const int length = std::snprintf(nullptr, 0, "%.*f", decimals, value);
+  std::string text(static_cast<std::size_t>(length), '\0');
+  std::snprintf(text.data(), text.size() + 1, "%.*f", decimals, value);
+  return text;
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,26 @@
+// Figures as people read them, the same in every command.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sparse_transformer {
+
+/// 59196928 → "59,196,928".
+std::string format_count(std::int64_t count);
+
+/// In powers of 1024: "512 B", "1.5 KiB", "23.4 GiB".
+std::string format_bytes(std::int64_t bytes);
+
+/// A length of time: "0.4s", "12s", "1m02s", "1h02m", "3d04h"; "?" for one that is negative or not
+/// finite.
+std::string format_duration(double seconds);
+
+/// A quantity in powers of 1000, three digits: "0.25", "15.2k", "3.41M", "1.20T". For rates and
+/// FLOPs.
+std::string format_rate(double quantity);
+
+/// With this many digits after the point: format_fixed(2.3149, 2) → "2.31".
+std::string format_fixed(double value, int decimals);
+
+}  // namespace sparse_transformer

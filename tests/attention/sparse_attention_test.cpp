@@ -1,0 +1,133 @@
+#include "attention/sparse_attention.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <functional>
+
+#include "tests/attention/pattern_cases.h"
+
+namespace sparse_transformer {
+namespace {
+
+std::int64_t padded(std::int64_t n, std::int64_t stride) {
+  return (n + stride - 1) / stride * stride;
+}
+
+struct Result {
+  at::Tensor out, d_packed;
+};
+
+template <typename Attention>
+Result run(const Attention& attention, const at::Tensor& values, const at::Tensor& d_out,
+           const LayerPattern& pattern) {
+  const at::Tensor packed = values.detach().clone().requires_grad_(true);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(values.size(3)) / 3);
+  const at::Tensor out = attention(packed, pattern, scale);
+  return {out.detach(), torch::autograd::grad({out}, {packed}, {d_out}).front()};
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+at::Tensor random(at::IntArrayRef sizes, at::ScalarType type) {
+  return at::randn(sizes, at::TensorOptions().dtype(at::kDouble)).to(type);
+}
+
+void for_every_pattern(const std::function<void(const PatternCase&)>& check) {
+  for (const PatternCase& c : pattern_cases()) {
+    SCOPED_TRACE(case_name(c));
+    check(c);
+  }
+}
+
+void expect_equal_to_reference(const PatternCase& c, at::ScalarType type, double tolerance) {
+  at::manual_seed(7);
+  const LayerPattern pattern = layer_of(c);
+  const std::int64_t n = padded(c.n, c.stride);
+  for (const std::int64_t width : {8, 20}) {
+    const std::int64_t batch = width == 8 ? 3 : 1;
+    const at::Tensor packed = random({batch, n, c.heads, 3 * width}, type);
+    const at::Tensor d_out = random({batch, n, c.heads, width}, type);
+    const Result fast = run(sparse_attention, packed, d_out, pattern);
+    const Result plain =
+        run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
+    EXPECT_LT(largest_difference(fast.out, plain.out), tolerance);
+    EXPECT_LT(largest_difference(fast.d_packed, plain.d_packed), tolerance);
+  }
+}
+
+TEST(EveryPattern, EqualsMaskedDenseAttentionInFloat64) {
+  for_every_pattern([](const PatternCase& c) { expect_equal_to_reference(c, at::kDouble, 1e-12); });
+}
+
+TEST(EveryPattern, EqualsMaskedDenseAttentionInFloat32) {
+  for_every_pattern([](const PatternCase& c) { expect_equal_to_reference(c, at::kFloat, 1e-5); });
+}
+
+// Error to float64 at most twice that of plain code in bfloat16, plus a rounding floor.
+void expect_exact_in_bfloat16(const PatternCase& c) {
+  at::manual_seed(7);
+  const LayerPattern pattern = layer_of(c);
+  const at::Tensor packed = random({2, padded(c.n, c.stride), c.heads, 24}, at::kBFloat16);
+  const at::Tensor d_out = random({2, packed.size(1), c.heads, 8}, at::kBFloat16);
+  const Result fast = run(sparse_attention, packed, d_out, pattern);
+  const Result plain = run(sparse_attention_reference, packed, d_out, pattern);
+  const Result exact =
+      run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
+  constexpr double kFloor = 2e-2;
+  EXPECT_LT(largest_difference(fast.out, exact.out),
+            2 * largest_difference(plain.out, exact.out) + kFloor);
+  EXPECT_LT(largest_difference(fast.d_packed, exact.d_packed),
+            2 * largest_difference(plain.d_packed, exact.d_packed) + kFloor);
+}
+
+TEST(EveryPattern, IsAsExactAsPlainCodeInBfloat16) { for_every_pattern(expect_exact_in_bfloat16); }
+
+void expect_no_leak(const PatternCase& c) {
+  at::manual_seed(7);
+  const LayerPattern pattern = layer_of(c);
+  const at::Tensor packed = random({1, padded(c.n, c.stride), c.heads, 24}, at::kFloat);
+  const at::Tensor before = sparse_attention(packed, pattern, 0.3);
+  for (const std::int64_t t : {std::int64_t{0}, c.n / 3, c.n / 2, c.n - 1}) {
+    at::Tensor changed = packed.clone();
+    changed.select(1, t).add_(1.0);
+    const at::Tensor difference =
+        (sparse_attention(changed, pattern, 0.3) - before).abs().amax({0, 3});
+    EXPECT_EQ(difference.narrow(0, 0, t).sum().item<double>(), 0.0) << "position " << t;
+    for (std::int64_t head = 0; head < c.heads; ++head) {
+      for (std::int64_t i = t; i < c.n; ++i) {
+        // Position t itself moves by its query too, if it has any key.
+        bool expected = sees(c, head, i, t);
+        for (std::int64_t j = 0; i == t && j < i; ++j) expected = expected || sees(c, head, i, j);
+        const bool moved = difference[i][head].item<double>() > 0;
+        if (i != t || moved != expected) {
+          EXPECT_EQ(moved, expected) << "position " << t << " seen from " << i << ", head " << head;
+        }
+      }
+    }
+  }
+}
+
+TEST(EveryPattern, ChangingAPositionMovesNothingBeforeItAndEveryHeadThatSeesIt) {
+  for_every_pattern(expect_no_leak);
+}
+
+void expect_repeatable(const PatternCase& c) {
+  at::manual_seed(7);
+  const LayerPattern pattern = layer_of(c);
+  const at::Tensor packed = random({2, padded(c.n, c.stride), c.heads, 24}, at::kFloat);
+  const at::Tensor d_out = random({2, packed.size(1), c.heads, 8}, at::kFloat);
+  const Result once = run(sparse_attention, packed, d_out, pattern);
+  const Result again = run(sparse_attention, packed, d_out, pattern);
+  EXPECT_TRUE(at::equal(once.out, again.out));
+  EXPECT_TRUE(at::equal(once.d_packed, again.d_packed));
+}
+
+TEST(EveryPattern, RepeatsBitForBit) { for_every_pattern(expect_repeatable); }
+
+}  // namespace
+}  // namespace sparse_transformer

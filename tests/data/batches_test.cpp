@@ -1,0 +1,162 @@
+#include "data/batches.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/errors.h"
+#include "data/token_sources.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+std::vector<std::uint8_t> counting(std::int64_t size) {
+  std::vector<std::uint8_t> tokens(static_cast<std::size_t>(size));
+  std::iota(tokens.begin(), tokens.end(), std::uint8_t{0});
+  return tokens;
+}
+
+DataSet data_of(std::int64_t size, std::int64_t item_size) {
+  DataSet data;
+  data.source = "bytes some/file";
+  data.item_size = item_size;
+  data.train = tokens_in_memory(counting(size));
+  data.valid = tokens_in_memory({});
+  data.test = tokens_in_memory({});
+  return data;
+}
+
+std::vector<std::int64_t> epoch_offsets(const TrainingSequences& sequences, std::int64_t epoch) {
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t i = 0; i < sequences.per_epoch(); ++i) {
+    offsets.push_back(sequences.offset(epoch * sequences.per_epoch() + i));
+  }
+  return offsets;
+}
+
+TEST(TrainingSequences, AnEpochOfItemsIsEveryItemOnceInAnotherOrder) {
+  const TrainingSequences sequences(data_of(10 * 30, 10), 10, 1);
+  EXPECT_EQ(sequences.per_epoch(), 30);
+  std::set<std::vector<std::int64_t>> orders;
+  for (std::int64_t epoch = 0; epoch < 5; ++epoch) {
+    std::vector<std::int64_t> offsets = epoch_offsets(sequences, epoch);
+    orders.insert(offsets);
+    std::sort(offsets.begin(), offsets.end());
+    for (std::int64_t item = 0; item < 30; ++item) {
+      EXPECT_EQ(offsets[static_cast<std::size_t>(item)], 10 * item);
+    }
+  }
+  EXPECT_EQ(orders.size(), 5U);
+}
+
+TEST(TrainingSequences, AnEpochOfAStreamIsWindowsWithoutOverlapAtOneOffset) {
+  for (const std::int64_t size : {16, 17, 31, 32, 33, 47, 48, 100, 1000, 1003}) {
+    const TrainingSequences sequences(data_of(size, 0), 16, 1);
+    EXPECT_EQ(sequences.per_epoch(), std::max<std::int64_t>(1, size / 16 - 1));
+    std::set<std::int64_t> starts;
+    for (std::int64_t epoch = 0; epoch < 50; ++epoch) {
+      std::vector<std::int64_t> offsets = epoch_offsets(sequences, epoch);
+      std::sort(offsets.begin(), offsets.end());
+      starts.insert(offsets.front());
+      EXPECT_GE(offsets.front(), 0);
+      EXPECT_LT(offsets.front(), 16);
+      EXPECT_LE(offsets.back() + 16, size) << size;
+      for (std::size_t i = 1; i < offsets.size(); ++i) {
+        EXPECT_EQ(offsets[i], offsets[i - 1] + 16);
+      }
+    }
+    if (size >= 32) {
+      EXPECT_GE(starts.size(), 13U);  // 50 draws of 16: fewer than 13 has a chance below 1e-3
+    }
+  }
+}
+
+TEST(TrainingSequences, AnotherSeedGivesAnotherOrderAndTheSameSeedTheSame) {
+  const DataSet data = data_of(1000, 0);
+  const TrainingSequences one(data, 10, 1);
+  EXPECT_EQ(epoch_offsets(one, 3), epoch_offsets(TrainingSequences(data, 10, 1), 3));
+  EXPECT_NE(epoch_offsets(one, 3), epoch_offsets(TrainingSequences(data, 10, 2), 3));
+}
+
+TEST(TrainingSequences, ReadsWhatTheOffsetsSayOverTheEndOfAnEpoch) {
+  const TrainingSequences sequences(data_of(250, 0), 10, 5);
+  const std::int64_t first = sequences.per_epoch() - 2;
+  const std::vector<std::uint8_t> batch = sequences.read(first, 5);
+  ASSERT_EQ(batch.size(), 50U);
+  for (std::size_t i = 0; i < 50; ++i) {
+    const std::int64_t start = sequences.offset(first + static_cast<std::int64_t>(i / 10));
+    EXPECT_EQ(batch[i], start + static_cast<std::int64_t>(i % 10));
+  }
+}
+
+TEST(TrainingSequences, RefusesASplitShorterThanASequence) {
+  EXPECT_THAT([] { TrainingSequences(data_of(99, 0), 100, 1); },
+              ThrowsMessage<UserError>(HasSubstr(
+                  "bytes some/file: the training split has 99 tokens, too few for one sequence "
+                  "of 100")));
+  EXPECT_THAT([] { TrainingSequences(data_of(200, 50), 100, 1); },
+              ThrowsMessage<UserError>(HasSubstr("items have 50 tokens")));
+}
+
+TEST(EvaluationWindows, CountEveryTokenOnceWithEnoughContext) {
+  for (const std::int64_t size : {1, 5, 15, 16, 17, 31, 32, 33, 100, 257}) {
+    const auto tokens = tokens_in_memory(counting(size));
+    for (const std::int64_t n : {1, 2, 7, 16, 32}) {
+      for (std::int64_t context = 0; context < n; ++context) {
+        std::int64_t scored = 0;
+        for (const auto& window : evaluation_windows(*tokens, 0, n, context)) {
+          ASSERT_EQ(window.score_from, scored);
+          ASSERT_LT(window.score_from, window.end);
+          ASSERT_GE(window.begin, 0);
+          ASSERT_LE(window.end - window.begin, n);
+          if (window.score_from >= context) {
+            ASSERT_GE(window.score_from - window.begin, window.begin == 0 ? 0 : context);
+          }
+          // From the second window on, the first token scored has exactly the context asked for.
+          ASSERT_EQ(window.score_from - window.begin, scored == 0 ? 0 : context);
+          scored = window.end;
+        }
+        ASSERT_EQ(scored, size) << "n " << n << " context " << context;
+      }
+    }
+  }
+}
+
+TEST(EvaluationWindows, AdvanceBySequenceLessContext) {
+  const auto windows = evaluation_windows(*tokens_in_memory(counting(100)), 0, 20, 15);
+  ASSERT_EQ(windows.size(), 17U);
+  EXPECT_EQ(windows[1].begin, 5);
+  EXPECT_EQ(windows[1].score_from, 20);
+  EXPECT_EQ(windows[1].end, 25);
+  EXPECT_EQ(windows.back().end, 100);
+}
+
+TEST(EvaluationWindows, AreTheItemsWhereThereAreItems) {
+  const auto tokens = tokens_in_memory(counting(60));
+  const auto windows = evaluation_windows(*tokens, 20, 20, 0);
+  ASSERT_EQ(windows.size(), 3U);
+  EXPECT_EQ(windows[2].begin, 40);
+  EXPECT_EQ(windows[2].score_from, 40);
+  EXPECT_EQ(evaluation_windows(*tokens, 20, 20, 0, 2).size(), 2U);
+  EXPECT_TRUE(evaluation_windows(*tokens_in_memory({}), 20, 20, 0).empty());
+}
+
+TEST(EvaluationWindows, RefuseAnImpossibleContext) {
+  const auto tokens = tokens_in_memory(counting(60));
+  EXPECT_THAT([&] { evaluation_windows(*tokens, 0, 20, 20); },
+              ThrowsMessage<UserError>(HasSubstr("expected 0 to 19")));
+  EXPECT_THROW(evaluation_windows(*tokens, 0, 20, -1), UserError);
+  EXPECT_THROW(evaluation_windows(*tokens, 20, 20, 5), UserError);
+  EXPECT_THROW(evaluation_windows(*tokens, 20, 10, 0), UserError);
+}
+
+}  // namespace
+}  // namespace sparse_transformer

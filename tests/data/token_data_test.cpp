@@ -1,0 +1,101 @@
+#include "data/token_data.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <stdexcept>
+#include <vector>
+
+#include "data/token_sources.h"
+
+namespace sparse_transformer {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes read(const Tokens& tokens, std::int64_t offset, std::int64_t count) {
+  Bytes out(static_cast<std::size_t>(count));
+  tokens.read(offset, out);
+  return out;
+}
+
+std::shared_ptr<const ConcatenatedTokens> three_pieces() {
+  auto owner = std::make_shared<const std::vector<Bytes>>(
+      std::vector<Bytes>{{0, 1, 2}, {}, {3}, {4, 5, 6, 7}});
+  std::vector<std::span<const std::byte>> pieces;
+  for (const Bytes& piece : *owner) {
+    pieces.push_back(std::as_bytes(std::span(piece)));
+  }
+  return std::make_shared<const ConcatenatedTokens>(pieces, owner);
+}
+
+TEST(ConcatenatedTokens, ReadsAndSlicesAnyRange) {
+  const auto tokens = three_pieces();
+  ASSERT_EQ(tokens->size(), 8);
+  for (std::uint8_t begin = 0; begin <= 8; ++begin) {
+    for (std::uint8_t end = begin; end <= 8; ++end) {
+      Bytes expected(static_cast<std::size_t>(end - begin));
+      std::iota(expected.begin(), expected.end(), begin);
+      EXPECT_EQ(read(*tokens, begin, end - begin), expected);
+      const auto slice = tokens->slice(begin, end);
+      ASSERT_EQ(slice->size(), end - begin);
+      EXPECT_EQ(read(*slice, 0, slice->size()), expected);
+    }
+  }
+}
+
+TEST(ConcatenatedTokens, RefusesToLeaveItsTokens) {
+  const auto tokens = three_pieces();
+  EXPECT_THROW(read(*tokens, 5, 4), std::logic_error);
+  EXPECT_THROW(read(*tokens, -1, 1), std::logic_error);
+  EXPECT_THROW(tokens->slice(3, 9), std::logic_error);
+  EXPECT_THROW(tokens->slice(3, 2), std::logic_error);
+}
+
+/// Item i is [10·i, 10·i + 1, 10·i + 2].
+class Tens : public ItemTokens {
+ public:
+  Tens() : ItemTokens(4, 3) {}
+
+ private:
+  void read_item(std::int64_t index, std::span<std::uint8_t> item) const override {
+    std::iota(item.begin(), item.end(), static_cast<std::uint8_t>(10 * index));
+  }
+};
+
+TEST(ItemTokens, ReadsAcrossItems) {
+  const Tens tokens;
+  EXPECT_EQ(tokens.size(), 12);
+  EXPECT_EQ(read(tokens, 0, 3), (Bytes{0, 1, 2}));
+  EXPECT_EQ(read(tokens, 1, 9), (Bytes{1, 2, 10, 11, 12, 20, 21, 22, 30}));
+  EXPECT_EQ(read(tokens, 7, 1), (Bytes{21}));
+  EXPECT_EQ(read(tokens, 12, 0), Bytes{});
+  EXPECT_THROW(read(tokens, 11, 2), std::logic_error);
+}
+
+DataSet data_of(const Bytes& train, const Bytes& valid, const Bytes& test) {
+  DataSet data;
+  data.train = tokens_in_memory(train);
+  data.valid = tokens_in_memory(valid);
+  data.test = tokens_in_memory(test);
+  return data;
+}
+
+TEST(DataSet, ContentHashTellsContentAndBordersOfSplits) {
+  const std::string hash = data_of({1, 2, 3}, {4}, {5}).content_hash();
+  EXPECT_EQ(hash.size(), 64U);
+  EXPECT_EQ(data_of({1, 2, 3}, {4}, {5}).content_hash(), hash);
+  EXPECT_NE(data_of({1, 2, 9}, {4}, {5}).content_hash(), hash);
+  EXPECT_NE(data_of({1, 2}, {3, 4}, {5}).content_hash(), hash);
+  EXPECT_NE(data_of({1, 2, 3}, {4}, {}).content_hash(), hash);
+}
+
+TEST(DataSet, NamesItsSplits) {
+  const DataSet data = data_of({1}, {2}, {3});
+  EXPECT_EQ(split_name(Split::kTrain), "train");
+  EXPECT_EQ(split_name(Split::kTest), "test");
+  EXPECT_EQ(read(data.split(Split::kValid), 0, 1), Bytes{2});
+}
+
+}  // namespace
+}  // namespace sparse_transformer

@@ -1,0 +1,111 @@
+#include "files/atomic_file.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "config/errors.h"
+#include "tests/files/expect_error.h"
+#include "tests/files/file_size_limit.h"
+#include "tests/files/temporary_folder.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename());
+  }
+  return names;
+}
+
+TEST(AtomicFile, final_name_appears_only_at_commit) {
+  const TemporaryFolder folder;
+  AtomicFile file(folder / "a");
+  file.write("one ");
+  file.write("two");
+  EXPECT_FALSE(std::filesystem::exists(folder / "a"));
+  EXPECT_THAT(names_in(folder.path()), ElementsAre(".tmp-a-" + std::to_string(::getpid())));
+  file.commit();
+  EXPECT_EQ(read_file(folder / "a"), "one two");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("a"));
+}
+
+TEST(AtomicFile, nothing_remains_without_commit) {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "before");
+  { AtomicFile(folder / "a").write("half"); }
+  EXPECT_EQ(read_file(folder / "a"), "before");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("a"));
+}
+
+TEST(AtomicFile, full_disk_is_the_worlds_error_and_keeps_the_old_file) {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "before");
+  const std::string message = message_of<WorldError>([&] {
+    const FileSizeLimit limit(1000);
+    write_file(folder / "a", std::string(2000, 'x'));
+  });
+  EXPECT_THAT(message, AllOf(HasSubstr((folder / "a").string()), HasSubstr("larger")));
+  EXPECT_EQ(read_file(folder / "a"), "before");
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("a"));
+}
+
+TEST(AtomicFile, faults_of_the_path_are_the_users) {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "");
+  EXPECT_THAT(message_of<UserError>([&] { AtomicFile(folder / "none/a"); }),
+              AllOf(HasSubstr("none/a"), HasSubstr("no such file or folder")));
+  EXPECT_THAT(message_of<UserError>([&] { AtomicFile(folder / "file/a"); }), HasSubstr("file/a"));
+  EXPECT_THAT(message_of<UserError>([&] { AtomicFile(folder.path()); }), HasSubstr("is a folder"));
+  EXPECT_THAT(message_of<UserError>([&] { AtomicFile("/dev/null"); }),
+              HasSubstr("not a regular file"));
+}
+
+TEST(AtomicFile, folder_without_permission_is_the_users_error) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  const TemporaryFolder folder;
+  ::chmod(folder.path().c_str(), 0500);
+  EXPECT_THAT(message_of<UserError>([&] { AtomicFile(folder / "a"); }),
+              HasSubstr("permission denied"));
+  ::chmod(folder.path().c_str(), 0700);
+}
+
+TEST(AtomicFile, writes_into_the_current_folder) {
+  const TemporaryFolder folder;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  write_file("a", "here");
+  std::filesystem::current_path(before);
+  EXPECT_EQ(read_file(folder / "a"), "here");
+}
+
+TEST(ReadFile, reads_more_than_one_buffer_and_nothing) {
+  const TemporaryFolder folder;
+  const std::string text(200'000, 'x');
+  write_file(folder / "long", text);
+  write_file(folder / "empty", "");
+  EXPECT_EQ(read_file(folder / "long"), text);
+  EXPECT_THAT(read_file(folder / "empty"), IsEmpty());
+}
+
+TEST(ReadFile, names_what_it_cannot_read) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(message_of<UserError>([&] { read_file(folder / "none"); }), HasSubstr("none"));
+  EXPECT_THAT(message_of<UserError>([&] { read_file(folder.path()); }),
+              HasSubstr(folder.path().string()));
+}
+
+}  // namespace
+}  // namespace sparse_transformer

@@ -1,0 +1,180 @@
+#include "files/png.h"
+
+#include <gmock/gmock.h>
+#include <png.h>
+
+#include <boost/crc.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "config/errors.h"
+#include "tests/files/expect_error.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+using Text = std::map<std::string, std::string>;
+
+Image ramp(std::int64_t width, std::int64_t height, std::int64_t channels) {
+  Image image{width, height, channels, {}};
+  for (std::int64_t i = 0; i < width * height * channels; ++i) {
+    image.pixels.push_back(static_cast<std::uint8_t>(7 * i + 3));
+  }
+  return image;
+}
+
+/// A PNG of kinds that encode_png does not make, written with libpng's simplified interface.
+std::vector<std::byte> foreign_png(png_uint_32 format, png_uint_32 width, png_uint_32 height,
+                                   const void* pixels, const void* colours = nullptr) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = format;
+  image.colormap_entries = 2;
+  std::vector<std::byte> file(100'000);
+  png_alloc_size_t size = file.size();
+  if (png_image_write_to_memory(&image, file.data(), &size, 0, pixels, 0, colours) == 0) {
+    throw std::runtime_error(image.message);
+  }
+  file.resize(size);
+  return file;
+}
+
+/// Corrects the checksum behind a chunk's type and data, which were changed.
+void seal_chunk(std::vector<std::byte>& file, std::size_t begin, std::size_t length) {
+  boost::crc_32_type crc;
+  crc.process_bytes(file.data() + begin, length);
+  for (std::size_t i = 0; i < 4; ++i) {
+    file[begin + length + i] = static_cast<std::byte>(crc.checksum() >> (24 - 8 * i));
+  }
+}
+
+TEST(Png, reads_back_what_was_written) {
+  for (const std::int64_t channels : {1, 3}) {
+    const Image image = ramp(5, 3, channels);
+    const Image read = decode_png(encode_png(image, {}), "a.png");
+    EXPECT_EQ(read.width, 5);
+    EXPECT_EQ(read.height, 3);
+    EXPECT_EQ(read.channels, channels);
+    EXPECT_EQ(read.pixels, image.pixels);
+  }
+}
+
+TEST(Png, another_reader_sees_the_same_pixels) {
+  const Image image = ramp(5, 3, 3);
+  const std::vector<std::byte> file = encode_png(image, {});
+  png_image other{};
+  other.version = PNG_IMAGE_VERSION;
+  ASSERT_NE(png_image_begin_read_from_memory(&other, file.data(), file.size()), 0);
+  EXPECT_EQ(other.format, PNG_FORMAT_RGB);
+  std::vector<std::uint8_t> pixels(PNG_IMAGE_SIZE(other));
+  ASSERT_NE(png_image_finish_read(&other, nullptr, pixels.data(), 0, nullptr), 0);
+  EXPECT_EQ(pixels, image.pixels);
+}
+
+TEST(Png, text_comes_back_in_utf8) {
+  const Text text{{"Software", "sparse-transformer"},
+                  {"parameters", "Seed: 7\nPrompt: größer ✓"},
+                  {"long", std::string(100'000, 'x')}};
+  EXPECT_EQ(read_png_text(encode_png(ramp(2, 2, 1), text), "a.png"), text);
+}
+
+TEST(Png, text_in_latin_1_is_converted) {
+  std::vector<std::byte> file = encode_png(ramp(1, 1, 1), {{"Title", "xyz"}});
+  const std::string_view view(reinterpret_cast<const char*>(file.data()), file.size());
+  const std::size_t at = view.find("xyz");
+  ASSERT_NE(at, std::string_view::npos);
+  file[at] = std::byte{0xE4};  // ä
+  seal_chunk(file, at - std::string_view("tEXtTitle").size() - 1, 13);
+  EXPECT_EQ(read_png_text(file, "a.png"), (Text{{"Title", "äyz"}}));
+}
+
+TEST(Png, same_image_gives_same_bytes) {
+  EXPECT_EQ(encode_png(ramp(9, 9, 3), {{"k", "v"}}), encode_png(ramp(9, 9, 3), {{"k", "v"}}));
+}
+
+TEST(Png, transparency_is_dropped) {
+  const std::vector<std::uint8_t> rgba{10, 20, 30, 0, 40, 50, 60, 128};
+  const Image image = decode_png(foreign_png(PNG_FORMAT_RGBA, 2, 1, rgba.data()), "a.png");
+  EXPECT_EQ(image.channels, 3);
+  EXPECT_THAT(image.pixels, ElementsAre(10, 20, 30, 40, 50, 60));
+  const std::vector<std::uint8_t> grey_alpha{10, 0, 20, 255};
+  const Image grey = decode_png(foreign_png(PNG_FORMAT_GA, 2, 1, grey_alpha.data()), "a.png");
+  EXPECT_EQ(grey.channels, 1);
+  EXPECT_THAT(grey.pixels, ElementsAre(10, 20));
+}
+
+TEST(Png, palette_is_looked_up) {
+  const std::vector<std::uint8_t> colours{1, 2, 3, 200, 100, 50};
+  const std::vector<std::uint8_t> indices{1, 0, 1};
+  const Image image = decode_png(
+      foreign_png(PNG_FORMAT_RGB_COLORMAP, 3, 1, indices.data(), colours.data()), "a.png");
+  EXPECT_EQ(image.channels, 3);
+  EXPECT_THAT(image.pixels, ElementsAre(200, 100, 50, 1, 2, 3, 200, 100, 50));
+}
+
+TEST(Png, sixteen_bits_become_eight) {
+  const std::vector<std::uint16_t> linear{0, 65535};
+  const Image image = decode_png(foreign_png(PNG_FORMAT_LINEAR_Y, 2, 1, linear.data()), "a.png");
+  EXPECT_EQ(image.channels, 1);
+  EXPECT_THAT(image.pixels, ElementsAre(0, 255));
+}
+
+TEST(Png, every_truncation_is_refused) {
+  const std::vector<std::byte> whole = encode_png(ramp(8, 8, 3), {{"k", "v"}, {"u", "ä"}});
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto cut = std::span(whole).first(size);
+    EXPECT_THAT(message_of<UserError>([&] { decode_png(cut, "a.png"); }), StartsWith("a.png"))
+        << size;
+    EXPECT_THROW(read_png_text(cut, "a.png"), UserError);
+  }
+}
+
+TEST(Png, damaged_bytes_never_crash) {
+  const std::vector<std::byte> whole = encode_png(ramp(8, 8, 3), {{"k", "v"}, {"u", "ä"}});
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    for (const std::byte damage : {std::byte{0}, std::byte{0x7F}, std::byte{0xFF}}) {
+      std::vector<std::byte> damaged = whole;
+      damaged[i] = damage;
+      try {
+        EXPECT_FALSE(decode_png(damaged, "a.png").pixels.empty());
+      } catch (const UserError&) {
+      }
+    }
+  }
+}
+
+TEST(Png, what_is_no_png_is_named) {
+  const std::string text = "just some text, long enough for a header";
+  EXPECT_THAT(
+      message_of<UserError>([&] { decode_png(std::as_bytes(std::span(text)), "notes.png"); }),
+      AllOf(StartsWith("notes.png"), HasSubstr("PNG")));
+}
+
+// A header that promises 100000 x 100000 pixels, as a decompression bomb does.
+TEST(Png, size_is_bounded) {
+  std::vector<std::byte> file = encode_png(ramp(1, 1, 3), {});
+  for (const std::size_t at : {16, 20}) {
+    for (std::size_t i = 0; i < 4; ++i) file[at + i] = std::byte(100'000U >> (24 - 8 * i));
+  }
+  seal_chunk(file, 12, 17);
+  EXPECT_THAT(message_of<UserError>([&] { decode_png(file, "a.png"); }),
+              HasSubstr("100000 x 100000"));
+}
+
+TEST(Png, impossible_images_are_the_programmers_error) {
+  EXPECT_THROW(encode_png({2, 2, 3, std::vector<std::uint8_t>(11)}, {}), std::logic_error);
+  EXPECT_THROW(encode_png({2, 2, 4, std::vector<std::uint8_t>(16)}, {}), std::logic_error);
+  EXPECT_THROW(encode_png({0, 0, 3, {}}, {}), std::logic_error);
+  EXPECT_THROW(encode_png(ramp(1, 1, 1), {{"", "empty key"}}), std::logic_error);
+}
+
+}  // namespace
+}  // namespace sparse_transformer
