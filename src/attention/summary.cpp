@@ -64,8 +64,10 @@ at::Tensor SummaryKeys::value(const SummaryCall& call) const { return part(value
 
 void SummaryKeys::add_gradients(const SummaryCall& call, const BandedGradients& gradients) {
   if (!d_key_.defined()) {
-    d_key_ = at::zeros_like(key_);
-    d_value_ = at::zeros_like(value_);
+    // Every later row adds to the same keys: too many sums for half precision.
+    const auto type = key_.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    d_key_ = at::zeros(key_.sizes(), key_.options().dtype(type));
+    d_value_ = at::zeros(value_.sizes(), value_.options().dtype(type));
   }
   part(d_key_, call).add_(gradients.d_key);
   part(d_value_, call).add_(gradients.d_value);

@@ -1,0 +1,43 @@
+// One residual block (paper eqs. 12-14): a = drop(attention(norm(H))), b = drop(feedforward(norm(H
+// + a))), H + a + b.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "model/dropout.h"
+#include "model/model_settings.h"
+#include "model/parameters.h"
+
+namespace sparse_transformer {
+
+/// The attention of layer `layer` on packed queries, keys and values [batch, n, heads, 3·width]
+/// (sparse_attention.h); gives [batch, n, heads, width]. Training computes whole sequences,
+/// sampling asks a cache.
+using Attend = std::function<at::Tensor(std::int64_t layer, const at::Tensor& packed)>;
+
+class Block {
+ public:
+  /// Tensors are created uninitialised.
+  Block(const ModelSettings& settings, std::int64_t layer);
+
+  /// hidden: [batch, n, d]. Throws Interrupted at the block's boundary, in the backward pass too.
+  at::Tensor forward(const at::Tensor& hidden, const Attend& attend,
+                     const DropoutPlace& dropout_place) const;
+
+  /// Adds the block's tensors with their names, as references to the same memory.
+  void collect(NamedTensors& parameters) const;
+
+ private:
+  at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
+  at::Tensor feedforward(const at::Tensor& normed) const;
+
+  std::int64_t layer_, heads_, query_width_, value_width_;
+  double dropout_;
+  Norm attention_norm_, feedforward_norm_;
+  Linear query_key_value_, attention_output_, expand_, contract_;
+};
+
+}  // namespace sparse_transformer

@@ -1,0 +1,23 @@
+// Dropout whose mask is a function of where it falls, not of what was drawn before: nothing is
+// stored, recomputation draws the same mask again, and splitting a step into micro-batches or
+// processes changes no mask.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace sparse_transformer {
+
+/// Where a mask falls. Key of the random numbers: seed; counter: the rest and the element.
+struct DropoutPlace {
+  std::uint64_t seed = 0;
+  std::int64_t step = 0;
+  std::int64_t first_sequence = 0;  // of the step, that x[0] holds
+  std::int64_t site = 0;            // layer and place in it
+};
+
+/// x / (1 - p) with each element zeroed with probability p. x is [batch, …], dense. Differentiable.
+at::Tensor dropout(const at::Tensor& x, double p, const DropoutPlace& place);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,58 @@
+#include "model/embedding.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+
+namespace sparse_transformer {
+namespace {
+
+constexpr std::int64_t kVocabulary = 256;
+
+}  // namespace
+
+Embedding::Embedding(std::int64_t width, const SequenceLayout& layout)
+    : layout_(layout), token_(at::empty({kVocabulary, width})), start_(at::empty({width})) {
+  for (const std::int64_t size : layout_.axes) position_.push_back(at::empty({size, width}));
+}
+
+at::Tensor Embedding::forward(const at::Tensor& tokens, std::int64_t multiple) const {
+  const std::int64_t batch = tokens.size(0);
+  const std::int64_t length = tokens.size(1);
+  const std::int64_t padding = (multiple - length % multiple) % multiple;
+  std::vector<at::Tensor> parts = {start_.expand({batch, 1, start_.size(0)})};
+  if (length > 1) {
+    const at::Tensor read = tokens.narrow(1, 0, length - 1).to(at::kLong);
+    parts.push_back(at::embedding(token_, read) + positions(0, length - 1));
+  }
+  if (padding > 0) parts.push_back(at::zeros({batch, padding, start_.size(0)}, start_.options()));
+  return at::cat(parts, 1);
+}
+
+at::Tensor Embedding::step(const at::Tensor& previous, std::int64_t position,
+                           std::int64_t batch) const {
+  if (position == 0) return start_.expand({batch, 1, start_.size(0)});
+  return at::embedding(token_, previous.to(at::kLong).unsqueeze(1)) + positions(position - 1, 1);
+}
+
+void Embedding::collect(NamedTensors& parameters) const {
+  parameters.push_back({"embedding.token.weight", token_});
+  for (std::size_t i = 0; i < position_.size(); ++i) {
+    parameters.push_back({"embedding.position." + std::to_string(i) + ".weight", position_[i]});
+  }
+  parameters.push_back({"embedding.start", start_});
+}
+
+at::Tensor Embedding::positions(std::int64_t first, std::int64_t count) const {
+  const auto options = at::TensorOptions().dtype(at::kLong).device(token_.device());
+  at::Tensor index = at::arange(first, first + count, options);
+  at::Tensor sum;
+  for (std::size_t i = position_.size(); i-- > 0;) {
+    const at::Tensor rows = at::embedding(position_[i], index.remainder(layout_.axes[i]));
+    sum = sum.defined() ? sum + rows : rows;
+    index = index.floor_divide(layout_.axes[i]);
+  }
+  return sum;
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,109 @@
+#include "model/model_settings.h"
+
+#include <cmath>
+#include <string>
+
+#include "attention/pattern.h"
+#include "config/errors.h"
+
+namespace sparse_transformer {
+namespace {
+
+/// ratio · width as whole numbers a part. Throws where it is none.
+std::int64_t whole(double ratio, std::int64_t width, std::int64_t parts, const std::string& key) {
+  const double size = ratio * static_cast<double>(width);
+  const auto rounded = static_cast<std::int64_t>(std::llround(size));
+  if (rounded < 1 || std::abs(size - static_cast<double>(rounded)) > 1e-6 || rounded % parts != 0) {
+    throw SettingError(key, "a width of " + std::to_string(width) +
+                                " times this ratio does not "
+                                "divide evenly into " +
+                                std::to_string(parts) + (parts == 1 ? " part" : " heads"));
+  }
+  return rounded / parts;
+}
+
+std::int64_t default_stride(std::int64_t length, const std::vector<std::int64_t>& picture_shape) {
+  if (!picture_shape.empty()) return picture_shape[1] * picture_shape[2];
+  const double root = std::sqrt(static_cast<double>(length));
+  return std::int64_t{1} << std::llround(std::log2(root));
+}
+
+void check_patterns(const ModelSettings& settings, std::int64_t length) {
+  for (const LayerPattern& layer :
+       layer_patterns(settings.attention, settings.layers, settings.heads)) {
+    for (const HeadGroup& group : layer.groups) {
+      if (count_pairs(group, length) == 0) {
+        throw SettingError("model.attention.layers",
+                           "'" + group.name + "' has no pair of query and key in a sequence of " +
+                               std::to_string(length) + " with a stride of " +
+                               std::to_string(layer.stride));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void InitialisationSettings::describe(FieldVisitor& visit) {
+  visit.field("token", token, "standard deviation of token embedding and start vector",
+              at_least(0.0));
+  visit.field("position", position,
+              "standard deviation of the sum of all position embeddings of a token", at_least(0.0));
+  visit.field("weight", weight, "variance of a weight times the width of its input", at_least(0.0));
+  visit.field("residual", residual,
+              "factor on that variance, divided by the layers, where a block adds to the residual",
+              at_least(0.0));
+}
+
+void ModelSettings::describe(FieldVisitor& visit) {
+  visit.field("layers", layers, "residual blocks", at_least<std::int64_t>(1));
+  visit.field("width", width, "d, width of the residual path", at_least<std::int64_t>(1));
+  visit.field("heads", heads, "attention heads", at_least<std::int64_t>(1));
+  visit.field("qk_ratio", qk_ratio, "width of queries and keys over d", more_than(0.0));
+  visit.field("feedforward_ratio", feedforward_ratio, "inner width of the feed-forward part over d",
+              more_than(0.0));
+  visit.field("dropout", dropout, "probability, at the end of each residual addition",
+              Range<double>{.low = 0.0, .high = 0.99});
+  visit.section("attention", attention, "who attends to whom");
+  visit.section("initialisation", initialisation, "spread of the initial weights");
+}
+
+std::int64_t ModelSettings::query_width() const {
+  return whole(qk_ratio, width, heads, "model.qk_ratio");
+}
+
+std::int64_t ModelSettings::value_width() const { return width / heads; }
+
+std::int64_t ModelSettings::feedforward_width() const {
+  return whole(feedforward_ratio, width, 1, "model.feedforward_ratio");
+}
+
+SequenceLayout sequence_layout(std::int64_t length, const std::vector<std::int64_t>& picture_shape,
+                               std::int64_t stride) {
+  if (!picture_shape.empty()) return {length, picture_shape};
+  return {length, {(length + stride - 1) / stride, stride}};
+}
+
+void resolve(ModelSettings& settings, std::int64_t length,
+             const std::vector<std::int64_t>& picture_shape) {
+  if (settings.width % settings.heads != 0) {
+    throw SettingError("model.heads", std::to_string(settings.heads) +
+                                          " heads do not divide a width of " +
+                                          std::to_string(settings.width));
+  }
+  settings.query_width();
+  settings.feedforward_width();
+  if (!settings.attention.stride) {
+    settings.attention.stride = default_stride(length, picture_shape);
+  }
+  if (*settings.attention.stride > length) {
+    throw SettingError("model.attention.stride",
+                       std::to_string(*settings.attention.stride) +
+                           " positions a row are more than the sequence of " +
+                           std::to_string(length));
+  }
+  settings.attention = expanded(settings.attention);
+  check_patterns(settings, length);
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,70 @@
+#include "model/transformer.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "attention/sparse_attention.h"
+
+namespace sparse_transformer {
+
+Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout)
+    : settings_(settings),
+      layout_(layout),
+      patterns_(layer_patterns(settings.attention, settings.layers, settings.heads)),
+      embedding_(settings.width, layout),
+      final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
+      output_(at::empty({256, settings.width})) {
+  for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
+    blocks_.emplace_back(settings_, layer);
+  }
+}
+
+at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dropout_place) const {
+  const at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride);
+  const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
+    return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], attention_scale());
+  };
+  return logits(run_blocks(hidden, whole_sequence, dropout_place).narrow(1, 0, tokens.size(1)));
+}
+
+at::Tensor Transformer::run_blocks(const at::Tensor& hidden, const Attend& attend,
+                                   const DropoutPlace* dropout_place) const {
+  at::Tensor h = hidden;
+  for (const Block& block : blocks_) h = block.forward(h, attend, dropout_place);
+  return h;
+}
+
+at::Tensor Transformer::logits(const at::Tensor& hidden) const {
+  return at::linear(final_norm_(hidden), output_);
+}
+
+double Transformer::attention_scale() const {
+  return 1.0 / std::sqrt(static_cast<double>(settings_.query_width()));
+}
+
+c10::Device Transformer::device() const { return output_.device(); }
+
+NamedTensors Transformer::parameters() const {
+  NamedTensors parameters;
+  embedding_.collect(parameters);
+  for (const Block& block : blocks_) block.collect(parameters);
+  parameters.push_back({"final_norm.weight", final_norm_.weight});
+  parameters.push_back({"final_norm.bias", final_norm_.bias});
+  parameters.push_back({"output.weight", output_});
+  return parameters;
+}
+
+void move_parameters(const Transformer& model, c10::Device device) {
+  for (const NamedTensor& parameter : model.parameters()) {
+    parameter.tensor.set_data(parameter.tensor.to(device));
+  }
+}
+
+void convert_parameters(const Transformer& model, c10::ScalarType type) {
+  for (const NamedTensor& parameter : model.parameters()) {
+    parameter.tensor.set_data(parameter.tensor.to(type));
+  }
+}
+
+}  // namespace sparse_transformer

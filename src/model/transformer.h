@@ -1,0 +1,67 @@
+// The Sparse Transformer (paper §5): embedding, residual blocks, final norm, logits over the 256
+// bytes.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "attention/pattern.h"
+#include "model/block.h"
+#include "model/embedding.h"
+#include "model/model_settings.h"
+#include "model/parameters.h"
+
+namespace sparse_transformer {
+
+class Transformer {
+ public:
+  /// `settings` must be resolved. Tensors are float32 on the CPU, uninitialised: see initialise(),
+  /// copy_parameters().
+  Transformer(const ModelSettings& settings, const SequenceLayout& layout);
+  Transformer(const Transformer&) = delete;
+  Transformer& operator=(const Transformer&) = delete;
+
+  /// Logits [batch, T, 256] for every position of `tokens` [batch, T] uint8, T <= n; position t
+  /// sees the tokens before t. `dropout_place`: where training's dropout masks fall; nothing for
+  /// evaluation.
+  at::Tensor forward(const at::Tensor& tokens, const DropoutPlace* dropout_place = nullptr) const;
+
+  /// The same with another attention than that of whole sequences (sampling's cache). hidden:
+  /// [batch, T', d].
+  at::Tensor run_blocks(const at::Tensor& hidden, const Attend& attend,
+                        const DropoutPlace* dropout_place = nullptr) const;
+  at::Tensor logits(const at::Tensor& hidden) const;
+
+  const Embedding& embedding() const { return embedding_; }
+  const std::vector<LayerPattern>& patterns() const { return patterns_; }
+  const ModelSettings& settings() const { return settings_; }
+  const SequenceLayout& layout() const { return layout_; }
+  double attention_scale() const;  // 1/√(width of a head's queries)
+  c10::Device device() const;
+
+  /// All tensors by name, in the order of the data flow; they share the model's memory.
+  NamedTensors parameters() const;
+
+ private:
+  ModelSettings settings_;
+  SequenceLayout layout_;
+  std::vector<LayerPattern> patterns_;
+  Embedding embedding_;
+  std::vector<Block> blocks_;
+  Norm final_norm_;
+  at::Tensor output_;  // [256, d]
+};
+
+/// Fills every tensor from its distribution (paper §5.2, §6; model_settings.h). Depends on (seed,
+/// tensor's name) only.
+void initialise(const Transformer& model, std::uint64_t seed);
+
+/// Moves every tensor to a device or type, in place. Before training only: optimizers hold the
+/// tensors.
+void move_parameters(const Transformer& model, c10::Device device);
+void convert_parameters(const Transformer& model, c10::ScalarType type);
+
+}  // namespace sparse_transformer
