@@ -86,7 +86,10 @@ if(FMT_INCLUDE_DIR)
 endif()
 target_include_directories(libtorch SYSTEM INTERFACE ${torch_root}/include
                                                      ${torch_root}/include/torch/csrc/api/include)
-target_link_libraries(libtorch INTERFACE libtorch::torch_cpu libtorch::c10 OpenMP::OpenMP_CXX)
+target_link_libraries(libtorch INTERFACE libtorch::torch_cpu libtorch::c10)
+# The flag instead of OpenMP::OpenMP_CXX: the program then takes LibTorch's own libgomp, one for both.
+target_compile_options(libtorch INTERFACE ${OpenMP_CXX_FLAGS})
+target_link_options(libtorch INTERFACE ${OpenMP_CXX_FLAGS})
 if(SPARSE_TRANSFORMER_CUDA)
   add_torch_library(c10_cuda)
   add_torch_library(torch_cuda)

@@ -2,6 +2,10 @@
 
 add_library(project_options INTERFACE)
 target_compile_options(project_options INTERFACE -Wall -Wextra -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12 sees overflows in `"text" + std::string` where there are none (GCC bug 105651).
+  target_compile_options(project_options INTERFACE -Wno-restrict -Wno-stringop-overflow)
+endif()
 target_include_directories(project_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 if(SPARSE_TRANSFORMER_SANITIZE)
   target_compile_options(project_options INTERFACE -fsanitize=${SPARSE_TRANSFORMER_SANITIZE}
@@ -11,7 +15,12 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # The sloppiness and -fpch-preprocess are what ccache asks for to keep precompiled headers and what is compiled with
+  # them; the base folder lets one checkout find what another compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
 
 # add_room(NAME [TORCH] [LINKS target...])   TORCH: the room uses LibTorch, whose headers are compiled once for all.

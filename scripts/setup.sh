@@ -73,7 +73,7 @@ install_packages() {
   say "installing system packages: ${missing[*]}"
   "${as_root[@]}" apt-get update -qq || say "apt-get update failed; trying with the package lists that are there"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install --yes --no-install-recommends "${missing[@]}" ||
+    apt-get -o DPkg::Lock::Timeout=600 install --yes --no-install-recommends "${missing[@]}" ||
     die "system packages could not be installed; as root: apt-get install ${missing[*]}"
 }
 

@@ -23,7 +23,6 @@ class Reader final : public FieldVisitor {
  public:
   explicit Reader(const ConfigNode& root) : root_(root), sections_{{&root, ""}} {}
 
-  using FieldVisitor::field;
   void field(string_view name, bool& value, string_view) override {
     read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
   }
@@ -145,8 +144,8 @@ class Reader final : public FieldVisitor {
   /// section.
   std::string suggestion(const std::string& prefix, const std::string& name) const {
     if (const std::size_t dot = name.find('.'); dot != std::string::npos) {
-      return " (in a file, '" + name.substr(dot + 1) + ":' stands below '" + name.substr(0, dot) +
-             ":')";
+      return " (in a file, '" + one_line(name.substr(dot + 1)) + ":' stands below '" +
+             one_line(name.substr(0, dot)) + ":')";
     }
     std::vector<std::string> siblings, elsewhere;
     for (const Known& known : known_) {

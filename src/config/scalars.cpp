@@ -12,7 +12,7 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr std::size_t kLongestShown = 80;
+constexpr std::size_t longest_shown = 80;
 
 template <std::size_t size>
 bool contains(const std::array<std::string_view, size>& words, std::string_view word) {
@@ -55,9 +55,9 @@ bool is_plain_letter(char letter) {
 
 /// Words that YAML 1.1 or 1.2 reads as a boolean or as null.
 bool is_reserved(std::string_view text) {
-  constexpr std::array<std::string_view, 9> kReserved = {"true", "false", "yes", "no",  "on",
-                                                         "off",  "y",     "n",   "null"};
-  return contains(kReserved, lower_case(text));
+  constexpr std::array<std::string_view, 9> reserved = {"true", "false", "yes", "no",  "on",
+                                                        "off",  "y",     "n",   "null"};
+  return contains(reserved, lower_case(text));
 }
 
 std::string escaped(char letter) {
@@ -71,9 +71,9 @@ std::string escaped(char letter) {
     default:
       break;
   }
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::string_view hex_digits = "0123456789abcdef";
   const auto code = static_cast<unsigned char>(letter);
-  return {'\\', 'x', kDigits[code / 16], kDigits[code % 16]};
+  return {'\\', 'x', hex_digits[code / 16], hex_digits[code % 16]};
 }
 
 bool is_control(char letter) {
@@ -91,9 +91,9 @@ std::optional<bool> parse_bool(std::string_view text) {
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   if (const auto whole = parse_whole<std::int64_t>(without_plus(text))) return whole;
-  constexpr double kLargestExact = 9007199254740992.0;  // 2^53: beyond it a double skips integers
+  constexpr double largest_exact = 9007199254740992.0;  // 2^53: beyond it a double skips integers
   const std::optional<double> number = parse_number(text);
-  if (!number || std::abs(*number) > kLargestExact || *number != std::trunc(*number)) {
+  if (!number || std::abs(*number) > largest_exact || *number != std::trunc(*number)) {
     return std::nullopt;
   }
   return static_cast<std::int64_t>(*number);
@@ -136,7 +136,7 @@ std::string yaml_quoted(std::string_view text) {
 std::string one_line(std::string_view text) {
   std::string line;
   for (const char letter : text) {
-    if (line.size() >= kLongestShown) return line + "...";
+    if (line.size() >= longest_shown) return line + "...";
     line += is_control(letter) ? escaped(letter) : std::string(1, letter);
   }
   return line;

@@ -6,6 +6,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <numeric>
@@ -22,8 +23,8 @@ namespace {
 
 using Kind = ConfigNode::Kind;
 
-constexpr std::size_t kDeepest = 32;
-constexpr std::size_t kMostNodes = 100000;  // aliases of aliases grow exponentially
+constexpr std::size_t deepest = 32;
+constexpr std::size_t most_nodes = 20000;  // aliases of aliases grow exponentially
 
 std::string origin_of(const YamlSource& source, const YAML::Mark& mark) {
   if (!source.has_lines || mark.is_null()) return source.name;
@@ -34,6 +35,14 @@ std::size_t count_nodes(const ConfigNode& node) {
   return std::accumulate(
       node.children.begin(), node.children.end(), std::size_t{1},
       [](std::size_t sum, const ConfigNode& child) { return sum + count_nodes(child); });
+}
+
+/// Whether every byte may stand in a YAML text. (yaml-cpp takes byte 4 for the end of the file.)
+bool is_text(const std::string& content) {
+  return std::none_of(content.begin(), content.end(), [](char letter) {
+    return static_cast<unsigned char>(letter) < 0x20 && letter != '\n' && letter != '\r' &&
+           letter != '\t';
+  });
 }
 
 class TreeBuilder final : public YAML::EventHandler {
@@ -56,6 +65,7 @@ class TreeBuilder final : public YAML::EventHandler {
       throw UserError(origin_of(source_, mark) + ": an alias inside the value that it names");
     }
     ConfigNode copy = found->second;
+    spend(count_nodes(copy), mark);
     copy.origin = origin_of(source_, mark);
     add(std::move(copy), YAML::NullAnchor);
   }
@@ -85,7 +95,8 @@ class TreeBuilder final : public YAML::EventHandler {
     std::optional<ConfigNode> key;
   };
 
-  ConfigNode make_node(Kind kind, const YAML::Mark& mark) const {
+  ConfigNode make_node(Kind kind, const YAML::Mark& mark) {
+    spend(1, mark);
     ConfigNode node;
     node.kind = kind;
     node.origin = origin_of(source_, mark);
@@ -93,8 +104,15 @@ class TreeBuilder final : public YAML::EventHandler {
     return node;
   }
 
+  void spend(std::size_t nodes, const YAML::Mark& mark) {
+    nodes_ += nodes;
+    if (nodes_ > most_nodes) {
+      throw UserError(origin_of(source_, mark) + ": more values than settings can have");
+    }
+  }
+
   void open(ConfigNode node, YAML::anchor_t anchor) {
-    if (open_.size() == kDeepest) throw UserError(node.origin + ": nested too deep to be settings");
+    if (open_.size() == deepest) throw UserError(node.origin + ": nested too deep to be settings");
     open_.push_back({std::move(node), anchor, std::nullopt});
   }
 
@@ -105,8 +123,6 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void add(ConfigNode node, YAML::anchor_t anchor) {
-    nodes_ += node.children.empty() ? 1 : count_nodes(node);
-    if (nodes_ > kMostNodes) throw UserError(node.origin + ": more values than settings can have");
     if (anchor != YAML::NullAnchor) anchors_[anchor] = node;
     if (open_.empty()) {
       root_ = std::move(node);
@@ -120,8 +136,9 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   ConfigNode checked_key(ConfigNode key) const {
-    if (key.kind != Kind::kScalar)
+    if (key.kind != Kind::kScalar) {
       throw UserError(key.origin + ": the name of a setting is missing");
+    }
     if (const ConfigNode* first = open_.back().node.find(key.text)) {
       throw UserError(key.origin + ": " + dotted(key.text) + ": given twice (first at " +
                       first->origin + ")");
@@ -129,8 +146,7 @@ class TreeBuilder final : public YAML::EventHandler {
     return key;
   }
 
-  /// The value is said to be where its key is: a map begins, and a missing value is noticed, lines
-  /// later.
+  /// The value's origin is its key's: a map begins, and a missing value is noticed, lines later.
   static void add_entry(Open& map, ConfigNode value) {
     value.key = map.key->text;
     value.origin = map.key->origin;
@@ -156,6 +172,7 @@ class TreeBuilder final : public YAML::EventHandler {
 }  // namespace
 
 ConfigNode parse_yaml(const std::string& text, const YamlSource& source) {
+  if (!is_text(text)) throw UserError(source.name + ": not a text, expected YAML in UTF-8");
   TreeBuilder builder(source);
   builder.OnDocumentStart({});
   std::istringstream stream(text);

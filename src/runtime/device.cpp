@@ -49,15 +49,17 @@ at::Device choose_device(DeviceChoice choice, int index) {
   if (choice == DeviceChoice::kCpu || (choice == DeviceChoice::kAuto && devices == 0)) {
     return at::kCPU;
   }
+  const std::string refusal = "device: cuda asked for, but ";
   if (!built_with_cuda()) {
     throw UserError(
-        "device: cuda asked for, but this program was built without CUDA (build the preset cuda, "
-        "or use device: cpu)");
+        refusal +
+        "this program was built without CUDA (build the preset cuda, or use device: cpu)");
   }
   if (index >= devices) {
-    throw UserError("device: cuda asked for, but of the GPU number " + std::to_string(index) +
-                    " there is no trace: " + std::to_string(devices) +
-                    " usable (see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device: cpu)");
+    throw UserError(refusal +
+                    (devices == 0 ? "no usable GPU was found"
+                                  : "GPU number " + std::to_string(index) + " is not there") +
+                    " (see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device: cpu)");
   }
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }

@@ -131,13 +131,11 @@ TEST_F(Configs, WrongFiles) {
   std::filesystem::create_directory("folder");
   EXPECT_EQ(error_of({"folder"}), "folder: a folder, expected a YAML file of settings");
   write("zeros", std::string(100, '\0'));
-  EXPECT_EQ(error_of({"zeros"}),
-            "zeros: not a YAML file of settings (too large, or not UTF-8 text)");
+  EXPECT_EQ(error_of({"zeros"}), "zeros: not a text, expected YAML in UTF-8");
   write("large", std::string((1 << 20) + 1, ' '));
-  EXPECT_EQ(error_of({"large"}),
-            "large: not a YAML file of settings (too large, or not UTF-8 text)");
+  EXPECT_EQ(error_of({"large"}), "large: larger than 1 MiB, expected a YAML file of settings");
   write("end", "steps: 5\n\x04share: 3");  // yaml-cpp would stop before the byte 4
-  EXPECT_EQ(error_of({"end"}), "end: not a YAML file of settings (too large, or not UTF-8 text)");
+  EXPECT_EQ(error_of({"end"}), "end: not a text, expected YAML in UTF-8");
   EXPECT_EQ(error_of_text("\nhello world"),
             "a.yaml:2: got hello world, expected settings as 'key: value'");
   EXPECT_EQ(error_of_text("- a\n- b"), "a.yaml:1: got [a, b], expected settings as 'key: value'");
@@ -148,6 +146,15 @@ TEST_F(Configs, AFileThatMayNotBeRead) {
   std::filesystem::permissions("secret.yaml", std::filesystem::perms::none);
   if (access("secret.yaml", R_OK) == 0) GTEST_SKIP() << "this user may read every file";
   EXPECT_EQ(error_of({"secret.yaml"}), "secret.yaml: cannot be read: Permission denied");
+}
+
+TEST_F(Configs, APipeIsAFile) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  ASSERT_EQ(::write(ends[1], "steps: 5", 8), 8);
+  close(ends[1]);
+  EXPECT_EQ(read({"/dev/fd/" + std::to_string(ends[0])}).steps, 5);
+  close(ends[0]);
 }
 
 TEST_F(Configs, WrongYaml) {
@@ -172,6 +179,8 @@ TEST_F(Configs, WrongOverrides) {
   EXPECT_EQ(error_of({}, {"inner.=5"}), "--set inner.=5" + expected);
   EXPECT_EQ(error_of({}, {"shape=[1"}),
             "--set shape=[1: not valid YAML: end of sequence flow not found");
+  EXPECT_EQ(error_of({}, {"title=a\x04"}),
+            "--set title=a\\x04: not a text, expected YAML in UTF-8");
   EXPECT_EQ(error_of({}, {"steps=0"}),
             "--set steps=0: steps: got 0, expected a whole number of at least 1");
   EXPECT_EQ(error_of({}, {"steps.a=1"}),

@@ -8,15 +8,15 @@
 namespace sparse_transformer {
 namespace {
 
-const std::vector<std::string> kKnown = {"steps", "batch", "learning_rate", "seed"};
+const std::vector<std::string> known_words = {"steps", "batch", "learning_rate", "seed"};
 
 TEST(Nearest, FindsOneSlipOfAnyKind) {
-  EXPECT_EQ(nearest_word("stepz", kKnown), "steps");
-  EXPECT_EQ(nearest_word("step", kKnown), "steps");
-  EXPECT_EQ(nearest_word("stteps", kKnown), "steps");
-  EXPECT_EQ(nearest_word("setps", kKnown), "steps");
-  EXPECT_EQ(nearest_word("Steps", kKnown), "steps");
-  EXPECT_EQ(nearest_word("learning-rate", kKnown), "learning_rate");
+  EXPECT_EQ(nearest_word("stepz", known_words), "steps");
+  EXPECT_EQ(nearest_word("step", known_words), "steps");
+  EXPECT_EQ(nearest_word("stteps", known_words), "steps");
+  EXPECT_EQ(nearest_word("setps", known_words), "steps");
+  EXPECT_EQ(nearest_word("Steps", known_words), "steps");
+  EXPECT_EQ(nearest_word("learning-rate", known_words), "learning_rate");
 }
 
 TEST(Nearest, CountsASwapOfNeighboursAsOneSlip) {
@@ -26,12 +26,12 @@ TEST(Nearest, CountsASwapOfNeighboursAsOneSlip) {
 }
 
 TEST(Nearest, LongWordsMayHaveMoreSlips) {
-  EXPECT_EQ(nearest_word("lerning_rat", kKnown), "learning_rate");
+  EXPECT_EQ(nearest_word("lerning_rat", known_words), "learning_rate");
 }
 
 TEST(Nearest, IsSilentWhereNothingIsNear) {
-  EXPECT_EQ(nearest_word("width", kKnown), std::nullopt);
-  EXPECT_EQ(nearest_word("", kKnown), std::nullopt);
+  EXPECT_EQ(nearest_word("width", known_words), std::nullopt);
+  EXPECT_EQ(nearest_word("", known_words), std::nullopt);
   EXPECT_EQ(nearest_word("steps", {}), std::nullopt);
 }
 
@@ -42,8 +42,8 @@ TEST(Nearest, PrefersTheSmallestDistance) {
 }
 
 TEST(Nearest, AsksInAMessage) {
-  EXPECT_EQ(did_you_mean("stepz", kKnown), " (did you mean 'steps'?)");
-  EXPECT_EQ(did_you_mean("width", kKnown), "");
+  EXPECT_EQ(did_you_mean("stepz", known_words), " (did you mean 'steps'?)");
+  EXPECT_EQ(did_you_mean("width", known_words), "");
 }
 
 }  // namespace

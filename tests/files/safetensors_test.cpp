@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ std::string text_of(const StoredTensor& tensor) {
   return {reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()};
 }
 
+/// Without the flush to the disk that write_file does: these tests write thousands of files.
+void put(const std::filesystem::path& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
 /// A file put together by hand: the header's length, the header, the data.
 std::string file_text(const std::string& header, const std::string& data) {
   const std::uint64_t length = header.size();
@@ -46,7 +52,7 @@ class Safetensors : public ::testing::Test {
 
   /// The message with which a file of this content is refused.
   std::string refusal(const std::string& content) const {
-    write_file(path(), content);
+    put(path(), content);
     return message_of<UserError>([&] { SafetensorsFile file(path()); });
   }
   std::string refusal(const std::string& header, const std::string& data) const {
@@ -93,7 +99,7 @@ TEST_F(Safetensors, writes_wide_elements_first_and_aligns_the_data) {
 }
 
 TEST_F(Safetensors, reads_a_file_without_tensors_and_without_padding) {
-  write_file(path(), file_text("{}", ""));
+  put(path(), file_text("{}", ""));
   EXPECT_TRUE(SafetensorsFile(path()).tensors().empty());
 }
 
@@ -123,7 +129,7 @@ TEST_F(Safetensors, damaged_bytes_never_crash) {
     for (const char damage : {'\0', '9', '"', '\xff', '{', '[', '-', 'e'}) {
       std::string damaged = whole;
       damaged[i] = damage;
-      write_file(path(), damaged);
+      put(path(), damaged);
       try {
         const SafetensorsFile file(path());
         for (const auto& [name, tensor] : file.tensors()) {

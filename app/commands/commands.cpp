@@ -1,0 +1,14 @@
+#include "app/commands/commands.h"
+
+#include <array>
+
+namespace sparse_transformer {
+
+std::span<const Command> commands() {
+  static constexpr std::array table = {
+      Command{"config", "print the resolved settings, or every setting there is", add_config},
+  };
+  return table;
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,28 @@
+// The program's commands. A new one is a file here and a line in the table in commands.cpp.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+namespace CLI {
+class App;
+}
+
+namespace sparse_transformer {
+
+/// What a command does once its options are read.
+using Action = std::function<void()>;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;                 // one line of the help
+  void (*add)(CLI::App& app, Action& run);  // declares the options, and what is run with them
+};
+
+/// In the order of the help.
+std::span<const Command> commands();
+
+void add_config(CLI::App& app, Action& run);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,44 @@
+#include "config/config.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/commands/commands.h"
+#include "app/commands/config_arguments.h"
+#include "config/errors.h"
+#include "runtime/terminal.h"
+#include "training/settings.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+struct ConfigOptions : ConfigArguments {
+  bool reference = false;
+};
+
+void print_config(const ConfigOptions& options) {
+  if (options.reference) {
+    write_to_stdout(settings_reference<Settings>());
+    return;
+  }
+  if (options.files.empty() && options.overrides.empty()) {
+    throw UserError(
+        "config: no CONFIG is given (all settings: sparse-transformer config --reference)");
+  }
+  Settings settings;
+  Config(options.files, options.overrides).read(settings);
+  write_to_stdout(resolved_yaml(settings));
+}
+
+}  // namespace
+
+void add_config(CLI::App& app, Action& run) {
+  const auto options = std::make_shared<ConfigOptions>();
+  add_config_arguments(app, *options);
+  app.add_flag("--reference", options->reference,
+               "every setting with its default, range and meaning");
+  run = [options] { print_config(*options); };
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,20 @@
+// The arguments of every command that reads a config: CONFIG... and --set.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace sparse_transformer {
+
+struct ConfigArguments {
+  std::vector<std::string> files;
+  std::vector<std::string> overrides;
+};
+
+void add_config_arguments(CLI::App& app, ConfigArguments& arguments);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs clang-tidy over the sources, those that changed last first, and fails where .clang-tidy names a fault. It is
+# slow (up to a minute a file): LibTorch's headers are read anew for every file.
+#
+# Usage: scripts/check-tidy.sh [--minutes N] [FILE...]
+#   --minutes N   start no further file after N minutes, and say which were left out
+#   FILE...       only these; left out: all .cpp files
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+help_if_asked "$@"
+
+minutes=100000
+if [[ ${1:-} == --minutes ]]; then
+  minutes=$2
+  shift 2
+fi
+
+# Uncommitted changes, then each commit's files from the newest back. A header counts as the source of its name.
+newest_first() {
+  {
+    git status --porcelain --no-renames --untracked-files=all | cut -c4-
+    git log --format= --name-only
+  } | sed 's/\.h$/.cpp/' | awk '/^(app|src|tests)\/.*\.cpp$/ && !seen[$0]++' |
+    while read -r file; do if [[ -e $file ]]; then echo "$file"; fi; done
+}
+
+# A folder of its own: clang cannot read the precompiled header that g++ leaves in the others.
+scripts/setup.sh --checks release
+prefix_path=${CMAKE_PREFIX_PATH:-}
+cmake --preset release -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
+  -DCMAKE_PREFIX_PATH="${prefix_path//:/;}" >/dev/null
+
+if (($# > 0)); then files=("$@"); else mapfile -t files < <(newest_first); fi
+report=$(mktemp -d)
+trap 'rm -rf "$report"' EXIT
+
+tidy_unless_late() {
+  local file=$1 report=$2 deadline=$3
+  if ((EPOCHSECONDS >= deadline)); then
+    echo "$file" >>"$report/left_out"
+  elif clang-tidy -p build/tidy --quiet "$file" 2>"$report/stderr.$$"; then
+    echo "clang-tidy: $file: clean"
+  else
+    sed '/warnings generated\.$/d' "$report/stderr.$$"
+    echo "$file" >>"$report/failed"
+  fi
+}
+export -f tidy_unless_late
+printf '%s\0' "${files[@]}" | xargs -0 --no-run-if-empty -P "$(build_jobs)" -I{} \
+  bash -c 'tidy_unless_late "$@"' _ {} "$report" $((EPOCHSECONDS + minutes * 60))
+
+if [[ -e $report/left_out ]]; then
+  say "$(wc -l <"$report/left_out") of ${#files[@]} files left out after $minutes minutes:"
+  sed 's/^/  /' "$report/left_out" >&2
+fi
+if [[ -e $report/failed ]]; then
+  die "faults in $(sort "$report/failed" | tr '\n' ' ')"
+fi

@@ -1,0 +1,45 @@
+// Archives and compressed files, through libarchive.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+
+struct archive;
+
+namespace sparse_transformer {
+
+/// Whether the content is a tar or zip archive or is compressed by gzip, bzip2, xz or zstd. Each is
+/// known by a magic number of its own: plain text is never one of them.
+bool is_archive(std::span<const std::byte> bytes);
+
+/// Whether a part of the path begins with a dot (but "." and "..").
+bool is_hidden(const std::filesystem::path& path);
+
+/// The regular files of an archive, one after another, hidden ones left out; a compressed file
+/// counts as an archive of one file. Throws UserError naming `path` for a damaged archive, as far
+/// as its format has checksums.
+class ArchiveReader {
+ public:
+  /// `bytes` must satisfy is_archive() and outlive the reader.
+  ArchiveReader(std::filesystem::path path, std::span<const std::byte> bytes);
+  ArchiveReader(const ArchiveReader&) = delete;
+  ArchiveReader& operator=(const ArchiveReader&) = delete;
+  ~ArchiveReader();
+
+  /// Goes to the next file and returns its name (relative), or nothing at the end.
+  std::optional<std::filesystem::path> next_file();
+  /// Passes the content of the file gone to, piece by piece.
+  void read(const std::function<void(std::span<const std::byte>)>& sink);
+
+ private:
+  int check(int result) const;
+  [[noreturn]] void fail() const;
+
+  std::filesystem::path path_;
+  archive* archive_;
+};
+
+}  // namespace sparse_transformer

@@ -1,0 +1,112 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/app/program.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// A mistake of the user's: exit code 2, nothing on stdout, and one line on stderr that says this.
+void expect_refused(const std::vector<std::string>& arguments, const std::string& message) {
+  const CommandResult result = run_program(arguments);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.out, IsEmpty());
+  EXPECT_THAT(result.err, MatchesRegex("error: [^\n]+\n"));
+  EXPECT_THAT(result.err, HasSubstr(message));
+}
+
+TEST(CommandLine, WithoutArgumentsTheHelpShowsExamples) {
+  for (const char* argument : {"", "--help", "-h"}) {
+    const std::vector<std::string> arguments(*argument == '\0' ? 0 : 1, argument);
+    const CommandResult result = run_program(arguments);
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.err, IsEmpty());
+    EXPECT_THAT(result.out, AllOf(HasSubstr("\nExamples:\n  sparse-transformer train configs/"),
+                                  HasSubstr("\nCommands:\n"), HasSubstr("\n  config ")));
+  }
+}
+
+TEST(CommandLine, EveryCommandHasHelp) {
+  const CommandResult result = run_program({"config", "--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, IsEmpty());
+  EXPECT_THAT(result.out, AllOf(HasSubstr("sparse-transformer config"), HasSubstr("--set"),
+                                HasSubstr("--reference"), HasSubstr("--quiet")));
+}
+
+TEST(CommandLine, TheVersionSaysWhatResultsDependOn) {
+  const CommandResult result = run_program({"--version"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, IsEmpty());
+  EXPECT_THAT(result.out,
+              MatchesRegex("sparse-transformer [0-9.]+\nbuild: [A-Za-z]+\ncuda: (yes|no)(.|\n)+"
+                           "instructions: .+\nlibtorch: 2\\.[0-9.]+\n(.|\n)+"));
+}
+
+TEST(CommandLine, AnUnknownCommandGetsTheNearest) {
+  expect_refused({"cofnig"}, "unknown command 'cofnig' (did you mean 'config'?)");
+  expect_refused({"-q", "cofnig"}, "unknown command 'cofnig'");
+  expect_refused({"xyzzy"}, "unknown command 'xyzzy'; see sparse-transformer --help");
+}
+
+TEST(CommandLine, AnUnknownOptionGetsTheNearest) {
+  expect_refused({"config", "--refrence"},
+                 "unknown option --refrence (did you mean '--reference'?)");
+  expect_refused({"config", "-set", "a=1"}, "unknown option -set (did you mean '--set'?)");
+  expect_refused({"config", "-qz"}, "unknown option -qz");
+  expect_refused({"--verison"}, "unknown option --verison (did you mean '--version'?)");
+}
+
+// CLI11 alone would take 3 for a CONFIG and say that there is no file of that name.
+TEST(CommandLine, TheValueOfAnUnknownOptionIsNotTakenForAConfig) {
+  expect_refused({"config", "--sett=data.sequence=3"},
+                 "unknown option --sett (did you mean '--set'?)");
+  expect_refused({"config", "--steps", "3"}, "unknown option --steps");
+}
+
+TEST(CommandLine, AnOptionWithoutItsValueIsRefused) {
+  expect_refused({"config", "--set"}, "--set");
+  expect_refused({"--color"}, "--color");
+  expect_refused({"config", "--reference", "--color", "sometimes"},
+                 "--color: got 'sometimes', expected one of auto, always, never");
+}
+
+TEST(CommandLine, OptionsOfEveryCommandMayStandBeforeOrBehindIt) {
+  for (const std::string& line :
+       {"--progress none config --reference", "config --reference --progress=none",
+        "-qv config --reference", "--color never config -q --reference"}) {
+    EXPECT_EQ(run_shell("\"$PROGRAM\" " + line).exit_code, 0) << line;
+  }
+}
+
+TEST(CommandLine, ErrorsAreColouredOnlyWhereThatIsWanted) {
+  const std::string red = "\033[1;31merror:\033[0m ";
+  EXPECT_THAT(run_program({"x"}).err, StartsWith("error: "));
+  EXPECT_THAT(run_program({"x"}, {.environment = {{"FORCE_COLOR", "1"}}}).err, StartsWith(red));
+  EXPECT_THAT(run_program({"x"}, {.environment = {{"FORCE_COLOR", "1"}, {"NO_COLOR", "1"}}}).err,
+              StartsWith("error: "));
+  EXPECT_THAT(run_program({"config", "none.yaml", "--color", "always"}).err, StartsWith(red));
+}
+
+TEST(CommandLine, AReaderThatHasGoneEndsItQuietly) {
+  const CommandResult result =
+      run_shell("{ \"$PROGRAM\" config --reference; echo \"exit $?\" >&2; } | true; sleep 0.5");
+  EXPECT_THAT(result.err, testing::AnyOf("exit 0\n", "exit 141\n"));
+}
+
+TEST(CommandLine, AFullDiskUnderStdoutIsReported) {
+  const CommandResult result = run_shell("\"$PROGRAM\" config --reference > /dev/full");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.err, "error: standard output: cannot write: No space left on device\n");
+}
+
+}  // namespace
+}  // namespace sparse_transformer
