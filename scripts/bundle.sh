@@ -17,6 +17,7 @@ set_up_and_build cuda
 rm -rf "$folder"
 mkdir -p "$folder"/{bin,lib}
 cp build/cuda/app/sparse-transformer build/cuda/tests/*_test "$folder/bin"
+rm "$folder/bin/app_test"  # it knows the program only by its place in the build folder
 cp -r configs "$folder"
 
 # What every Linux has, and what comes with LibTorch and is found by its own run path, stays behind.
@@ -38,8 +39,7 @@ if [[ ${1:---help} == --help ]]; then
 fi
 torch=$("${PYTHON:-python3}" -c 'import torch; print(torch.__path__[0])')
 export LD_LIBRARY_PATH=$torch/lib:$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-export SPARSE_TRANSFORMER_PROGRAM=$here/bin/sparse-transformer
-if [[ $1 != tests ]]; then exec "$SPARSE_TRANSFORMER_PROGRAM" "$@"; fi
+if [[ $1 != tests ]]; then exec "$here/bin/sparse-transformer" "$@"; fi
 
 failed=()
 for test in "$here"/bin/*_test; do
