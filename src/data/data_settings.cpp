@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 4> kSources = {"bytes", "cifar10", "gener
 constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"};
 
 void check_shape(const std::vector<std::int64_t>& shape) {
-  if (shape.size() != 3 || (shape[2] != 1 && shape[2] != 3)) {
+  if (!is_picture_shape(shape)) {
     throw SettingError(
         "data.shape",
         "got " + shape_text(shape) + ", expected [height, width, channels] with 1 or 3 channels");

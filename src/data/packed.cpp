@@ -48,6 +48,29 @@ std::string value_of(const SafetensorsFile& file, const std::string& key) {
   return found->second;
 }
 
+std::vector<std::int64_t> read_shape(const SafetensorsFile& file) {
+  const std::string text = value_of(file, "shape");
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::vector<std::int64_t> shape;
+  for (const auto& size : json) {
+    shape.push_back(size.is_number_integer() ? size.get<std::int64_t>() : 0);
+  }
+  if (!is_picture_shape(shape)) {
+    refuse(file, "a picture's shape of '" + text + "'");
+  }
+  return shape;
+}
+
+std::int64_t read_sample_rate(const SafetensorsFile& file) {
+  const std::string text = value_of(file, "sample_rate");
+  std::int64_t rate = 0;
+  const char* const end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, rate).ptr != end || rate < 1 || rate > 1'000'000) {
+    refuse(file, "a sample rate of '" + text + "'");
+  }
+  return rate;
+}
+
 TokenFormat read_format(const SafetensorsFile& file) {
   const std::string version = value_of(file, "sparse_transformer.data");
   if (version != "1") {
@@ -61,22 +84,10 @@ TokenFormat read_format(const SafetensorsFile& file) {
   TokenFormat format;
   format.kind = static_cast<TokenFormat::Kind>(found - kKinds.begin());
   if (format.kind == TokenFormat::Kind::kPicture) {
-    const std::string text = value_of(file, "shape");
-    const auto shape = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!shape.is_array() || shape.size() != 3 ||
-        !std::all_of(shape.begin(), shape.end(), [](const auto& size) {
-          return size.is_number_unsigned() && size > 0 && size <= 65536;
-        })) {
-      refuse(file, "a picture's shape of '" + text + "'");
-    }
-    format.shape = shape.get<std::vector<std::int64_t>>();
+    format.shape = read_shape(file);
   }
   if (format.kind == TokenFormat::Kind::kSound) {
-    const std::string text = value_of(file, "sample_rate");
-    std::from_chars(text.data(), text.data() + text.size(), format.sample_rate);
-    if (format.sample_rate < 1) {
-      refuse(file, "a sample rate of '" + text + "'");
-    }
+    format.sample_rate = read_sample_rate(file);
   }
   return format;
 }

@@ -26,6 +26,12 @@ void hash_tokens(const Tokens& tokens, Sha256& hash) {
 
 }  // namespace
 
+bool is_picture_shape(std::span<const std::int64_t> shape) {
+  const auto is_size = [](std::int64_t size) { return size >= 1 && size <= 65536; };
+  return shape.size() == 3 && std::all_of(shape.begin(), shape.end(), is_size) &&
+         (shape[2] == 1 || shape[2] == 3);
+}
+
 std::string_view split_name(Split split) {
   constexpr std::array<std::string_view, 3> names = {"train", "valid", "test"};
   return names.at(static_cast<std::size_t>(split));

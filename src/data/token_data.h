@@ -24,6 +24,9 @@ struct TokenFormat {
   bool operator==(const TokenFormat&) const = default;
 };
 
+/// Whether this is height, width, channels: each 1 … 65,536, channels 1 or 3.
+bool is_picture_shape(std::span<const std::int64_t> shape);
+
 /// The tokens of one split, read at any offset. Thread-safe; nothing is held in memory that could
 /// be mapped.
 class Tokens {

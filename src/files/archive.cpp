@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -95,8 +96,27 @@ class GzipCheck {
   z_stream stream_{};
 };
 
+/// libarchive spells names in the thread's locale and gives none for what "C", in which every
+/// program starts, lacks.
+class Utf8Locale {
+ public:
+  Utf8Locale() : utf8_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (utf8_ != nullptr) before_ = ::uselocale(utf8_);
+  }
+  Utf8Locale(const Utf8Locale&) = delete;
+  Utf8Locale& operator=(const Utf8Locale&) = delete;
+  ~Utf8Locale() {
+    if (utf8_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(utf8_);
+  }
+
+ private:
+  locale_t utf8_, before_ = nullptr;
+};
+
 fs::path name_of(archive_entry* entry) {
-  // The plain name is missing where the locale cannot spell it.
+  // The UTF-8 name is missing where the archive's own is in another encoding.
   const char* name = archive_entry_pathname_utf8(entry);
   if (name == nullptr) name = archive_entry_pathname(entry);
   return fs::path(name != nullptr ? name : "unnamed").relative_path();
@@ -138,6 +158,7 @@ ArchiveReader::ArchiveReader(fs::path path, std::span<const std::byte> bytes)
 ArchiveReader::~ArchiveReader() { archive_read_free(archive_); }
 
 std::optional<fs::path> ArchiveReader::next_file() {
+  const Utf8Locale locale;
   archive_entry* entry = nullptr;
   while (check(archive_read_next_header(archive_, &entry)) != ARCHIVE_EOF) {
     if (archive_format(archive_) == ARCHIVE_FORMAT_RAW) return path_.stem();

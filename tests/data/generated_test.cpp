@@ -88,7 +88,15 @@ TEST(GeneratedPictures, StayTheSameForEver) {
   for (std::size_t i = 0; i < pixels.size(); ++i) {
     drawing << int{pixels[i]} << (i % 8 == 7 ? '\n' : ' ');
   }
-  EXPECT_EQ(drawing.str(), "");
+  EXPECT_EQ(drawing.str(),
+            "240 240 240 240 240 240 240 240\n"
+            "240 240 240 240 240 240 240 240\n"
+            "240 240 240 80 80 240 240 240\n"
+            "240 240 240 80 80 240 240 240\n"
+            "240 240 80 80 80 80 240 240\n"
+            "240 240 240 240 240 240 240 240\n"
+            "240 240 240 240 240 240 240 240\n"
+            "240 240 240 240 240 240 240 240\n");
 }
 
 TEST(GeneratedTunes, AreNotesThatBeginAndEndInSilence) {
@@ -116,6 +124,8 @@ TEST(GeneratedTunes, AreNotesThatBeginAndEndInSilence) {
     different.emplace(codes.begin(), codes.end());
   }
   EXPECT_GT(different.size(), 20U);
+  EXPECT_EQ(data.content_hash(),
+            "a95da15353583016ace04285c98f7c17ea8d554838d98e18c66fe8c4ad74b722");
 }
 
 TEST(Generated, RefusesWhatIsTooSmallAndSplitsByPath) {

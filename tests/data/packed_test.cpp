@@ -128,7 +128,12 @@ TEST(Packed, RefusesOtherSafetensors) {
   EXPECT_THAT(refusal(whole, with("shape", "[2, 2, 2]")), HasSubstr("shape of '[2, 2, 2]'"));
   EXPECT_THAT(refusal(whole, with("shape", "[2, -2, 1]")), HasSubstr("shape of '[2, -2, 1]'"));
   EXPECT_THAT(refusal(whole, with("shape", "[4, 4, 1]")), HasSubstr("with 4 tokens"));
-  EXPECT_THAT(refusal(whole, with("kind", "sound")), HasSubstr("sample_rate"));
+  EXPECT_THAT(refusal(whole, with("shape", "7")), HasSubstr("shape of '7'"));
+  EXPECT_THAT(refusal(whole, with("kind", "sound")), HasSubstr("has no sample_rate"));
+  EXPECT_THAT(
+      refusal(whole,
+              {{"sparse_transformer.data", "1"}, {"kind", "sound"}, {"sample_rate", "4000 or so"}}),
+      HasSubstr("sample rate of '4000 or so'"));
 
   EXPECT_THAT(refusal({whole[0], whole[1]}, picture), HasSubstr("test"));
   EXPECT_THAT(refusal({whole[0], whole[1], tensor("test", {1, 5})}, picture),

@@ -189,6 +189,16 @@ TEST_F(InputFiles, names_of_entries_cannot_leave_the_archive) {
   EXPECT_THAT(opened({path("a.tar")}), ElementsAre(Pair(path("a.tar/etc/passwd"), "1")));
 }
 
+// A zip says of a name that it is UTF-8 by bit 11 of the entry's flags.
+TEST_F(InputFiles, names_in_utf8_survive_the_plain_locale) {
+  write_archive(path("a.zip"), ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, {{"\xc3\xa4", "1"}});
+  std::string zip = get(path("a.zip"));
+  zip[zip.find("PK\x03\x04") + 7] |= 0x08;
+  zip[zip.find("PK\x01\x02") + 9] |= 0x08;
+  put(path("a.zip"), zip);
+  EXPECT_THAT(opened({path("a.zip")}), ElementsAre(Pair(path("a.zip/ä"), "1")));
+}
+
 TEST_F(InputFiles, nothing_is_left_in_the_temporary_folder) {
   std::filesystem::create_directories(path("tmp"));
   write_archive(path("a.zip"), ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, {{"a", "content"}});
