@@ -28,15 +28,6 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
 
-/// Makes the new name itself survive a power cut. File systems that cannot do this say EINVAL.
-void flush_folder(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;  // a folder may be writable without being readable
-  const int error_number = ::fsync(descriptor) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (error_number != 0 && error_number != EINVAL) throw_file_error("write", folder, error_number);
-}
-
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {

@@ -1,5 +1,6 @@
 #include "files/system_files.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,6 +72,21 @@ void write_all(int descriptor, std::span<const std::byte> bytes,
       throw_file_error("write", path, errno);
     }
   }
+}
+
+void flush_folder(const std::filesystem::path& folder) {
+  // File systems that cannot flush a folder say EINVAL.
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;  // a folder may be writable without being readable
+  const int error_number = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (error_number != 0 && error_number != EINVAL) throw_file_error("write", folder, error_number);
+}
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw_file_error("create the folder", folder, error.value());
 }
 
 }  // namespace sparse_transformer

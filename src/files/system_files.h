@@ -18,4 +18,10 @@ namespace sparse_transformer {
 /// Writes all bytes to an open file; `path` is for errors.
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path);
 
+/// Makes what was created, renamed or removed in a folder survive a power cut.
+void flush_folder(const std::filesystem::path& folder);
+
+/// Creates a folder with those above it, unless it is there.
+void make_folder(const std::filesystem::path& folder);
+
 }  // namespace sparse_transformer

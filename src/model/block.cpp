@@ -71,13 +71,19 @@ Block::Block(const ModelSettings& settings, std::int64_t layer)
 }
 
 at::Tensor Block::forward(const at::Tensor& hidden, const Attend& attend,
-                          const DropoutPlace& dropout_place) const {
-  DropoutPlace place = dropout_place;
-  place.site = 2 * layer_;
+                          const DropoutPlace* dropout_place) const {
   const at::Tensor h = StopPoint::apply(hidden);
-  const at::Tensor a = h + dropout(attention(attention_norm_(h), attend), dropout_, place);
-  place.site += 1;
-  return a + dropout(feedforward(feedforward_norm_(a)), dropout_, place);
+  const at::Tensor a = h + drop(attention(attention_norm_(h), attend), dropout_place, 0);
+  return a + drop(feedforward(feedforward_norm_(a)), dropout_place, 1);
+}
+
+at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
+                       std::int64_t site) const {
+  if (dropout_place == nullptr) return x;
+  constexpr std::int64_t kSitesALayer = 2;
+  DropoutPlace place = *dropout_place;
+  place.site = kSitesALayer * layer_ + site;
+  return dropout(x, dropout_, place);
 }
 
 at::Tensor Block::attention(const at::Tensor& normed, const Attend& attend) const {

@@ -23,14 +23,16 @@ class Block {
   /// Tensors are created uninitialised.
   Block(const ModelSettings& settings, std::int64_t layer);
 
-  /// hidden: [batch, n, d]. Throws Interrupted at the block's boundary, in the backward pass too.
+  /// hidden: [batch, n, d]; no `dropout_place`: no dropout. Throws Interrupted at the block's
+  /// boundary, in the backward pass too.
   at::Tensor forward(const at::Tensor& hidden, const Attend& attend,
-                     const DropoutPlace& dropout_place) const;
+                     const DropoutPlace* dropout_place) const;
 
   /// Adds the block's tensors with their names, as references to the same memory.
   void collect(NamedTensors& parameters) const;
 
  private:
+  at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
   at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
   at::Tensor feedforward(const at::Tensor& normed) const;
 

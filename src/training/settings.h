@@ -1,14 +1,24 @@
 // All settings of the program.
 #pragma once
 
-#include "config/fields.h"
+#include "config/config.h"
 #include "data/data_settings.h"
+#include "model/model_settings.h"
+#include "training/training_settings.h"
 
 namespace sparse_transformer {
 
 struct Settings {
   DataSettings data;
-  void describe(FieldVisitor& visit) { visit.section("data", data, "what the model learns from"); }
+  ModelSettings model;
+  TrainingSettings training;
+  void describe(FieldVisitor& visit);
 };
+
+/// The settings of a config, with what follows from others filled in. Opens no data. Throws UserError with file:line.
+Settings read_settings(const Config& config);
+
+/// What the model of resolved settings sees.
+SequenceLayout sequence_layout(const Settings& settings);
 
 }  // namespace sparse_transformer

@@ -1,0 +1,181 @@
+#include "training/checkpoint.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "config/errors.h"
+#include "files/atomic_file.h"
+#include "files/sha256.h"
+#include "files/system_files.h"
+#include "training/tensor_file.h"
+
+namespace sparse_transformer {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+constexpr const char* kModel = "model.safetensors";
+constexpr const char* kAverage = "average.safetensors";
+constexpr const char* kOptimizer = "optimizer.safetensors";
+constexpr const char* kState = "state.json";
+constexpr const char* kConfig = "config.yaml";
+constexpr const char* kManifest = "manifest.json";
+constexpr std::string_view kPrefix = "step-";
+
+std::string folder_name(std::int64_t step) {
+  std::array<char, 32> name{};
+  std::snprintf(name.data(), name.size(), "step-%08lld", static_cast<long long>(step));
+  return name.data();
+}
+
+Json to_json(const TrainingProgress& progress) {
+  Json json;
+  json["step"] = progress.step;
+  json["evaluated"] = progress.evaluated;
+  json["sampled"] = progress.sampled;
+  if (progress.best_bits) json["best_bits"] = *progress.best_bits;
+  json["best_step"] = progress.best_step;
+  json["machine"] = progress.machine;
+  json["data_hash"] = progress.data_hash;
+  return json;
+}
+
+TrainingProgress from_json(const Json& json) {
+  TrainingProgress progress;
+  progress.step = json.at("step").get<std::int64_t>();
+  progress.evaluated = json.at("evaluated").get<std::int64_t>();
+  progress.sampled = json.at("sampled").get<std::int64_t>();
+  if (json.contains("best_bits")) progress.best_bits = json.at("best_bits").get<double>();
+  progress.best_step = json.at("best_step").get<std::int64_t>();
+  progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
+  progress.data_hash = json.at("data_hash").get<std::string>();
+  return progress;
+}
+
+Json manifest_of(const fs::path& folder) {
+  Json files = Json::object();
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    files[entry.path().filename().string()] = sha256_of_file(entry.path());
+  }
+  return {{"sha256", files}};
+}
+
+void verify(const fs::path& folder) {
+  const std::string where = folder.string() + ": damaged checkpoint: ";
+  Json manifest;
+  try {
+    manifest = Json::parse(read_file(folder / kManifest));
+    for (const auto& [name, hash] : manifest.at("sha256").items()) {
+      if (!fs::exists(folder / name)) throw UserError(where + name + " is missing");
+      if (sha256_of_file(folder / name) != hash.get<std::string>()) {
+        throw UserError(where + name + " is not what was written (checksum)");
+      }
+    }
+  } catch (const Json::exception&) {
+    throw UserError(where + std::string(kManifest) + " cannot be read");
+  }
+}
+
+/// A folder under construction, removed unless it is given its name.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {
+    fs::remove_all(path_);
+    make_folder(path_);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+  void rename_to(const fs::path& final_path) {
+    // A folder of that name can only be an older state of the same step.
+    fs::remove_all(final_path);
+    fs::rename(path_, final_path);
+    flush_folder(final_path.parent_path());
+  }
+
+ private:
+  fs::path path_;
+};
+
+}  // namespace
+
+fs::path write_checkpoint(const fs::path& parent, const CheckpointTensors& tensors,
+                          const TrainingProgress& progress, const std::string& config_yaml) {
+  make_folder(parent);
+  const std::string name = folder_name(progress.step);
+  TemporaryFolder folder(parent / (".tmp-" + name));
+  const Metadata metadata = {{"format", "pt"},
+                             {"sparse_transformer.step", std::to_string(progress.step)},
+                             {"sparse_transformer.config", config_yaml}};
+  write_tensors(folder.path() / kModel, tensors.model, metadata);
+  if (!tensors.average.empty()) {
+    write_tensors(folder.path() / kAverage, tensors.average, metadata);
+  }
+  write_tensors(folder.path() / kOptimizer, tensors.optimizer, metadata);
+  write_file(folder.path() / kState, to_json(progress).dump(2) + "\n");
+  write_file(folder.path() / kConfig, config_yaml);
+  write_file(folder.path() / kManifest, manifest_of(folder.path()).dump(2) + "\n");
+  folder.rename_to(parent / name);
+  return parent / name;
+}
+
+Checkpoint::Checkpoint(fs::path folder) : folder_(std::move(folder)) {
+  verify(folder_);
+  try {
+    progress_ = from_json(Json::parse(read_file(folder_ / kState)));
+  } catch (const Json::exception&) {
+    throw UserError(folder_.string() + ": " + kState + " is not a training state");
+  }
+  config_yaml_ = read_file(folder_ / kConfig);
+}
+
+bool Checkpoint::has_average() const { return fs::exists(folder_ / kAverage); }
+
+void Checkpoint::read_model(const NamedTensors& model) const {
+  read_tensors(folder_ / kModel, model);
+}
+
+void Checkpoint::read_average(const NamedTensors& average) const {
+  read_tensors(folder_ / kAverage, average);
+}
+
+void Checkpoint::read_optimizer(const NamedTensors& optimizer) const {
+  read_tensors(folder_ / kOptimizer, optimizer);
+}
+
+std::vector<fs::path> list_checkpoints(const fs::path& parent) {
+  std::vector<fs::path> folders;
+  if (!fs::is_directory(parent)) return folders;
+  for (const auto& entry : fs::directory_iterator(parent)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory() && !entry.is_symlink() && name.starts_with(kPrefix)) {
+      folders.push_back(entry.path());
+    }
+  }
+  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
+    return checkpoint_step(a) < checkpoint_step(b);
+  });
+  return folders;
+}
+
+std::int64_t checkpoint_step(const fs::path& folder) {
+  const std::string digits = folder.filename().string().substr(kPrefix.size());
+  if (digits.empty() || digits.size() > 18 ||
+      !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    throw UserError(folder.string() + ": not a checkpoint's name (step-00001000)");
+  }
+  return std::stoll(digits);
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,69 @@
+// Checkpoints: folders that are whole or not there.
+//
+//     step-00001000/  config.yaml  model.safetensors  average.safetensors  optimizer.safetensors  state.json
+//                     manifest.json: the SHA-256 of every other file
+//
+// Written to a folder named .tmp-step-…, flushed to the disk, renamed. A damaged one is refused by name.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/parameters.h"
+
+namespace sparse_transformer {
+
+/// What a run needs to go on, beside its tensors.
+struct TrainingProgress {
+  std::int64_t step = 0;       // finished steps
+  std::int64_t evaluated = 0;  // the last step that was evaluated
+  std::int64_t sampled = 0;    // … that samples were drawn at
+  std::optional<double> best_bits;  // of the validation split
+  std::int64_t best_step = 0;
+  std::map<std::string, std::string> machine;  // describe_machine()
+  std::string data_hash;                       // DataSet::content_hash()
+};
+
+/// The tensors of a checkpoint by file; files that do not apply are empty (no average).
+struct CheckpointTensors {
+  NamedTensors model, average, optimizer;
+};
+
+/// Writes `parent`/step-XXXXXXXX and returns it. Throws UserError or WorldError, leaving no trace.
+std::filesystem::path write_checkpoint(const std::filesystem::path& parent,
+                                       const CheckpointTensors& tensors,
+                                       const TrainingProgress& progress,
+                                       const std::string& config_yaml);
+
+/// A checkpoint on disk, its checksums verified on opening. Throws UserError naming the folder and what is damaged.
+class Checkpoint {
+ public:
+  explicit Checkpoint(std::filesystem::path folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const TrainingProgress& progress() const { return progress_; }
+  const std::string& config_yaml() const { return config_yaml_; }
+  bool has_average() const;
+
+  void read_model(const NamedTensors& model) const;
+  void read_average(const NamedTensors& average) const;
+  void read_optimizer(const NamedTensors& optimizer) const;
+
+ private:
+  std::filesystem::path folder_;
+  TrainingProgress progress_;
+  std::string config_yaml_;
+};
+
+/// The checkpoints in a folder, oldest first; unfinished ones are left out.
+std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& parent);
+
+/// The step in a checkpoint's name.
+std::int64_t checkpoint_step(const std::filesystem::path& folder);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,40 @@
+#include "training/training_settings.h"
+
+namespace sparse_transformer {
+
+void TrainingSettings::describe(FieldVisitor& visit) {
+  constexpr std::int64_t kOne = 1;
+  constexpr std::int64_t kNone = 0;
+  visit.field("steps", steps, "optimizer steps; or give epochs", at_least(kOne));
+  visit.field("epochs", epochs, "passes over the training data; or give steps", at_least(kOne));
+  visit.field("batch", batch, "sequences a step", at_least(kOne));
+  visit.field("micro_batch", micro_batch,
+              "sequences computed at a time, gradients of the rest being accumulated; default: the "
+              "whole batch",
+              at_least(kOne));
+  visit.field("learning_rate", learning_rate, "largest step size of Adam", more_than(0.0));
+  visit.field("warmup", warmup, "steps over which the learning rate rises from 0", at_least(kNone));
+  visit.choice("schedule", schedule, kScheduleWords, "the learning rate after the warm-up");
+  visit.field("weight_decay", weight_decay, "decoupled, on matrices only; 0 = none", at_least(0.0));
+  visit.field("clip", clip, "largest norm of the whole gradient; 0 = no limit", at_least(0.0));
+  visit.field("average", average,
+              "decay of the averaged weights that evaluate and sample use, at step t at most (1 + "
+              "t) / (10 + t); 0 = no average",
+              Range<double>{.low = 0.0, .high = 0.999999});
+  visit.field("deterministic", deterministic, "CUDA: only kernels that repeat bit for bit");
+  visit.field("seed", seed, "of initial weights, order of the data, dropout and previews",
+              at_least(kNone));
+  visit.choice("device", device, kDeviceWords, "where to compute");
+  visit.field("log_every", log_every, "steps between lines of figures", at_least(kOne));
+  visit.field("evaluate_every", evaluate_every, "steps between evaluations; 0 = never",
+              at_least(kNone));
+  visit.field("evaluate_examples", evaluate_examples,
+              "validation sequences to score each time; default: all", at_least(kOne));
+  visit.field("sample_every", sample_every, "steps between sample files; 0 = never",
+              at_least(kNone));
+  visit.field("sample_count", sample_count, "samples in such a file", at_least(kOne));
+  visit.field("checkpoint_every", checkpoint_every, "steps between checkpoints", at_least(kOne));
+  visit.field("keep", keep, "newest checkpoints kept, beside the best", at_least(kOne));
+}
+
+}  // namespace sparse_transformer

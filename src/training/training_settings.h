@@ -1,0 +1,43 @@
+// The `training:` section of a config.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "config/fields.h"
+#include "runtime/device.h"
+
+namespace sparse_transformer {
+
+enum class Schedule { kCosine, kConstant };
+inline constexpr std::array<std::string_view, 2> kScheduleWords = {"cosine", "constant"};
+
+struct TrainingSettings {
+  std::optional<std::int64_t> steps, epochs;  // one of them
+  std::int64_t batch = 16;                    // sequences a step
+  std::optional<std::int64_t> micro_batch;    // sequences at a time; the rest is accumulated
+  double learning_rate = 3.5e-4;
+  std::int64_t warmup = 1000;  // steps
+  Schedule schedule = Schedule::kCosine;
+  double weight_decay = 0.01;
+  double clip = 1.0;
+  double average = 0.999;
+  bool deterministic = true;
+  std::int64_t seed = 1;
+  DeviceChoice device = DeviceChoice::kAuto;
+  std::int64_t log_every = 20;
+  std::int64_t evaluate_every = 1000;
+  std::optional<std::int64_t> evaluate_examples;
+  std::int64_t sample_every = 1000;
+  std::int64_t sample_count = 16;
+  std::int64_t checkpoint_every = 1000;
+  std::int64_t keep = 3;
+  void describe(FieldVisitor& visit);
+
+  /// micro_batch, or the whole batch.
+  std::int64_t sequences_at_a_time() const { return micro_batch.value_or(batch); }
+};
+
+}  // namespace sparse_transformer
