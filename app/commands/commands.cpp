@@ -6,6 +6,8 @@ namespace sparse_transformer {
 
 std::span<const Command> commands() {
   static constexpr std::array table = {
+      Command{"pattern", "draw who attends to whom, and count it", add_pattern},
+      Command{"inspect", "parameters, FLOPs a token, memory, tensors", add_inspect},
       Command{"config", "print the resolved settings, or every setting there is", add_config},
   };
   return table;

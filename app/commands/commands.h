@@ -24,5 +24,7 @@ struct Command {
 std::span<const Command> commands();
 
 void add_config(CLI::App& app, Action& run);
+void add_inspect(CLI::App& app, Action& run);
+void add_pattern(CLI::App& app, Action& run);
 
 }  // namespace sparse_transformer

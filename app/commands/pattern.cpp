@@ -1,0 +1,88 @@
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/commands/commands.h"
+#include "app/commands/config_arguments.h"
+#include "attention/pattern_counts.h"
+#include "config/errors.h"
+#include "files/atomic_file.h"
+#include "files/png.h"
+#include "generation/pattern_drawing.h"
+#include "runtime/log.h"
+#include "runtime/terminal.h"
+#include "training/settings.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+struct PatternOptions {
+  ConfigArguments config;
+  std::string out;
+  DrawingChoice choice;
+  bool overwrite = false;
+  bool json = false;
+};
+
+std::string counts_json(const PatternCounts& counts) {
+  nlohmann::ordered_json json = {{"length", counts.length},
+                                 {"attention_pairs_per_query", counts.pairs_per_query},
+                                 {"share_of_dense", counts.share_of_dense},
+                                 {"connected", counts.connected},
+                                 {"groups", nlohmann::ordered_json::array()}};
+  for (const GroupCounts& group : counts.groups) {
+    json["groups"].push_back({{"pattern", group.group.name},
+                              {"layers", group.layers},
+                              {"first_head", group.group.first_head},
+                              {"heads", group.group.heads},
+                              {"stride", group.stride},
+                              {"pairs", group.pairs},
+                              {"pairs_per_query", group.pairs_per_query},
+                              {"share_of_dense", group.share_of_dense},
+                              {"empty_queries", group.empty_queries}});
+  }
+  return json.dump() + "\n";
+}
+
+void write_drawing(const PatternOptions& options, const PatternCounts& counts,
+                   const SequenceLayout& layout) {
+  if (std::filesystem::exists(options.out) && !options.overwrite) {
+    throw UserError("--out: " + options.out + " exists; name another file or give --overwrite");
+  }
+  write_file(options.out, encode_png(draw_pattern(counts, layout, options.choice),
+                                     {{"Software", "sparse-transformer"}}));
+  log_info("drawn: " + options.out);
+}
+
+void run_pattern(const PatternOptions& options) {
+  if (options.config.files.empty()) throw UserError("pattern: no CONFIG is given");
+  const Settings settings = read_settings(Config(options.config.files, options.config.overrides));
+  const SequenceLayout layout = sequence_layout(settings);
+  const PatternCounts counts = count_patterns(
+      layer_patterns(settings.model.attention, settings.model.layers, settings.model.heads),
+      layout.length);
+  if (!options.out.empty()) write_drawing(options, counts, layout);
+  write_to_stdout(options.json ? counts_json(counts) : counts_table(counts));
+}
+
+}  // namespace
+
+void add_pattern(CLI::App& app, Action& run) {
+  const auto options = std::make_shared<PatternOptions>();
+  add_config_arguments(app, options->config);
+  app.add_option("--out", options->out,
+                 "draw it here, as PNG; without, only the counts are printed")
+      ->type_name("FILE");
+  app.add_flag("--overwrite", options->overwrite, "replace FILE where it exists");
+  app.add_option("--layer", options->choice.layer, "draw this layer only, counted from 0")
+      ->type_name("LAYER");
+  app.add_option("--position", options->choice.position,
+                 "whose keys to draw; default: one below the middle")
+      ->type_name("POSITION");
+  app.add_flag("--json", options->json, "the counts as one JSON object");
+  run = [options] { run_pattern(*options); };
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,41 @@
+// What a model costs, computed from its settings: nothing is allocated.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/model_settings.h"
+
+namespace sparse_transformer {
+
+struct TensorShape {
+  std::string name;
+  std::vector<std::int64_t> sizes;
+
+  std::int64_t count() const;
+};
+
+/// Name and shape of every tensor that Transformer::parameters() gives, in that order.
+std::vector<TensorShape> parameter_shapes(const ModelSettings& settings,
+                                          const SequenceLayout& layout);
+
+struct ModelSize {
+  std::int64_t parameters = 0;
+  /// Forward and backward, a multiply-add being 2: 6 a weight of a matrix product, and
+  /// 3 · 2·(query + value width) a pair of query and key and head.
+  double flops_per_token = 0.0;
+  double attention_pairs_per_query = 0.0;  // mean over queries, heads and layers
+  // Of a training step in float32, where it is largest: at the start of the backward pass.
+  std::int64_t state_bytes = 0;       // weights, gradients, Adam's two moments, averaged weights
+  std::int64_t activation_bytes = 0;  // saved for the backward pass, and the largest temporaries
+
+  std::int64_t memory_bytes() const { return state_bytes + activation_bytes; }
+};
+
+/// `settings` must be resolved. `micro_batch`: sequences at a time; `average`: whether averaged
+/// weights are kept.
+ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
+                     std::int64_t micro_batch, bool average);
+
+}  // namespace sparse_transformer

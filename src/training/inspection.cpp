@@ -1,0 +1,117 @@
+#include "training/inspection.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "config/errors.h"
+#include "files/atomic_file.h"
+#include "runtime/format.h"
+
+namespace sparse_transformer {
+namespace {
+
+namespace fs = std::filesystem;
+
+Settings settings_in(const fs::path& folder, const std::vector<std::string>& overrides) {
+  const fs::path file = folder / "config.yaml";
+  if (!fs::exists(file)) {
+    throw UserError(folder.string() +
+                    ": neither a run nor a checkpoint: it has no config.yaml; expected one of "
+                    "these, or config files");
+  }
+  return read_settings(Config::from_text(read_file(file), file.string(), overrides));
+}
+
+std::string shape_text(const std::vector<std::int64_t>& sizes) {
+  std::string text;
+  for (const std::int64_t size : sizes) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + text + "]";
+}
+
+std::string line(std::string name, const std::string& value, std::size_t column = 20) {
+  name.resize(std::max(column, name.size() + 2), ' ');
+  return name + value + "\n";
+}
+
+std::string size_text(const Inspection& inspection) {
+  const ModelSize& size = inspection.size;
+  const std::int64_t n = inspection.settings.data.sequence_length();
+  const double dense = static_cast<double>(n + 1) / 2;
+  const std::int64_t sequences = inspection.settings.training.sequences_at_a_time();
+  return line("parameters", format_count(size.parameters)) +
+         line("FLOPs a token", format_rate(size.flops_per_token) + ", forward and backward") +
+         line("keys a query", format_fixed(size.attention_pairs_per_query, 1) + " of " +
+                                  format_fixed(dense, 1) + " (" +
+                                  format_fixed(100 * size.attention_pairs_per_query / dense, 2) +
+                                  "%), mean over queries, heads and layers") +
+         line("memory of a step", format_bytes(size.memory_bytes())) +
+         line("  state", format_bytes(size.state_bytes) + ": weights, gradients, two moments" +
+                             (inspection.settings.training.average > 0 ? ", average" : "")) +
+         line("  activations", format_bytes(size.activation_bytes) + ": " +
+                                   std::to_string(sequences) +
+                                   (sequences == 1 ? " sequence of " : " sequences of ") +
+                                   format_count(n) + " at a time");
+}
+
+std::string progress_text(const TrainingProgress& progress) {
+  std::string text = line("step", format_count(progress.step));
+  if (progress.best_bits) {
+    text += line("best validation", format_fixed(*progress.best_bits, 4) + " bits at step " +
+                                        format_count(progress.best_step));
+  }
+  text += line("data", progress.data_hash);
+  for (const auto& [what, value] : progress.machine) text += line(what, value);
+  return text;
+}
+
+/// The blocks are alike: the first stands for all.
+std::string tensors_text(const Settings& settings) {
+  const std::string first_block = "blocks.0.";
+  constexpr std::size_t kColumn = 44;  // the longest name and a little
+  std::string text = "tensors (" + std::to_string(settings.model.layers) + " blocks)\n";
+  for (const TensorShape& shape : parameter_shapes(settings.model, sequence_layout(settings))) {
+    std::string name = shape.name;
+    if (name.starts_with(first_block)) name = "blocks.I." + name.substr(first_block.size());
+    if (name.starts_with("blocks.") && !name.starts_with("blocks.I.")) continue;
+    text += line("  " + name, shape_text(shape.sizes), kColumn);
+  }
+  return text;
+}
+
+}  // namespace
+
+Inspection inspect(const std::vector<std::string>& paths,
+                   const std::vector<std::string>& overrides) {
+  Inspection inspection;
+  if (paths.size() == 1 && fs::is_directory(paths.front())) {
+    const fs::path folder = paths.front();
+    if (fs::exists(folder / "manifest.json")) {
+      inspection.progress = Checkpoint(folder).progress();
+    }
+    inspection.settings = settings_in(folder, overrides);
+  } else {
+    inspection.settings = read_settings(Config(paths, overrides));
+  }
+  const TrainingSettings& training = inspection.settings.training;
+  inspection.size = model_size(inspection.settings.model, sequence_layout(inspection.settings),
+                               training.sequences_at_a_time(), training.average > 0);
+  return inspection;
+}
+
+std::string inspection_text(const Inspection& inspection) {
+  return size_text(inspection) + (inspection.progress ? progress_text(*inspection.progress) : "") +
+         tensors_text(inspection.settings);
+}
+
+std::string inspection_json(const Inspection& inspection) {
+  nlohmann::ordered_json json = {
+      {"parameters", inspection.size.parameters},
+      {"flops_per_token", inspection.size.flops_per_token},
+      {"attention_pairs_per_query", inspection.size.attention_pairs_per_query},
+      {"memory_bytes", inspection.size.memory_bytes()}};
+  if (inspection.progress) json["step"] = inspection.progress->step;
+  return json.dump() + "\n";
+}
+
+}  // namespace sparse_transformer
