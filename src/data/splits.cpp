@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "config/errors.h"
-#include "data/text.h"
+#include "config/scalars.h"
 
 namespace sparse_transformer {
 

@@ -1,8 +1,5 @@
 #include "data/text.h"
 
-#include <array>
-#include <charconv>
-
 namespace sparse_transformer {
 
 std::string shape_text(std::span<const std::int64_t> shape) {
@@ -11,12 +8,6 @@ std::string shape_text(std::span<const std::int64_t> shape) {
     text += (text.empty() ? "" : ", ") + std::to_string(size);
   }
   return "[" + text + "]";
-}
-
-std::string number_text(double number) {
-  std::array<char, 32> text{};  // the longest double has 24 characters
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
-  return {text.data(), end};
 }
 
 std::string paths_text(std::span<const std::string> paths) {

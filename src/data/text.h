@@ -10,9 +10,6 @@ namespace sparse_transformer {
 /// "[32, 32, 3]", as in a config.
 std::string shape_text(std::span<const std::int64_t> shape);
 
-/// "0.05", "1000000": as short as it can be said.
-std::string number_text(double number);
-
 /// "data/enwik8", or "data/a and 11 more".
 std::string paths_text(std::span<const std::string> paths);
 

@@ -19,12 +19,20 @@ namespace sparse_transformer {
 
 enum class Schedule { kConstant, kCosine, kOff };
 
+struct DeepSettings {
+  std::int64_t size = 2;
+  bool operator==(const DeepSettings&) const = default;
+  void describe(FieldVisitor& visit) { visit.field("size", size, "a size"); }
+};
+
 struct InnerSettings {
   double rate = 3.5e-4;
+  DeepSettings deep;
   WordLists layers = {{"column"}, {"local", "near+start"}};
   bool operator==(const InnerSettings&) const = default;
   void describe(FieldVisitor& visit) {
     visit.field("rate", rate, "learning rate", more_than(0.0));
+    visit.section("deep", deep, "a section in a section");
     visit.field("layers", layers, "one entry a layer");
   }
 };

@@ -27,6 +27,7 @@ data: one
 schedule: off
 inner:
   rate: 1e-3
+  deep: {size: -7}
   layers:
     - dense
     - [row, column]
@@ -42,6 +43,7 @@ inner:
   EXPECT_THAT(settings.data, ElementsAre("one"));
   EXPECT_EQ(settings.schedule, Schedule::kOff);
   EXPECT_EQ(settings.inner.rate, 0.001);
+  EXPECT_EQ(settings.inner.deep.size, -7);
   EXPECT_EQ(settings.inner.layers, (WordLists{{"dense"}, {"row", "column"}}));
 }
 
@@ -122,6 +124,13 @@ TEST_F(Fields, AScalarWhereASectionIsExpectedAndTheReverse) {
             "a.yaml:1: steps: got {a: 5}, expected a whole number of at least 1");
 }
 
+TEST_F(Fields, TheFirstBadValueIsNamed) {
+  EXPECT_EQ(error_of_text("share: 2\nsteps: 0\n"),
+            "a.yaml:2: steps: got 0, expected a whole number of at least 1");
+  EXPECT_EQ(error_of_text("inner: {deep: {size: x}}"),
+            "a.yaml:1: inner.deep.size: got x, expected a whole number");
+}
+
 TEST_F(Fields, ABadValueLeavesNoTraceInTheMessageOfMoreThanOneLine) {
   const std::string message = error_of_text("steps: |\n  a\n  b\n" + std::string(300, ' '));
   EXPECT_EQ(message.find('\n'), std::string::npos);
@@ -170,6 +179,8 @@ data: [data/enwik8]
 schedule: cosine
 inner:
   rate: 0.00035
+  deep:
+    size: 2
   layers: [column, [local, near+start]]
 )");
 }
@@ -209,6 +220,10 @@ schedule: cosine
 inner:
   # learning rate (a number above 0)
   rate: 0.00035
+  # a section in a section
+  deep:
+    # a size (a whole number)
+    size: 2
   # one entry a layer (a list whose entries are words or lists of words)
   layers: [column, [local, near+start]]
 )");
@@ -225,9 +240,11 @@ TEST_F(Fields, Differences) {
   ExampleSettings after;
   after.sequence = 5;
   after.inner.rate = 1;
+  after.inner.deep.size = 3;
+  after.inner.layers = {};
   after.words = {"no"};
   const std::vector<SettingDifference> found = settings_differences(ExampleSettings(), after);
-  ASSERT_EQ(found.size(), 3);
+  ASSERT_EQ(found.size(), 5);
   EXPECT_EQ(found[0].key, "sequence");
   EXPECT_EQ(found[0].before, "null");
   EXPECT_EQ(found[0].after, "5");
@@ -237,6 +254,8 @@ TEST_F(Fields, Differences) {
   EXPECT_EQ(found[2].key, "inner.rate");
   EXPECT_EQ(found[2].before, "0.00035");
   EXPECT_EQ(found[2].after, "1.0");
+  EXPECT_EQ(found[3].key, "inner.deep.size");
+  EXPECT_EQ(found[4].key, "inner.layers");
   EXPECT_TRUE(settings_differences(after, after).empty());
 }
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "config/errors.h"
 
 namespace sparse_transformer {
@@ -30,6 +32,32 @@ TEST(DataSettings, SequenceIsGivenOrFollowsFromTheShape) {
   settings.sequence = 4096;
   EXPECT_THAT([&] { settings.sequence_length(); },
               ThrowsMessage<SettingError>(HasSubstr("data.sequence: got 4096")));
+}
+
+TEST(DataSettings, AreReadFromAConfigAndWrittenBack) {
+  DataSettings settings;
+  Config::from_text(
+      "{source: generated, path: x, shape: [32, 32, 1], split: {valid: 0.1, test: [/a, /b]}, "
+      "generated: {kind: tunes, items: 7}}",
+      "test", {"sequence=1024"})
+      .read(settings);
+  EXPECT_EQ(settings.source, DataSource::kGenerated);
+  EXPECT_EQ(settings.path.size(), 1U);
+  EXPECT_EQ(settings.sequence, 1024);
+  EXPECT_EQ(settings.shape, (Shape{32, 32, 1}));
+  EXPECT_EQ(settings.split.valid, NumberOrPaths(0.1));
+  EXPECT_EQ(settings.split.test, NumberOrPaths(std::vector<std::string>{"/a", "/b"}));
+  EXPECT_EQ(settings.generated.kind, GeneratedKind::kTunes);
+  EXPECT_EQ(settings.generated.items, 7);
+
+  for (const DataSettings& given : {settings, DataSettings{}}) {
+    DataSettings again;
+    Config::from_text(resolved_yaml(given), "resolved", {}).read(again);
+    EXPECT_TRUE(settings_differences(given, again).empty());
+  }
+  EXPECT_THROW(Config::from_text("generated: {items: 0}", "test", {}).read(settings), UserError);
+  EXPECT_THROW(Config::from_text("sequence: -1", "test", {}).read(settings), UserError);
+  EXPECT_THROW(Config::from_text("split: {valid: -1}", "test", {}).read(settings), UserError);
 }
 
 TEST(DataSettings, ShapeIsImpliedByTheSource) {

@@ -1,0 +1,32 @@
+// From the logits of a position to its token.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace sparse_transformer {
+
+/// What is done to the model's distribution before a token is drawn.
+struct TokenChoice {
+  double temperature = 1.0;  // the logits are divided by it; 0 = the most likely token, always
+  std::int64_t top_k = 0;    // only the k most likely tokens; 0 = all
+  double top_p = 1.0;        // only the fewest most likely tokens that reach this probability
+};
+
+using TokenProbabilities = std::array<double, 256>;
+
+/// The probabilities that a token is drawn from, which add up to 1: temperature, then top-k, then
+/// top-p of what is left. Of equally likely tokens the lower one comes first. Throws WorldError
+/// where a logit is not finite.
+TokenProbabilities token_probabilities(std::span<const double, 256> logits,
+                                       const TokenChoice& choice);
+
+/// The token at quantile `uniform`, in (0, 1), of the cumulative distribution in the order of the
+/// bytes. Never one of probability 0.
+std::uint8_t token_at(const TokenProbabilities& probabilities, double uniform);
+
+/// The random number of a sample's position: uniform in (0, 1), a function of the three alone.
+double token_uniform(std::uint64_t seed, std::int64_t sample, std::int64_t position);
+
+}  // namespace sparse_transformer

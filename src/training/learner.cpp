@@ -1,0 +1,87 @@
+#include "training/learner.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "training/schedule.h"
+
+namespace sparse_transformer {
+namespace {
+
+/// The parameters of a model that was filled and moved first: the optimizer must hold their final memory.
+NamedTensors prepared(const Transformer& model, const TrainingSettings& settings,
+                      c10::Device device) {
+  initialise(model, static_cast<std::uint64_t>(settings.seed));
+  move_parameters(model, device);
+  return model.parameters();
+}
+
+}  // namespace
+
+Learner::Learner(const Settings& settings, c10::Device device)
+    : settings_(settings.training),
+      model_(settings.model, sequence_layout(settings)),
+      optimizer_(prepared(model_, settings_, device), settings_.weight_decay) {
+  if (settings_.average > 0.0) average_.emplace(model_, settings_.average);
+}
+
+StepFigures Learner::step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps) {
+  StepFigures figures;
+  try {
+    figures.loss = accumulate_gradients(tokens, step);
+  } catch (...) {
+    optimizer_.drop_gradients();
+    throw;
+  }
+  figures.gradient_norm =
+      optimizer_.update(learning_rate(settings_, step, steps), settings_.clip);
+  if (average_) average_->follow(model_, step + 1);
+  return figures;
+}
+
+at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t step) {
+  at::Tensor total = at::zeros({}, at::TensorOptions().device(model_.device()));
+  const std::int64_t at_a_time = settings_.sequences_at_a_time();
+  for (std::int64_t first = 0; first < tokens.size(0); first += at_a_time) {
+    const at::Tensor part =
+        tokens.narrow(0, first, std::min(at_a_time, tokens.size(0) - first)).to(model_.device());
+    const DropoutPlace place{.seed = static_cast<std::uint64_t>(settings_.seed),
+                             .step = step,
+                             .first_sequence = first};
+    const at::Tensor logits = model_.forward(part, &place);
+    // The sum over this part's tokens, over the tokens of the whole step: equal however the step is split.
+    const at::Tensor loss =
+        at::cross_entropy_loss(logits.flatten(0, 1), part.flatten().to(at::kLong), {},
+                               at::Reduction::Sum) /
+        static_cast<double>(tokens.numel());
+    torch::autograd::backward({loss}, {});
+    total += loss.detach();
+  }
+  return total;
+}
+
+const Transformer& Learner::best_model() const { return average_ ? average_->model() : model_; }
+
+CheckpointTensors Learner::tensors() const {
+  return {.model = model_.parameters(),
+          .average = average_ ? average_->model().parameters() : NamedTensors{},
+          .optimizer = optimizer_.moments()};
+}
+
+void Learner::restore(const Checkpoint& checkpoint) {
+  checkpoint.read_model(model_.parameters());
+  checkpoint.read_optimizer(optimizer_.moments());
+  if (average_) checkpoint.read_average(average_->model().parameters());
+  optimizer_.set_updates(checkpoint.progress().step);
+}
+
+void Learner::start_from(const Checkpoint& checkpoint) {
+  if (checkpoint.has_average()) {
+    checkpoint.read_average(model_.parameters());
+  } else {
+    checkpoint.read_model(model_.parameters());
+  }
+  if (average_) average_.emplace(model_, settings_.average);
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,54 @@
+// One optimizer step: what changes the weights, and nothing else.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "model/transformer.h"
+#include "training/checkpoint.h"
+#include "training/optimizer.h"
+#include "training/settings.h"
+#include "training/weight_average.h"
+
+namespace sparse_transformer {
+
+/// Scalars on the device: reading them waits for it.
+struct StepFigures {
+  at::Tensor loss;           // nats a token, mean over all tokens of the step
+  at::Tensor gradient_norm;  // before clipping
+};
+
+/// Model, optimizer and averaged weights.
+class Learner {
+ public:
+  /// With fresh weights, on the given device.
+  Learner(const Settings& settings, c10::Device device);
+
+  /// tokens: [batch, n] uint8 on the CPU. `step` counts from 0, of `steps`. Throws Interrupted at a layer's boundary,
+  /// with the weights as they were.
+  StepFigures step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps);
+
+  /// The averaged weights where there are any.
+  const Transformer& best_model() const;
+  const Transformer& model() const { return model_; }
+
+  /// Everything that a checkpoint holds, sharing memory.
+  CheckpointTensors tensors() const;
+  /// Continues from a checkpoint. Throws UserError where it does not fit.
+  void restore(const Checkpoint& checkpoint);
+  /// Starts from a checkpoint's weights (averaged where it has them), with nothing else of it.
+  void start_from(const Checkpoint& checkpoint);
+
+ private:
+  at::Tensor accumulate_gradients(const at::Tensor& tokens, std::int64_t step);
+
+  TrainingSettings settings_;
+  Transformer model_;
+  AdamW optimizer_;
+  std::optional<WeightAverage> average_;
+};
+
+}  // namespace sparse_transformer

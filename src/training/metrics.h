@@ -1,0 +1,34 @@
+// The figures of a run, for a script (metrics.jsonl) and for TensorBoard.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "files/tensorboard.h"
+
+namespace sparse_transformer {
+
+/// Figures by name: "train_bits", "valid_bits", "learning_rate", "gradient_norm", "tokens_per_second".
+using Figures = std::vector<std::pair<std::string, double>>;
+
+/// Appends to metrics.jsonl, one JSON object a line with "step" first, and to an event file of its own. A full disk is
+/// warned of once; figures are then lost, the run goes on.
+class MetricsLog {
+ public:
+  /// Lines of steps after `step` (of a run that was resumed from an earlier checkpoint) are cut off.
+  MetricsLog(const std::filesystem::path& folder, std::int64_t step);
+
+  void add(std::int64_t step, const Figures& figures);
+  void add_picture(std::int64_t step, const std::filesystem::path& png);
+
+ private:
+  std::filesystem::path lines_;
+  EventWriter events_;
+  bool warned_ = false;
+};
+
+}  // namespace sparse_transformer

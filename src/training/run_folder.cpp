@@ -1,0 +1,76 @@
+#include "training/run_folder.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+
+#include "config/errors.h"
+#include "files/atomic_file.h"
+#include "files/system_files.h"
+#include "training/checkpoint.h"
+
+namespace sparse_transformer {
+
+namespace fs = std::filesystem;
+
+fs::path RunFolder::samples(std::int64_t step, std::string_view extension) const {
+  std::array<char, 32> name{};
+  std::snprintf(name.data(), name.size(), "step-%08lld", static_cast<long long>(step));
+  return path_ / "samples" / (name.data() + std::string(extension));
+}
+
+bool RunFolder::is_run() const { return fs::exists(config()); }
+
+std::optional<fs::path> RunFolder::newest_checkpoint() const {
+  const auto all = list_checkpoints(checkpoints());
+  if (all.empty()) return std::nullopt;
+  return all.back();
+}
+
+void RunFolder::create(const std::string& config_yaml) const {
+  if (is_run() || newest_checkpoint()) {
+    throw UserError(path_.string() +
+                    " holds a run already: go on with it by `sparse-transformer train --run " +
+                    path_.string() + " --resume`, or name another folder with --run");
+  }
+  make_folder(path_);
+  write_file(config(), config_yaml);
+  const fs::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
+  if (path_.filename() != "latest") point_link(parent / "latest", path_.filename());
+}
+
+fs::path default_run_folder(const fs::path& config_file) {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  std::array<char, 32> stamp{};
+  std::strftime(stamp.data(), stamp.size(), "-%Y%m%d-%H%M%S", &local);
+  return fs::path("runs") / (config_file.stem().string() + stamp.data());
+}
+
+fs::path find_checkpoint(const fs::path& named, bool best) {
+  if (!fs::exists(named)) {
+    throw UserError(named.string() + ": there is no such run or checkpoint");
+  }
+  const fs::path folder = fs::is_directory(named) ? named : named.parent_path();
+  if (fs::exists(folder / "manifest.json")) return folder;
+  const fs::path checkpoints = folder / "checkpoints";
+  if (best && fs::exists(checkpoints / "best")) return checkpoints / fs::read_symlink(checkpoints / "best");
+  const auto newest = RunFolder(folder).newest_checkpoint();
+  if (!newest) {
+    throw UserError(named.string() + ": no checkpoint is there (a run folder has checkpoints/step-…)");
+  }
+  return *newest;
+}
+
+void point_link(const fs::path& link, const fs::path& target) {
+  const fs::path temporary = link.string() + ".tmp";
+  std::error_code error;
+  fs::remove(temporary, error);
+  fs::create_symlink(target, temporary, error);
+  if (!error) fs::rename(temporary, link, error);
+  if (error) throw_file_error("link", link, error.value());
+}
+
+}  // namespace sparse_transformer

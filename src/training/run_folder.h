@@ -1,0 +1,45 @@
+// A run's folder: what is where, and that nothing of an earlier run is overwritten.
+//
+//     config.yaml  log.txt  metrics.jsonl  events.out.tfevents.*  samples/  checkpoints/{step-…, latest, best}
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace sparse_transformer {
+
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.yaml"; }
+  std::filesystem::path log() const { return path_ / "log.txt"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  /// samples/step-00001000 with this extension.
+  std::filesystem::path samples(std::int64_t step, std::string_view extension) const;
+
+  bool is_run() const;
+  std::optional<std::filesystem::path> newest_checkpoint() const;
+
+  /// Creates the folder for a new run and points runs/latest at it (a link beside it). Throws UserError where there is a
+  /// run already, saying how to go on with it.
+  void create(const std::string& config_yaml) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// runs/CONFIG-DATE-TIME for a config file's name.
+std::filesystem::path default_run_folder(const std::filesystem::path& config_file);
+
+/// The checkpoint folder that a user means by a run folder, a checkpoint folder or a file in one; of a run the best
+/// checkpoint where `best`, else the newest. Throws UserError.
+std::filesystem::path find_checkpoint(const std::filesystem::path& named, bool best);
+
+/// Makes `link` a symbolic link to `target` (relative names), replacing an older one at once.
+void point_link(const std::filesystem::path& link, const std::filesystem::path& target);
+
+}  // namespace sparse_transformer

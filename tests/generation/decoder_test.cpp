@@ -1,0 +1,72 @@
+#include "generation/decoder.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/generation/small_model.h"
+
+namespace sparse_transformer {
+namespace {
+
+/// Logits of the positions from prime on, [batch, n - prime, 256]; all sequences begin with the
+/// first `prime` tokens of the first one.
+at::Tensor decode(const Transformer& model, const at::Tensor& tokens, std::int64_t prime) {
+  Decoder decoder(model, tokens.size(0), tokens.size(1));
+  std::vector<at::Tensor> logits = {
+      decoder.start({tokens.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(prime)})};
+  for (std::int64_t t = prime; t + 1 < tokens.size(1); ++t) {
+    logits.push_back(decoder.step(tokens.select(1, t)));
+  }
+  return at::stack(logits, 1);
+}
+
+at::Tensor whole_sequences(const Transformer& model, const at::Tensor& tokens) {
+  const at::NoGradGuard no_gradients;
+  return model.forward(tokens);
+}
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+TEST(Decoder, LogitsEqualThoseOfWholeSequencesForEveryPattern) {
+  for (const SmallModel& m : small_models()) {
+    SCOPED_TRACE(model_name(m));
+    const auto model = make_model(m);
+    const at::Tensor tokens = random_tokens(3, m.n);
+    EXPECT_LT(largest_difference(decode(*model, tokens, 0), whole_sequences(*model, tokens)), 1e-5);
+  }
+}
+
+TEST(Decoder, APrimeReadAtOnceEqualsTokenByToken) {
+  for (const SmallModel& m : small_models()) {
+    SCOPED_TRACE(model_name(m));
+    const auto model = make_model(m);
+    for (const std::int64_t prime : {std::int64_t{1}, m.stride - 1, m.stride, m.n / 2, m.n - 1}) {
+      at::Tensor tokens = random_tokens(3, m.n);
+      tokens.narrow(1, 0, prime).copy_(tokens.narrow(1, 0, prime).slice(0, 0, 1).clone());
+      const at::Tensor by_token = decode(*model, tokens, 0).narrow(1, prime, m.n - prime);
+      ASSERT_LT(largest_difference(decode(*model, tokens, prime), by_token), 1e-5)
+          << "prime of " << prime;
+    }
+  }
+}
+
+TEST(Decoder, RecordsNoGradients) {
+  const auto model = make_model({});
+  for (const NamedTensor& parameter : model->parameters()) parameter.tensor.requires_grad_(true);
+  Decoder decoder(*model, 2, 8);
+  EXPECT_FALSE(decoder.start({}).requires_grad());
+  EXPECT_FALSE(decoder.step(at::zeros({2}, at::kByte)).requires_grad());
+}
+
+// Rows of 2·8 floats a head: a window of 2·l, the columns of a sequence cut to 20 tokens.
+TEST(Decoder, MemoryFollowsThePatternAndTheLengthAskedFor) {
+  const auto model = make_model({.layers = {{"local"}, {"column"}}, .n = 100, .stride = 4});
+  Decoder decoder(*model, 3, 20);
+  decoder.start({});
+  constexpr std::int64_t kHeads = 2;
+  EXPECT_EQ(decoder.bytes(), 3 * kHeads * (2 * 4 + 20) * 2 * 8 * 4);
+}
+
+}  // namespace
+}  // namespace sparse_transformer

@@ -1,0 +1,101 @@
+// Small models with random weights that matter: strong attention, an output matrix that is not
+// zero.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/transformer.h"
+
+namespace sparse_transformer {
+
+struct SmallModel {
+  WordLists layers = {{"strided"}};
+  std::int64_t n = 23;
+  std::int64_t stride = 5;
+  std::int64_t summary = 1;
+  std::int64_t heads = 2;
+  std::int64_t depth = 2;
+  double qk_ratio = 0.5;  // queries and keys narrower than values
+};
+
+inline std::string model_name(const SmallModel& m) {
+  std::string name;
+  for (const auto& entry : m.layers) {
+    name += "(";
+    for (const std::string& group : entry) name += group + " ";
+    name += ") ";
+  }
+  return name + "n=" + std::to_string(m.n) + " l=" + std::to_string(m.stride) +
+         " c=" + std::to_string(m.summary) + " heads=" + std::to_string(m.heads) +
+         " qk_ratio=" + std::to_string(m.qk_ratio);
+}
+
+inline std::unique_ptr<Transformer> make_model(const SmallModel& m) {
+  ModelSettings settings;
+  settings.layers = m.depth;
+  settings.heads = m.heads;
+  settings.width = 8 * m.heads;
+  settings.qk_ratio = m.qk_ratio;
+  settings.feedforward_ratio = 2;
+  settings.attention.stride = m.stride;
+  settings.attention.summary = m.summary;
+  settings.attention.layers = m.layers;
+  // Far above the usual spread, so that every key counts.
+  settings.initialisation = {.token = 1.0, .position = 1.0, .weight = 2.0, .residual = 1.0};
+  resolve(settings, m.n, {});
+  auto model = std::make_unique<Transformer>(settings, sequence_layout(m.n, {}, m.stride));
+  initialise(*model, 5);
+  at::manual_seed(5);
+  model->parameters().back().tensor.normal_(0.0, 1.0 / std::sqrt(settings.width));
+  return model;
+}
+
+/// Every pattern, head groups and cycles of layers, n a multiple of l or not, and past 3·l.
+inline std::vector<SmallModel> small_models() {
+  const std::vector<WordLists> patterns = {
+      {{"dense"}},
+      {{"local"}},
+      {{"row"}},
+      {{"column"}},
+      {{"previous"}},
+      {{"summary"}},
+      {{"strided"}},
+      {{"fixed"}},
+      {{"local+column"}},
+      {{"row+previous"}},
+      {{"row+previous+column"}},
+      {{"row+previous+summary"}},
+      {{"local", "column"}},
+      {{"fixed", "local+column"}},
+      {{"summary", "row"}, {"dense"}, {"previous", "column"}},
+      {{"column"}, {"local"}, {"local"}},
+  };
+  std::vector<SmallModel> models;
+  for (const WordLists& layers : patterns) {
+    for (const double qk_ratio : {1.0, 0.5}) {
+      models.push_back({.layers = layers, .n = 20, .stride = 5, .depth = 3, .qk_ratio = qk_ratio});
+      models.push_back({.layers = layers,
+                        .n = 39,
+                        .stride = 6,
+                        .summary = 2,
+                        .heads = 6,
+                        .depth = 3,
+                        .qk_ratio = qk_ratio});
+    }
+  }
+  return models;
+}
+
+inline at::Tensor random_tokens(std::int64_t batch, std::int64_t n) {
+  at::manual_seed(3);
+  return at::randint(256, {batch, n}, at::kByte);
+}
+
+}  // namespace sparse_transformer
