@@ -106,8 +106,8 @@ install_libtorch() {
   rm -rf "$new"
   mkdir -p "$new/tmp"
   # TMPDIR: pip unpacks there first, and /tmp may be too small.
-  TMPDIR=$new/tmp python3 -m pip install --disable-pip-version-check --root-user-action=ignore --no-compile "${dependencies[@]}" \
-    --target "$new/content" "${torch_packages[@]}" ||
+  TMPDIR=$new/tmp python3 -m pip install --disable-pip-version-check --root-user-action=ignore \
+    --no-compile "${dependencies[@]}" --target "$new/content" "${torch_packages[@]}" ||
     die "LibTorch could not be downloaded: see pip's message above. Run this again when the network is there, or" \
       "name an installed LibTorch $torch_version in CMAKE_PREFIX_PATH."
   slim "$new/content"
