@@ -81,7 +81,7 @@ TEST_F(Inspecting, PatternPrintsCountsAndDraws) {
 
 TEST_F(Inspecting, PatternOverwritesOnlyWhenTold) {
   folder_.write("a.png", "mine");
-  expect_refused("pattern a.yaml --out a.png", "a.png exists");
+  expect_refused("pattern a.yaml --out a.png", "a.png exists already");
   EXPECT_EQ(read_text(folder_.path() / "a.png"), "mine");
   EXPECT_EQ(run("pattern a.yaml --out a.png --overwrite").exit_code, 0);
   EXPECT_THAT(read_text(folder_.path() / "a.png"), StartsWith("\x89PNG"));

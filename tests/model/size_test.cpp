@@ -87,7 +87,7 @@ class AllocatedBytes : public c10::MemoryReportingInfoBase {
   std::int64_t now_ = 0, peak_ = 0;
 };
 
-/// Peak of one forward and backward pass, its gradients included.
+/// Peak of two forward and backward passes that add up their gradients, these included.
 std::int64_t measured_bytes(const ModelSettings& settings, const SequenceLayout& layout,
                             std::int64_t batch) {
   const Transformer model(settings, layout);
@@ -96,10 +96,11 @@ std::int64_t measured_bytes(const ModelSettings& settings, const SequenceLayout&
   const at::Tensor tokens = at::randint(256, {batch, layout.length}, at::kByte);
   const auto allocated = std::make_shared<AllocatedBytes>();
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, allocated);
-  const DropoutPlace place;
-  at::cross_entropy_loss(model.forward(tokens, &place).flatten(0, 1),
-                         tokens.to(at::kLong).flatten())
-      .backward();
+  for (int micro_batch = 0; micro_batch < 2; ++micro_batch) {
+    const DropoutPlace place;
+    const at::Tensor logits = model.forward(tokens, &place);
+    at::cross_entropy_loss(logits.flatten(0, 1), tokens.to(at::kLong).flatten()).backward();
+  }
   return allocated->peak();
 }
 
