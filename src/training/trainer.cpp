@@ -98,6 +98,7 @@ bool Trainer::sampling_is_due() const {
 
 void Trainer::do_what_is_due() {
   if (is_due(settings_.training.log_every)) log();
+  bar_->update(progress_.step);  // with the figures of this very step
   if (evaluation_is_due()) evaluate_now();
   if (sampling_is_due()) sample();
   const bool is_best = progress_.best_bits && progress_.best_step == progress_.step;
@@ -114,7 +115,6 @@ void Trainer::learn() {
   ++progress_.step;
   saved_ = false;
   step_log_.add(figures, count, seconds_since(begin));
-  bar_->update(progress_.step);
 }
 
 void Trainer::log() {

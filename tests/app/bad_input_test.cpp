@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "tests/app/tiny_runs.h"
 
 namespace sparse_transformer {
