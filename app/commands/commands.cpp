@@ -6,6 +6,10 @@ namespace sparse_transformer {
 
 std::span<const Command> commands() {
   static constexpr std::array table = {
+      Command{"train", "train a model, or go on with a run", add_train},
+      Command{"sample", "draw pictures, music or text from a model", add_sample},
+      Command{"evaluate", "bits per byte of a model", add_evaluate},
+      Command{"prepare", "pack a data set into one file", add_prepare},
       Command{"pattern", "draw who attends to whom, and count it", add_pattern},
       Command{"inspect", "parameters, FLOPs a token, memory, tensors", add_inspect},
       Command{"config", "print the resolved settings, or every setting there is", add_config},

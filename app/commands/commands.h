@@ -24,6 +24,10 @@ struct Command {
 std::span<const Command> commands();
 
 void add_config(CLI::App& app, Action& run);
+void add_train(CLI::App& app, Action& run);
+void add_sample(CLI::App& app, Action& run);
+void add_evaluate(CLI::App& app, Action& run);
+void add_prepare(CLI::App& app, Action& run);
 void add_inspect(CLI::App& app, Action& run);
 void add_pattern(CLI::App& app, Action& run);
 

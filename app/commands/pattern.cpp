@@ -48,8 +48,9 @@ std::string counts_json(const PatternCounts& counts) {
 
 void write_drawing(const PatternOptions& options, const PatternCounts& counts,
                    const SequenceLayout& layout) {
-  if (std::filesystem::exists(options.out) && !options.overwrite) {
-    throw UserError("--out: " + options.out + " exists; name another file or give --overwrite");
+  std::error_code ignored;
+  if (!options.overwrite && std::filesystem::exists(options.out, ignored)) {
+    throw UserError(options.out + " exists already; name another --out, or give --overwrite");
   }
   write_file(options.out, encode_png(draw_pattern(counts, layout, options.choice),
                                      {{"Software", "sparse-transformer"}}));
@@ -72,10 +73,10 @@ void run_pattern(const PatternOptions& options) {
 void add_pattern(CLI::App& app, Action& run) {
   const auto options = std::make_shared<PatternOptions>();
   add_config_arguments(app, options->config);
-  app.add_option("--out", options->out,
+  app.add_option("-o,--out", options->out,
                  "draw it here, as PNG; without, only the counts are printed")
       ->type_name("FILE");
-  app.add_flag("--overwrite", options->overwrite, "replace FILE where it exists");
+  app.add_flag("--overwrite", options->overwrite, "replace an output that exists");
   app.add_option("--layer", options->choice.layer, "draw this layer only, counted from 0")
       ->type_name("LAYER");
   app.add_option("--position", options->choice.position,

@@ -59,6 +59,7 @@ std::string aligned(const std::vector<Line>& lines) {
       text += column > 0 ? "  " : "";
       text += is_number ? space + line[column] : line[column] + space;
     }
+    text.erase(text.find_last_not_of(' ') + 1);
     text += "\n";
   }
   return text;

@@ -76,7 +76,8 @@ std::vector<std::byte> encode_sound(std::int64_t sample_rate, const Samples& sam
     std::transform(sample.begin(), sample.end(), std::back_inserter(sound.samples), mu_law_decode);
   }
   for (const auto& [key, value] : text) {
-    sound.comment += (sound.comment.empty() ? "" : "\n") + key + ": " + value;
+    sound.comment.append(sound.comment.empty() ? "" : "\n");
+    sound.comment.append(key).append(": ").append(value);
   }
   return encode_wav(sound);
 }

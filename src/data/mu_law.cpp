@@ -17,7 +17,7 @@ constexpr int kLargest = 32767 - kBias;
 
 std::uint8_t mu_law_encode(std::int16_t sample) {
   const int magnitude = std::min(std::abs(int{sample}), kLargest) + kBias;
-  const int segment = std::bit_width(static_cast<unsigned>(magnitude)) - 8;
+  const int segment = static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude))) - 8;
   const int step = (magnitude >> (segment + 3)) & 0x0F;
   const int sign = sample < 0 ? 0x80 : 0;
   return static_cast<std::uint8_t>(~(sign | (segment << 4) | step));

@@ -20,7 +20,7 @@ Permutation::Permutation(std::int64_t size, std::uint64_t key)
   if (size < 1 || size > (std::int64_t{1} << 62)) {
     throw std::logic_error("a permutation of " + std::to_string(size) + " elements");
   }
-  half_bits_ = (std::bit_width(size_ - 1) + 1) / 2;
+  half_bits_ = (static_cast<int>(std::bit_width(size_ - 1)) + 1) / 2;
 }
 
 std::int64_t Permutation::operator()(std::int64_t index) const {

@@ -38,18 +38,26 @@ std::string_view split_name(Split split) {
 }
 
 const Tokens& DataSet::split(Split which) const {
-  return *std::array{&train, &valid, &test}.at(static_cast<std::size_t>(which))->get();
+  switch (which) {
+    case Split::kTrain:
+      return *train;
+    case Split::kValid:
+      return *valid;
+    case Split::kTest:
+      break;
+  }
+  return *test;
 }
 
 std::string DataSet::content_hash() const {
   Sha256 hash;
   std::string sizes = std::to_string(item_size);
-  for (const auto* tokens : {train.get(), valid.get(), test.get()}) {
+  for (const auto& tokens : {train, valid, test}) {
     sizes += ' ';
     sizes += std::to_string(tokens->size());
   }
   hash.update(std::as_bytes(std::span(sizes)));
-  for (const auto* tokens : {train.get(), valid.get(), test.get()}) {
+  for (const auto& tokens : {train, valid, test}) {
     hash_tokens(*tokens, hash);
   }
   return hash.hex();

@@ -16,7 +16,7 @@ constexpr Colour kInk{32, 36, 44};
 constexpr Colour kSoftInk{96, 102, 112};
 constexpr Colour kQuery{12, 44, 104};
 constexpr Colour kKey{84, 158, 232};
-constexpr Colour kFewKeys{204, 226, 248};  // a dot of which hardly anything is attended to
+constexpr Colour kFewKeys{164, 204, 244};  // a dot of which hardly anything is attended to
 constexpr Colour kEarlier{255, 255, 255};
 constexpr Colour kLater{226, 228, 232};
 constexpr Colour kLine{168, 174, 184};
@@ -25,10 +25,10 @@ constexpr std::int64_t kSide = 576;  // of a table, at most
 constexpr double kMargin = 32;
 constexpr double kAxis = 64;  // left of a table, for the numbers of its rows
 constexpr double kPanelWidth = kAxis + kSide + kMargin;
-constexpr double kTop = 128;           // where panels begin
-constexpr double kHeading = 96;        // a panel's name and counts
-constexpr double kCaption = 56;        // above a table
-constexpr double kTableSpace = kSide;  // what a table may take, downwards
+constexpr double kTop = 128;     // where panels begin
+constexpr double kHeading = 96;  // a panel's name and counts
+constexpr double kCaption = 56;  // above a table
+constexpr double kNumbers = 28;  // below it
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -53,7 +53,6 @@ class Table {
   void mark_key(std::int64_t row, std::int64_t column) { ++dot(row, column).keys; }
   void mark_query(std::int64_t row, std::int64_t column) { dot(row, column).is_query = true; }
 
-  /// With the dots' sizes in pixels; framed.
   void draw(Canvas& canvas, double left, double top, double dot_width, double dot_height) const {
     for (std::int64_t row = 0; row < rows_; ++row) {
       for (std::int64_t column = 0; column < columns_; ++column) {
@@ -148,13 +147,23 @@ void draw_caption(Canvas& canvas, double left, double top, const std::string& fi
   canvas.text(left, top + 36, second, 14, Canvas::Align::kLeft, kSoftInk);
 }
 
-/// Numbers along the left side of a table, `step` rows apart.
+/// The number of every `step`-th row left of a table, of every `step`-th column below it. Sizes are
+/// in pixels.
 void draw_row_numbers(Canvas& canvas, double left, double top, double row_height, std::int64_t rows,
                       std::int64_t step) {
   for (std::int64_t row = 0; row < rows; row += step) {
     const double y = top + static_cast<double>(row) * row_height;
     canvas.stroke_line(left - 6, y, left, y, 1, kLine);
     canvas.text(left - 10, y + 11, std::to_string(row), 13, Canvas::Align::kRight, kSoftInk);
+  }
+}
+
+void draw_column_numbers(Canvas& canvas, double left, double bottom, double column_width,
+                         std::int64_t columns, std::int64_t step) {
+  for (std::int64_t column = 0; column < columns; column += step) {
+    const double x = left + static_cast<double>(column) * column_width;
+    canvas.stroke_line(x, bottom, x, bottom + 6, 1, kLine);
+    canvas.text(x + 2, bottom + 18, std::to_string(column), 13, Canvas::Align::kLeft, kSoftInk);
   }
 }
 
@@ -171,15 +180,31 @@ void draw_pixel_lines(Canvas& canvas, double left, double top, double width, dou
   }
 }
 
-std::string shrunk_text(std::int64_t rows, std::int64_t columns) {
-  if (rows == 1 && columns == 1) return "";
-  return "; a dot is " + std::to_string(rows) + " x " + std::to_string(columns);
+std::string shrunk_text(const Table& table) {
+  if (table.row_step() == 1 && table.column_step() == 1) return "";
+  return "; a dot is " + std::to_string(table.row_step()) + " x " +
+         std::to_string(table.column_step()) + " (paler: in part)";
 }
 
+/// The sizes of the table that shows the grid, in pixels.
+struct GridSize {
+  explicit GridSize(const Grid& grid) {
+    const Table table(grid.rows, grid.columns);
+    constexpr std::int64_t kLargestDot = 48;
+    dot_width = static_cast<double>(std::min(kSide / table.columns(), kLargestDot));
+    dot_height = std::min(dot_width * static_cast<double>(grid.channels),
+                          static_cast<double>(kSide / table.rows()));
+    width = dot_width * static_cast<double>(table.columns());
+    height = dot_height * static_cast<double>(table.rows());
+  }
+
+  double dot_width, dot_height, width, height;
+};
+
 void draw_key_set(Canvas& canvas, double left, double top, const HeadGroup& group, const Grid& grid,
-                  std::int64_t length, std::int64_t position) {
+                  std::int64_t position) {
   Table table(grid.rows, grid.columns);
-  for (std::int64_t t = 0; t < std::min(position, length); ++t) {
+  for (std::int64_t t = 0; t < position; ++t) {
     table.mark_earlier(t / grid.columns, t % grid.columns);
   }
   std::int64_t count = 0;
@@ -189,30 +214,48 @@ void draw_key_set(Canvas& canvas, double left, double top, const HeadGroup& grou
   });
   table.mark_query(position / grid.columns, position % grid.columns);
 
-  const auto most_width = static_cast<double>(std::min<std::int64_t>(kSide / table.columns(), 48));
-  const auto most_height = static_cast<double>(kSide / table.rows());
-  const double dot_height = std::min(most_width * static_cast<double>(grid.channels), most_height);
-  const double width = static_cast<double>(table.columns()) * most_width;
-  const double height = static_cast<double>(table.rows()) * dot_height;
-  draw_caption(
-      canvas, left, top,
-      "Position " + format_count(position) + " (" + grid.place(position) + ") has " +
-          format_count(count) + (count == 1 ? " key" : " keys"),
-      (grid.is_picture ? "over the picture, a pixel's bytes side by side"
-                       : "over the sequence in rows of l = " + std::to_string(grid.columns)) +
-          shrunk_text(table.row_step(), table.column_step()));
+  const std::string over = grid.is_picture
+                               ? "over the picture, the bytes of a pixel side by side"
+                               : "over the sequence in rows of l = " + std::to_string(grid.columns);
+  draw_caption(canvas, left, top,
+               "Position " + format_count(position) + " (" + grid.place(position) + ") has " +
+                   format_count(count) + (count == 1 ? " key" : " keys"),
+               over + shrunk_text(table));
   top += kCaption;
-  table.draw(canvas, left, top, most_width, dot_height);
-  draw_pixel_lines(canvas, left, top, width, height,
-                   most_width * static_cast<double>(grid.channels), dot_height);
-  frame(canvas, left, top, width, height);
-  const double row_height = dot_height / static_cast<double>(table.row_step());
-  draw_row_numbers(canvas, left, top, row_height, grid.rows, divide_up(grid.rows, 8));
+  const GridSize size(grid);
+  table.draw(canvas, left, top, size.dot_width, size.dot_height);
+  draw_pixel_lines(canvas, left, top, size.width, size.height,
+                   size.dot_width * static_cast<double>(grid.channels), size.dot_height);
+  frame(canvas, left, top, size.width, size.height);
+  constexpr std::int64_t kMarks = 8;
+  const std::int64_t pixels = grid.columns / grid.channels;
+  draw_row_numbers(canvas, left, top, size.height / static_cast<double>(grid.rows), grid.rows,
+                   divide_up(grid.rows, kMarks));
+  draw_column_numbers(canvas, left, top + size.height, size.width / static_cast<double>(pixels),
+                      pixels, divide_up(pixels, kMarks));
 }
 
-/// The positions that a matrix shows: all of a short sequence, else the first four to eight rows.
+/// Side in pixels of a dot of a square table of so many positions.
+std::int64_t dot_size(std::int64_t positions) {
+  return kSide / divide_up(positions, divide_up(positions, kSide));
+}
+
+/// The positions that a matrix shows: all of a short sequence, else the first rows, as many as fill
+/// its square best.
 std::int64_t shown_positions(std::int64_t length, std::int64_t stride) {
-  return std::min(length, stride * std::clamp<std::int64_t>(kSide / stride, 4, 8));
+  if (length <= kSide / 4) return length;
+  std::int64_t best = 0;
+  std::int64_t best_side = 0;
+  for (std::int64_t rows = 4; rows <= 9; ++rows) {
+    const std::int64_t positions = std::min(length, rows * stride);
+    const std::int64_t side =
+        divide_up(positions, divide_up(positions, kSide)) * dot_size(positions);
+    if (side > best_side) {
+      best = positions;
+      best_side = side;
+    }
+  }
+  return best;
 }
 
 void draw_matrix(Canvas& canvas, double left, double top, const GroupCounts& counts,
@@ -224,19 +267,21 @@ void draw_matrix(Canvas& canvas, double left, double top, const GroupCounts& cou
     for_each_key(counts.group, t, [&](std::int64_t key) { table.mark_key(t, key); });
     table.mark_query(t, t);
   }
-  const std::string which = shown == length ? "all " : "the first ";
+  const std::string which =
+      shown == length ? "all " + format_count(shown)
+                      : "the first " + format_count(shown) + " of " + format_count(length);
   draw_caption(canvas, left, top, "Queries down, keys across",
-               which + format_count(shown) +
-                   (shown == length ? "" : " of " + format_count(length)) +
-                   " positions, l = " + std::to_string(counts.stride) +
-                   shrunk_text(table.row_step(), table.column_step()));
+               which + " positions, l = " + std::to_string(counts.stride) + shrunk_text(table));
   top += kCaption;
-  const auto dot = static_cast<double>(kSide / table.rows());
+  const auto dot = static_cast<double>(dot_size(shown));
   const double side = static_cast<double>(table.rows()) * dot;
   table.draw(canvas, left, top, dot, dot);
   frame(canvas, left, top, side, side);
-  draw_row_numbers(canvas, left, top, dot / static_cast<double>(table.row_step()), shown,
-                   counts.stride);
+  constexpr std::int64_t kMarks = 9;
+  const std::int64_t step = counts.stride * divide_up(shown, counts.stride * kMarks);
+  const double position_size = dot / static_cast<double>(table.row_step());
+  draw_row_numbers(canvas, left, top, position_size, shown, step);
+  draw_column_numbers(canvas, left, top + side, position_size, shown, step);
 }
 
 void draw_heading(Canvas& canvas, double left, double top, const GroupCounts& counts) {
@@ -264,10 +309,9 @@ void draw_legend(Canvas& canvas, double top) {
     Colour colour;
     const char* meaning;
   };
-  constexpr std::array kEntries = {
-      Entry{kQuery, "the position itself"},
-      Entry{kKey, "what it attends to (pale: a dot of which it is a part)"},
-      Entry{kEarlier, "earlier"}, Entry{kLater, "later: never seen"}};
+  constexpr std::array kEntries = {Entry{kQuery, "the position itself"},
+                                   Entry{kKey, "what it attends to"}, Entry{kEarlier, "earlier"},
+                                   Entry{kLater, "later: never seen"}};
   constexpr double kSwatch = 16;
   double x = kMargin;
   for (const Entry& entry : kEntries) {
@@ -316,11 +360,12 @@ Image draw_pattern(const PatternCounts& counts, const SequenceLayout& layout,
   const std::vector<GroupCounts> groups = chosen_groups(choice, counts);
   const Grid grid(layout);
   const std::int64_t position = chosen_position(choice, grid, counts.length);
-  constexpr double kHeight = kTop + kHeading + 2 * (kCaption + kTableSpace + kMargin);
-  constexpr double kLeastWidth = 960;  // of the legend
+  const double key_set = kCaption + GridSize(grid).height + kNumbers + kMargin;
+  const double height = kTop + kHeading + key_set + kCaption + kSide + kNumbers + kMargin;
+  constexpr double kTitleWidth = 720;
   const double width =
-      std::max(kLeastWidth, kMargin + static_cast<double>(groups.size()) * kPanelWidth);
-  Canvas canvas(static_cast<std::int64_t>(width), static_cast<std::int64_t>(kHeight));
+      std::max(kTitleWidth, kMargin + static_cast<double>(groups.size()) * kPanelWidth);
+  Canvas canvas(static_cast<std::int64_t>(width), static_cast<std::int64_t>(height));
   canvas.text(kMargin, 48,
               "Who attends to whom among " + format_count(counts.length) + " positions", 28,
               Canvas::Align::kLeft, kInk);
@@ -328,9 +373,8 @@ Image draw_pattern(const PatternCounts& counts, const SequenceLayout& layout,
   double left = kMargin + kAxis;
   for (const GroupCounts& group : groups) {
     draw_heading(canvas, left, kTop, group);
-    draw_key_set(canvas, left, kTop + kHeading, group.group, grid, counts.length, position);
-    draw_matrix(canvas, left, kTop + kHeading + kCaption + kTableSpace + kMargin, group,
-                counts.length);
+    draw_key_set(canvas, left, kTop + kHeading, group.group, grid, position);
+    draw_matrix(canvas, left, kTop + kHeading + key_set, group, counts.length);
     left += kPanelWidth;
   }
   return canvas.image();

@@ -12,8 +12,9 @@
 namespace sparse_transformer {
 
 struct DrawingChoice {
-  std::optional<std::int64_t> layer;     // nothing: every head group of any layer, side by side
-  std::optional<std::int64_t> position;  // nothing: one below the middle
+  std::optional<std::int64_t> layer =
+      std::nullopt;  // nothing: every head group of any layer, side by side
+  std::optional<std::int64_t> position = std::nullopt;  // nothing: one below the middle
 };
 
 /// Of a long sequence the matrix shows the first rows of l: every position has the same keys in any

@@ -73,7 +73,7 @@ std::int64_t largest_temporaries(const ModelSettings& settings, std::int64_t tok
   const std::int64_t slots =
       settings.heads * std::max(settings.query_width(), settings.value_width());
   const std::int64_t inner = settings.feedforward_width();
-  const std::int64_t loss = kVocabulary;               // gradient of the logits
+  const std::int64_t loss = 3 * kVocabulary;  // log-probabilities, their gradient, the logits'
   const std::int64_t feedforward = 2 * d + 2 * inner;  // gradients along the residual and inside
   // Gradients of the packed projection, of the output, and of a piece's queries, keys and values;
   // what the feed-forward part saved is free again by then.
@@ -86,8 +86,9 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
   const std::int64_t stride = *settings.attention.stride;
   const std::int64_t tokens = micro_batch * ((layout.length + stride - 1) / stride * stride);
   const std::int64_t last_norm = 2 * settings.width;
+  const std::int64_t logits = kVocabulary;
   const std::int64_t numbers = settings.layers * saved_by_block(settings, tokens) +
-                               tokens * (last_norm + kVocabulary) +
+                               tokens * (last_norm + logits) +
                                largest_temporaries(settings, tokens);
   constexpr std::int64_t kTokenIndexBytes = sizeof(std::int64_t);
   return numbers * static_cast<std::int64_t>(sizeof(float)) + tokens * kTokenIndexBytes;

@@ -27,6 +27,8 @@ constexpr const char* kState = "state.json";
 constexpr const char* kConfig = "config.yaml";
 constexpr const char* kManifest = "manifest.json";
 constexpr std::string_view kPrefix = "step-";
+// In the order of TokenFormat::Kind.
+constexpr std::array<std::string_view, 3> kKinds = {"bytes", "picture", "sound"};
 
 std::string folder_name(std::int64_t step) {
   std::array<char, 32> name{};
@@ -43,6 +45,9 @@ Json to_json(const TrainingProgress& progress) {
   json["best_step"] = progress.best_step;
   json["machine"] = progress.machine;
   json["data_hash"] = progress.data_hash;
+  json["format"] = {{"kind", kKinds[static_cast<std::size_t>(progress.format.kind)]},
+                    {"shape", progress.format.shape},
+                    {"sample_rate", progress.format.sample_rate}};
   return json;
 }
 
@@ -55,6 +60,11 @@ TrainingProgress from_json(const Json& json) {
   progress.best_step = json.at("best_step").get<std::int64_t>();
   progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
   progress.data_hash = json.at("data_hash").get<std::string>();
+  const Json& format = json.at("format");
+  const auto* kind = std::find(kKinds.begin(), kKinds.end(), format.at("kind").get<std::string>());
+  progress.format = {.kind = static_cast<TokenFormat::Kind>(kind - kKinds.begin()),
+                     .shape = format.at("shape").get<std::vector<std::int64_t>>(),
+                     .sample_rate = format.at("sample_rate").get<std::int64_t>()};
   return progress;
 }
 

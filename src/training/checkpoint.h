@@ -1,9 +1,11 @@
 // Checkpoints: folders that are whole or not there.
 //
-//     step-00001000/  config.yaml  model.safetensors  average.safetensors  optimizer.safetensors  state.json
+//     step-00001000/  config.yaml  model.safetensors  average.safetensors  optimizer.safetensors
+//     state.json
 //                     manifest.json: the SHA-256 of every other file
 //
-// Written to a folder named .tmp-step-…, flushed to the disk, renamed. A damaged one is refused by name.
+// Written to a folder named .tmp-step-…, flushed to the disk, renamed. A damaged one is refused by
+// name.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +16,21 @@
 #include <string>
 #include <vector>
 
+#include "data/token_data.h"
 #include "model/parameters.h"
 
 namespace sparse_transformer {
 
 /// What a run needs to go on, beside its tensors.
 struct TrainingProgress {
-  std::int64_t step = 0;       // finished steps
-  std::int64_t evaluated = 0;  // the last step that was evaluated
-  std::int64_t sampled = 0;    // … that samples were drawn at
+  std::int64_t step = 0;            // finished steps
+  std::int64_t evaluated = 0;       // the last step that was evaluated
+  std::int64_t sampled = 0;         // … that samples were drawn at
   std::optional<double> best_bits;  // of the validation split
   std::int64_t best_step = 0;
   std::map<std::string, std::string> machine;  // describe_machine()
   std::string data_hash;                       // DataSet::content_hash()
+  TokenFormat format;                          // how samples become files
 };
 
 /// The tensors of a checkpoint by file; files that do not apply are empty (no average).
@@ -40,7 +44,8 @@ std::filesystem::path write_checkpoint(const std::filesystem::path& parent,
                                        const TrainingProgress& progress,
                                        const std::string& config_yaml);
 
-/// A checkpoint on disk, its checksums verified on opening. Throws UserError naming the folder and what is damaged.
+/// A checkpoint on disk, its checksums verified on opening. Throws UserError naming the folder and
+/// what is damaged.
 class Checkpoint {
  public:
   explicit Checkpoint(std::filesystem::path folder);

@@ -1,4 +1,5 @@
-// Which checkpoints of a run exist: the newest N and the best one; a failed save costs none of them.
+// Which checkpoints of a run exist: the newest N and the best one; a failed save costs none of
+// them.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +14,8 @@ class CheckpointKeeper {
   /// Removes what an interrupted save may have left in `folder`.
   CheckpointKeeper(std::filesystem::path folder, std::string config_yaml, std::int64_t keep);
 
-  /// Saves and drops what is no longer kept. A failure is logged and leaves the checkpoints as they were; the second
-  /// one in a row is thrown (WorldError).
+  /// Saves and drops what is no longer kept. A failure is logged and leaves the checkpoints as they
+  /// were; the second one in a row is thrown (WorldError).
   void save(const CheckpointTensors& tensors, const TrainingProgress& progress);
   /// The same where no later attempt will be made: any failure is thrown.
   void save_last(const CheckpointTensors& tensors, const TrainingProgress& progress);

@@ -35,8 +35,8 @@ at::Tensor read_windows(const Tokens& tokens, const EvaluationWindow* windows, s
   const std::int64_t length = windows->end - windows->begin;
   at::Tensor result = at::empty({count, length}, at::kByte);
   for (std::int64_t i = 0; i < count; ++i) {
-    tokens.read(windows[i].begin, {result.data_ptr<std::uint8_t>() + i * length,
-                                   static_cast<std::size_t>(length)});
+    tokens.read(windows[i].begin,
+                {result.data_ptr<std::uint8_t>() + i * length, static_cast<std::size_t>(length)});
   }
   return result;
 }
@@ -45,8 +45,9 @@ at::Tensor read_windows(const Tokens& tokens, const EvaluationWindow* windows, s
 double score(const Transformer& model, const at::Tensor& tokens, std::int64_t score_from) {
   const at::Tensor on_device = tokens.to(model.device());
   const at::Tensor logits = model.forward(on_device);
-  const at::Tensor nats = at::cross_entropy_loss(
-      logits.flatten(0, 1).to(at::kFloat), on_device.flatten().to(at::kLong), {}, at::Reduction::None);
+  const at::Tensor nats =
+      at::cross_entropy_loss(logits.flatten(0, 1).to(at::kFloat), on_device.flatten().to(at::kLong),
+                             {}, at::Reduction::None);
   return nats.view(tokens.sizes())
       .narrow(1, score_from, tokens.size(1) - score_from)
       .sum(at::kDouble)
@@ -61,9 +62,8 @@ EvaluationResult evaluate(
   const at::NoGradGuard no_grad;
   const Tokens& tokens = data.split(split);
   check(tokens, data, split, model.layout().length, settings.min_context);
-  const std::vector<EvaluationWindow> windows =
-      evaluation_windows(tokens, data.item_size, model.layout().length, settings.min_context,
-                         settings.limit);
+  const std::vector<EvaluationWindow> windows = evaluation_windows(
+      tokens, data.item_size, model.layout().length, settings.min_context, settings.limit);
   const auto total = static_cast<std::int64_t>(windows.size());
 
   EvaluationResult result;

@@ -10,9 +10,10 @@
 namespace sparse_transformer {
 
 struct EvaluationSettings {
-  std::int64_t min_context = 0;  // streams: tokens before each scored one, but for the first window's
-  std::int64_t limit = 0;        // windows to score; 0 = all
-  std::int64_t batch = 1;        // windows at a time
+  std::int64_t min_context =
+      0;                   // streams: tokens before each scored one, but for the first window's
+  std::int64_t limit = 0;  // windows to score; 0 = all
+  std::int64_t batch = 1;  // windows at a time
 };
 
 struct EvaluationResult {
@@ -21,10 +22,10 @@ struct EvaluationResult {
   std::int64_t examples = 0;  // windows or items
 };
 
-/// Scores a split. `progress` is told windows done, of all. Throws UserError for an empty split, a min_context that is
-/// not below n or given for items; Interrupted between batches.
-EvaluationResult evaluate(const Transformer& model, const DataSet& data, Split split,
-                          const EvaluationSettings& settings,
-                          const std::function<void(std::int64_t done, std::int64_t total)>& progress);
+/// Scores a split. `progress` is told windows done, of all. Throws UserError for an empty split, a
+/// min_context that is not below n or given for items; Interrupted between batches.
+EvaluationResult evaluate(
+    const Transformer& model, const DataSet& data, Split split, const EvaluationSettings& settings,
+    const std::function<void(std::int64_t done, std::int64_t total)>& progress);
 
 }  // namespace sparse_transformer

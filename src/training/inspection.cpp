@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 Settings settings_in(const fs::path& folder, const std::vector<std::string>& overrides) {
   const fs::path file = folder / "config.yaml";
-  if (!fs::exists(file)) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
     throw UserError(folder.string() +
                     ": neither a run nor a checkpoint: it has no config.yaml; expected one of "
                     "these, or config files");
@@ -68,7 +69,7 @@ std::string progress_text(const TrainingProgress& progress) {
 /// The blocks are alike: the first stands for all.
 std::string tensors_text(const Settings& settings) {
   const std::string first_block = "blocks.0.";
-  constexpr std::size_t kColumn = 44;  // the longest name and a little
+  constexpr std::size_t kColumn = 46;  // the longest name and a little
   std::string text = "tensors (" + std::to_string(settings.model.layers) + " blocks)\n";
   for (const TensorShape& shape : parameter_shapes(settings.model, sequence_layout(settings))) {
     std::string name = shape.name;
@@ -84,9 +85,10 @@ std::string tensors_text(const Settings& settings) {
 Inspection inspect(const std::vector<std::string>& paths,
                    const std::vector<std::string>& overrides) {
   Inspection inspection;
-  if (paths.size() == 1 && fs::is_directory(paths.front())) {
+  std::error_code ignored;
+  if (paths.size() == 1 && fs::is_directory(paths.front(), ignored)) {
     const fs::path folder = paths.front();
-    if (fs::exists(folder / "manifest.json")) {
+    if (fs::exists(folder / "manifest.json", ignored)) {
       inspection.progress = Checkpoint(folder).progress();
     }
     inspection.settings = settings_in(folder, overrides);

@@ -8,7 +8,8 @@
 namespace sparse_transformer {
 namespace {
 
-/// The parameters of a model that was filled and moved first: the optimizer must hold their final memory.
+/// The parameters of a model that was filled and moved first: the optimizer must hold their final
+/// memory.
 NamedTensors prepared(const Transformer& model, const TrainingSettings& settings,
                       c10::Device device) {
   initialise(model, static_cast<std::uint64_t>(settings.seed));
@@ -33,8 +34,7 @@ StepFigures Learner::step(const at::Tensor& tokens, std::int64_t step, std::int6
     optimizer_.drop_gradients();
     throw;
   }
-  figures.gradient_norm =
-      optimizer_.update(learning_rate(settings_, step, steps), settings_.clip);
+  figures.gradient_norm = optimizer_.update(learning_rate(settings_, step, steps), settings_.clip);
   if (average_) average_->follow(model_, step + 1);
   return figures;
 }
@@ -45,11 +45,11 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
   for (std::int64_t first = 0; first < tokens.size(0); first += at_a_time) {
     const at::Tensor part =
         tokens.narrow(0, first, std::min(at_a_time, tokens.size(0) - first)).to(model_.device());
-    const DropoutPlace place{.seed = static_cast<std::uint64_t>(settings_.seed),
-                             .step = step,
-                             .first_sequence = first};
+    const DropoutPlace place{
+        .seed = static_cast<std::uint64_t>(settings_.seed), .step = step, .first_sequence = first};
     const at::Tensor logits = model_.forward(part, &place);
-    // The sum over this part's tokens, over the tokens of the whole step: equal however the step is split.
+    // The sum over this part's tokens, over the tokens of the whole step: equal however the step is
+    // split.
     const at::Tensor loss =
         at::cross_entropy_loss(logits.flatten(0, 1), part.flatten().to(at::kLong), {},
                                at::Reduction::Sum) /

@@ -27,8 +27,8 @@ class Learner {
   /// With fresh weights, on the given device.
   Learner(const Settings& settings, c10::Device device);
 
-  /// tokens: [batch, n] uint8 on the CPU. `step` counts from 0, of `steps`. Throws Interrupted at a layer's boundary,
-  /// with the weights as they were.
+  /// tokens: [batch, n] uint8 on the CPU. `step` counts from 0, of `steps`. Throws Interrupted at a
+  /// layer's boundary, with the weights as they were.
   StepFigures step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps);
 
   /// The averaged weights where there are any.

@@ -12,14 +12,16 @@
 
 namespace sparse_transformer {
 
-/// Figures by name: "train_bits", "valid_bits", "learning_rate", "gradient_norm", "tokens_per_second".
+/// Figures by name: "train_bits", "valid_bits", "learning_rate", "gradient_norm",
+/// "tokens_per_second".
 using Figures = std::vector<std::pair<std::string, double>>;
 
-/// Appends to metrics.jsonl, one JSON object a line with "step" first, and to an event file of its own. A full disk is
-/// warned of once; figures are then lost, the run goes on.
+/// Appends to metrics.jsonl, one JSON object a line with "step" first, and to an event file of its
+/// own. A full disk is warned of once; figures are then lost, the run goes on.
 class MetricsLog {
  public:
-  /// Lines of steps after `step` (of a run that was resumed from an earlier checkpoint) are cut off.
+  /// Lines of steps after `step` (of a run that was resumed from an earlier checkpoint) are cut
+  /// off.
   MetricsLog(const std::filesystem::path& folder, std::int64_t step);
 
   void add(std::int64_t step, const Figures& figures);

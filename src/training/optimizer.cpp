@@ -11,7 +11,8 @@ constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.999;
 constexpr double kEpsilon = 1e-8;
 
-/// Gains and biases are not decayed; everything else is, the start vector included (as in the released code).
+/// Gains and biases are not decayed; everything else is, the start vector included (as in the
+/// released code).
 bool is_decayed(const NamedTensor& parameter) {
   return parameter.tensor.dim() > 1 || parameter.name == "embedding.start";
 }
@@ -19,7 +20,8 @@ bool is_decayed(const NamedTensor& parameter) {
 }  // namespace
 
 AdamW::AdamW(const NamedTensors& parameters, double weight_decay)
-    : groups_{{.weight_decay = weight_decay}, {.weight_decay = 0.0}} {
+    : groups_(2) {
+  groups_[0].weight_decay = weight_decay;
   for (const NamedTensor& parameter : parameters) {
     Group& group = groups_[is_decayed(parameter) ? 0 : 1];
     parameter.tensor.requires_grad_(true);

@@ -1,4 +1,5 @@
-// Adam with decoupled weight decay (paper §6, as in the released code): with g the clipped gradient at update t,
+// Adam with decoupled weight decay (paper §6, as in the released code): with g the clipped gradient
+// at update t,
 //
 //     m ← β₁m + (1-β₁)g,  v ← β₂v + (1-β₂)g²,  w ← w - η·λ·w - η·√(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε),
 //     β₁ = 0.9, β₂ = 0.999, ε = 1e-8; λ = 0 for gains and biases.
@@ -17,8 +18,8 @@ class AdamW {
   /// `parameters` are updated in place; their gradients are read from .grad().
   AdamW(const NamedTensors& parameters, double weight_decay);
 
-  /// One update; `clip` > 0 first scales the gradient down to that norm. Gradients are dropped afterwards. Returns the
-  /// norm before clipping, a scalar on the parameters' device.
+  /// One update; `clip` > 0 first scales the gradient down to that norm. Gradients are dropped
+  /// afterwards. Returns the norm before clipping, a scalar on the parameters' device.
   at::Tensor update(double learning_rate, double clip);
 
   /// The norm-free end of a step that was given up.
@@ -32,7 +33,7 @@ class AdamW {
  private:
   /// Parameters with one weight decay.
   struct Group {
-    double weight_decay;
+    double weight_decay = 0.0;
     std::vector<std::string> names;
     std::vector<at::Tensor> weights, first_moments, second_moments, updates;
     std::vector<at::Tensor> gradients() const;

@@ -11,9 +11,18 @@
 
 namespace sparse_transformer {
 
-/// Draws training.sample_count samples and writes them into the run's folder; returns the file. Throws Interrupted.
+/// Draws training.sample_count samples and writes them into the run's folder; returns the file.
+/// Throws Interrupted.
 std::filesystem::path write_preview(const Transformer& model, const Settings& settings,
                                     const TokenFormat& format, const RunFolder& run,
                                     std::int64_t step);
+
+/// The first training sequences of the run, as a file of samples.
+void write_first_batch(const Settings& settings, const DataSet& data,
+                       const std::filesystem::path& path);
+
+/// The same into the run's folder, samples/training.EXTENSION: what samples should come to look or
+/// sound like.
+void write_training_examples(const Settings& settings, const DataSet& data, const RunFolder& run);
 
 }  // namespace sparse_transformer

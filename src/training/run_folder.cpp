@@ -56,10 +56,12 @@ fs::path find_checkpoint(const fs::path& named, bool best) {
   const fs::path folder = fs::is_directory(named) ? named : named.parent_path();
   if (fs::exists(folder / "manifest.json")) return folder;
   const fs::path checkpoints = folder / "checkpoints";
-  if (best && fs::exists(checkpoints / "best")) return checkpoints / fs::read_symlink(checkpoints / "best");
+  if (best && fs::exists(checkpoints / "best"))
+    return checkpoints / fs::read_symlink(checkpoints / "best");
   const auto newest = RunFolder(folder).newest_checkpoint();
   if (!newest) {
-    throw UserError(named.string() + ": no checkpoint is there (a run folder has checkpoints/step-…)");
+    throw UserError(named.string() +
+                    ": no checkpoint is there (a run folder has checkpoints/step-…)");
   }
   return *newest;
 }

@@ -1,6 +1,7 @@
 // A run's folder: what is where, and that nothing of an earlier run is overwritten.
 //
-//     config.yaml  log.txt  metrics.jsonl  events.out.tfevents.*  samples/  checkpoints/{step-…, latest, best}
+//     config.yaml  log.txt  metrics.jsonl  events.out.tfevents.*  samples/  checkpoints/{step-…,
+//     latest, best}
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ class RunFolder {
   bool is_run() const;
   std::optional<std::filesystem::path> newest_checkpoint() const;
 
-  /// Creates the folder for a new run and points runs/latest at it (a link beside it). Throws UserError where there is a
-  /// run already, saying how to go on with it.
+  /// Creates the folder for a new run and points runs/latest at it (a link beside it). Throws
+  /// UserError where there is a run already, saying how to go on with it.
   void create(const std::string& config_yaml) const;
 
  private:
@@ -35,8 +36,8 @@ class RunFolder {
 /// runs/CONFIG-DATE-TIME for a config file's name.
 std::filesystem::path default_run_folder(const std::filesystem::path& config_file);
 
-/// The checkpoint folder that a user means by a run folder, a checkpoint folder or a file in one; of a run the best
-/// checkpoint where `best`, else the newest. Throws UserError.
+/// The checkpoint folder that a user means by a run folder, a checkpoint folder or a file in one;
+/// of a run the best checkpoint where `best`, else the newest. Throws UserError.
 std::filesystem::path find_checkpoint(const std::filesystem::path& named, bool best);
 
 /// Makes `link` a symbolic link to `target` (relative names), replacing an older one at once.

@@ -10,10 +10,9 @@ void check(const TrainingSettings& training) {
     throw SettingError("training.epochs", "steps are given too; give one of them");
   }
   if (training.sequences_at_a_time() > training.batch) {
-    throw SettingError("training.micro_batch",
-                       std::to_string(training.sequences_at_a_time()) +
-                           " sequences are more than the batch of " +
-                           std::to_string(training.batch));
+    throw SettingError("training.micro_batch", std::to_string(training.sequences_at_a_time()) +
+                                                   " sequences are more than the batch of " +
+                                                   std::to_string(training.batch));
   }
 }
 

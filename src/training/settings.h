@@ -15,7 +15,8 @@ struct Settings {
   void describe(FieldVisitor& visit);
 };
 
-/// The settings of a config, with what follows from others filled in. Opens no data. Throws UserError with file:line.
+/// The settings of a config, with what follows from others filled in. Opens no data. Throws
+/// UserError with file:line.
 Settings read_settings(const Config& config);
 
 /// What the model of resolved settings sees.

@@ -13,8 +13,9 @@ class StepLog {
  public:
   void add(const StepFigures& figures, std::int64_t tokens, double seconds);
 
-  /// Reads what has come since the last read, waiting for the device. Throws WorldError when a loss or gradient norm is
-  /// not finite: `last_step` is the last of these steps. Empty where no step was added.
+  /// Reads what has come since the last read, waiting for the device. Throws WorldError when a loss
+  /// or gradient norm is not finite: `last_step` is the last of these steps. Empty where no step
+  /// was added.
   Figures read(std::int64_t last_step);
 
  private:

@@ -37,13 +37,14 @@ void write_tensors(const std::filesystem::path& path, const NamedTensors& tensor
                    const Metadata& metadata) {
   std::vector<TensorToStore> stored;
   for (const auto& [name, tensor] : tensors) {
-    stored.push_back({.name = name,
-                      .type = element_type(tensor),
-                      .shape = tensor.sizes().vec(),
-                      .write = [&tensor = tensor](const auto& sink) {
-                        const at::Tensor dense = tensor.detach().cpu().contiguous();
-                        sink({static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()});
-                      }});
+    stored.push_back(
+        {.name = name,
+         .type = element_type(tensor),
+         .shape = tensor.sizes().vec(),
+         .write = [&tensor = tensor](const auto& sink) {
+           const at::Tensor dense = tensor.detach().cpu().contiguous();
+           sink({static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()});
+         }});
   }
   write_safetensors(path, stored, metadata);
 }

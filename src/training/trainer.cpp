@@ -42,6 +42,7 @@ class Trainer {
         keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep) {
     progress_.machine = describe_machine(device_);
     progress_.data_hash = data.content_hash();
+    progress_.format = data.format;
   }
 
   void resume(const Checkpoint& checkpoint) {
@@ -113,9 +114,9 @@ class Trainer {
     if (figures.empty()) return;
     bar_->set_figures(format_fixed(figures[0].second, 3) + " bits, " +
                       format_rate(figures[2].second) + " tok/s");
-    figures.insert(figures.begin() + 1,
-                   {"learning_rate",
-                    learning_rate(settings_.training, progress_.step - 1, steps_)});
+    figures.insert(
+        figures.begin() + 1,
+        {"learning_rate", learning_rate(settings_.training, progress_.step - 1, steps_)});
     metrics_->add(progress_.step, figures);
   }
 
@@ -142,9 +143,10 @@ class Trainer {
 
   void sample() {
     step_log_.read(progress_.step);
-    const auto path = write_preview(learner_.best_model(), settings_, data_.format, run_,
-                                    progress_.step);
-    if (data_.format.kind == TokenFormat::Kind::kPicture) metrics_->add_picture(progress_.step, path);
+    const auto path =
+        write_preview(learner_.best_model(), settings_, data_.format, run_, progress_.step);
+    if (data_.format.kind == TokenFormat::Kind::kPicture)
+      metrics_->add_picture(progress_.step, path);
     progress_.sampled = progress_.step;
   }
 

@@ -1,4 +1,5 @@
-// Averaged weights (Polyak; paper's released code: decay 0.999), which are what evaluation and sampling use.
+// Averaged weights (Polyak; paper's released code: decay 0.999), which are what evaluation and
+// sampling use.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +8,9 @@
 
 namespace sparse_transformer {
 
-/// A second model whose weights follow the first's: average ← d·average + (1-d)·weights after each step, with
-/// d = min(decay, (1 + t) / (10 + t)) after step t (counted from 1), so that the start is soon forgotten.
+/// A second model whose weights follow the first's: average ← d·average + (1-d)·weights after each
+/// step, with d = min(decay, (1 + t) / (10 + t)) after step t (counted from 1), so that the start
+/// is soon forgotten.
 class WeightAverage {
  public:
   /// Starts as a copy of `model`.

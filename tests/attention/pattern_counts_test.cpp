@@ -52,13 +52,12 @@ TEST(PatternCounts, QueriesWithoutKeysAndPositionsOutOfReachAreTold) {
 
 TEST(PatternCounts, TheTableHasALineForEachGroup) {
   const auto layers = layer_patterns(settings(96, {{"column"}, {"local"}}), 128, 2);
-  EXPECT_EQ(
-      counts_table(count_patterns(layers, 3072)),
-      "pattern  layers                   heads  pairs a head  keys a query  of dense  no key\n"
-      "column   0, 2, 4 … 126 (64)  0-1          50,688          16.5     1.07%       0\n"
-      "local    1, 3, 5 … 127 (64)  0-1         290,352          94.5     6.15%       0\n"
-      "mean                                                         55.5     3.61%        \n"
-      "What is at position 0 reaches position 3071.\n");
+  EXPECT_EQ(counts_table(count_patterns(layers, 3072)),
+            "pattern  layers              heads  pairs a head  keys a query  of dense  no key\n"
+            "column   0, 2, 4 … 126 (64)  0-1          50,688          16.5     1.07%       0\n"
+            "local    1, 3, 5 … 127 (64)  0-1         290,352          94.5     6.15%       0\n"
+            "mean                                                      55.5     3.61%\n"
+            "What is at position 0 reaches position 3071.\n");
 }
 
 TEST(PatternCounts, FewLayersAreNamedOneByOne) {

@@ -53,6 +53,7 @@ TEST(GeneratedPictures, AreAFunctionOfSeedAndIndex) {
 
 TEST(GeneratedPictures, AreFiguresOfFewColoursOnAPlainBackground) {
   std::set<std::string> different;
+  int with_two_colours = 0;
   for (std::int64_t index = 0; index < 500; ++index) {
     const Bytes pixels = picture(index, {16, 16, 3});
     std::set<std::array<std::uint8_t, 3>> colours;
@@ -63,11 +64,13 @@ TEST(GeneratedPictures, AreFiguresOfFewColoursOnAPlainBackground) {
     }
     EXPECT_GE(colours.size(), 2U) << index;
     EXPECT_LE(colours.size(), 3U) << index;
+    with_two_colours += colours.size() == 3 ? 1 : 0;
     EXPECT_GE(background, 128) << index;  // half of the pixels or more
     EXPECT_LE(background, 240) << index;  // and something to see
     different.emplace(pixels.begin(), pixels.end());
   }
   EXPECT_GT(different.size(), 450U);
+  EXPECT_GT(with_two_colours, 20);
 }
 
 TEST(GeneratedPictures, ComeInEveryShape) {

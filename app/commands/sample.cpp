@@ -1,0 +1,60 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "app/commands/commands.h"
+#include "training/sample_request.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+struct SampleOptions : SampleRequest {
+  std::string prime_file;
+  bool without_metadata = false;
+};
+
+}  // namespace
+
+void add_sample(CLI::App& app, Action& run) {
+  const auto options = std::make_shared<SampleOptions>();
+  app.add_option("RUN", options->model, "a run's folder (its best checkpoint), or a checkpoint")
+      ->required()
+      ->type_name("");
+  app.add_option("-o,--out", options->out, "the file to write, or - for stdout")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("-n,--count", options->count, "how many samples")->type_name("N");
+  app.add_option("--batch", options->batch, "samples drawn side by side")->type_name("N");
+  app.add_option("--length", options->length, "tokens a sample, at most the model's n")
+      ->type_name("T");
+  app.add_option("--temperature", options->choice.temperature,
+                 "below 1 bolder, above 1 wilder; 0 takes the most likely token")
+      ->type_name("T");
+  app.add_option("--top-k", options->choice.top_k, "draw from the K most likely tokens; 0 = all")
+      ->type_name("K");
+  app.add_option("--top-p", options->choice.top_p,
+                 "draw from the fewest tokens that hold this probability")
+      ->type_name("P");
+  app.add_option("--seed", options->seed, "other seeds give other samples")->type_name("S");
+  app.add_option("--prime", options->prime_file,
+                 "complete this file: the first half of a picture or sound, all of a text")
+      ->type_name("FILE");
+  app.add_option("--prime-length", options->prime_length, "tokens of the prime to use")
+      ->type_name("T");
+  app.add_flag("--separate", options->separate, "pictures: a file each, not one grid");
+  app.add_flag("--overwrite", options->overwrite, "replace an output that exists");
+  app.add_flag("--no-metadata", options->without_metadata,
+               "leave the sampling settings out of the file");
+  app.add_option("--set", options->overrides,
+                 "a setting of the checkpoint's config, such as training.device=cpu")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  run = [options] {
+    if (!options->prime_file.empty()) options->prime = options->prime_file;
+    options->metadata = !options->without_metadata;
+    run_sampling(*options);
+  };
+}
+
+}  // namespace sparse_transformer

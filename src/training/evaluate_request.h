@@ -1,0 +1,27 @@
+// What `evaluate` was asked for.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/token_data.h"
+
+namespace sparse_transformer {
+
+struct EvaluateRequest {
+  std::filesystem::path model;  // a run or checkpoint
+  std::vector<std::string> overrides;
+  Split split = Split::kTest;
+  std::vector<std::int64_t> min_contexts = {0};
+  bool json = false;
+};
+
+/// Scores the split once for each min_context. Returns one line each for people, or one JSON object
+/// with `bits`, `tokens`, `examples`, `split`, `weights`, `min_context`, `step` and `checkpoint`
+/// (of the first min_context; several are a list `results` of such objects beside it). Throws
+/// UserError, Interrupted.
+std::string run_evaluation(const EvaluateRequest& request);
+
+}  // namespace sparse_transformer

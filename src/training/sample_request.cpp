@@ -1,0 +1,157 @@
+#include "training/sample_request.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "config/errors.h"
+#include "data/codec.h"
+#include "generation/sampler.h"
+#include "runtime/format.h"
+#include "runtime/log.h"
+#include "runtime/progress.h"
+#include "runtime/stop.h"
+#include "runtime/terminal.h"
+#include "training/trained_model.h"
+
+namespace sparse_transformer {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool to_stdout(const SampleRequest& request) { return request.out == "-"; }
+
+bool is_one_file(const SampleRequest& request, const TokenFormat& format) {
+  return request.count == 1 || to_stdout(request) ||
+         (format.kind == TokenFormat::Kind::kPicture && !request.separate);
+}
+
+/// out.png → out-3.png
+fs::path numbered(const fs::path& out, std::int64_t number) {
+  return out.parent_path() /
+         (out.stem().string() + "-" + std::to_string(number) + out.extension().string());
+}
+
+std::vector<fs::path> output_files(const SampleRequest& request, const TokenFormat& format) {
+  if (to_stdout(request)) return {};
+  if (is_one_file(request, format)) return {request.out};
+  std::vector<fs::path> files;
+  for (std::int64_t i = 1; i <= request.count; ++i) files.push_back(numbered(request.out, i));
+  return files;
+}
+
+void check_outputs(const SampleRequest& request, const std::vector<fs::path>& files) {
+  for (const fs::path& file : files) {
+    if (!request.overwrite && fs::exists(file)) {
+      throw UserError(file.string() + " exists already; name another --out, or give --overwrite");
+    }
+    const fs::path folder = file.has_parent_path() ? file.parent_path() : ".";
+    if (!fs::is_directory(folder)) {
+      throw UserError(folder.string() + ": there is no such folder for --out");
+    }
+  }
+}
+
+std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const TokenFormat& format,
+                                       std::int64_t length) {
+  if (!request.prime) return {};
+  std::vector<std::uint8_t> tokens = read_prime(*request.prime, format);
+  const auto size = static_cast<std::int64_t>(tokens.size());
+  std::int64_t used = request.prime_length;
+  if (used == 0) {
+    used = format.kind == TokenFormat::Kind::kBytes
+               ? size
+               : static_cast<std::int64_t>(request.prime_share * static_cast<double>(size));
+  }
+  if (used > size) {
+    throw UserError("--prime-length " + std::to_string(used) + ": " + request.prime->string() +
+                    " has " + std::to_string(size) + " tokens");
+  }
+  if (used >= length) {
+    throw UserError(request.prime->string() + ": a prime of " + std::to_string(used) +
+                    " tokens leaves nothing to sample in a sequence of " + std::to_string(length) +
+                    "; shorten it with --prime-length");
+  }
+  tokens.resize(static_cast<std::size_t>(used));
+  return tokens;
+}
+
+/// How the file came about, for the file itself.
+Metadata describe(const SampleRequest& request, const TrainedModel& trained) {
+  if (!request.metadata) return {};
+  const nlohmann::ordered_json json = {{"checkpoint", trained.checkpoint.string()},
+                                       {"step", trained.step},
+                                       {"weights", trained.weights()},
+                                       {"seed", request.seed},
+                                       {"count", request.count},
+                                       {"temperature", request.choice.temperature},
+                                       {"top_k", request.choice.top_k},
+                                       {"top_p", request.choice.top_p},
+                                       {"prime", request.prime ? request.prime->string() : ""}};
+  return {{"Software", "sparse-transformer"},
+          {"parameters", "Seed: " + std::to_string(request.seed) +
+                             ", Temperature: " + format_fixed(request.choice.temperature, 2) +
+                             ", Step: " + std::to_string(trained.step)},
+          {"sparse_transformer", json.dump()}};
+}
+
+void write(const SampleRequest& request, const TokenFormat& format, const Samples& samples,
+           const Metadata& text) {
+  if (samples.empty()) return;
+  if (to_stdout(request)) {
+    const auto bytes = encode_samples(format, samples, text);
+    write_to_stdout({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return;
+  }
+  if (is_one_file(request, format)) {
+    write_samples(request.out, format, samples, text);
+    log_info("wrote " + request.out);
+    return;
+  }
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    write_samples(numbered(request.out, static_cast<std::int64_t>(i) + 1), format, {samples[i]},
+                  text);
+  }
+  log_info("wrote " + format_count(static_cast<std::int64_t>(samples.size())) + " files, " +
+           numbered(request.out, 1).string() + " and on");
+}
+
+void drop_unfinished(Samples& samples, std::int64_t length) {
+  std::erase_if(samples, [length](const std::vector<std::uint8_t>& sample) {
+    return static_cast<std::int64_t>(sample.size()) < length;
+  });
+}
+
+}  // namespace
+
+void run_sampling(const SampleRequest& request) {
+  const StopSignals stop_signals;
+  const TrainedModel trained = load_trained_model(request.model, request.overrides);
+  const TokenFormat& format = trained.format;
+  check_outputs(request, output_files(request, format));
+  const std::int64_t length = request.length > 0 ? request.length : trained.model->layout().length;
+  const SamplingSettings sampling{.count = request.count,
+                                  .batch = request.batch,
+                                  .length = length,
+                                  .prime = prime_tokens(request, format, length),
+                                  .choice = request.choice,
+                                  .seed = request.seed};
+  log_info("sampling from the " + trained.weights() + " weights of " + trained.checkpoint.string());
+  Samples samples;
+  std::optional<Progress> bar;
+  try {
+    draw_samples(*trained.model, sampling, samples, [&bar](std::int64_t done, std::int64_t total) {
+      constexpr std::int64_t kLines = 10;
+      if (!bar) bar.emplace("sample", 0, total, std::max<std::int64_t>(1, total / kLines));
+      bar->update(done);
+    });
+  } catch (const Interrupted&) {
+    drop_unfinished(samples, length);
+    write(request, format, samples, describe(request, trained));
+    throw;
+  }
+  bar.reset();
+  write(request, format, samples, describe(request, trained));
+}
+
+}  // namespace sparse_transformer

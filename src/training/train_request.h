@@ -1,0 +1,29 @@
+// What `train` was asked for, made into a run: a new one, or one that goes on.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sparse_transformer {
+
+struct TrainRequest {
+  std::vector<std::string> files;
+  std::vector<std::string> overrides;
+  std::optional<std::filesystem::path> run;  // the run's folder
+  bool resume = false;                       // go on with what is in it
+  std::optional<std::filesystem::path>
+      init_from;  // a run or checkpoint whose weights a new run starts from
+};
+
+/// Trains. Throws UserError: a folder that holds a run already, settings that a resumed run may not
+/// change (each with both values), a damaged checkpoint (the one before it is named).
+void run_training(const TrainRequest& request);
+
+/// What `train` would do, without a run folder: the resolved settings (returned as YAML), sizes and
+/// memory (logged), and one batch of the data, written to a file in the folder for temporary files,
+/// which is logged too.
+std::string dry_run(const TrainRequest& request);
+
+}  // namespace sparse_transformer

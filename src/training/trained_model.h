@@ -1,0 +1,33 @@
+// A model out of a checkpoint, ready to evaluate or sample.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/token_data.h"
+#include "model/transformer.h"
+#include "training/settings.h"
+
+namespace sparse_transformer {
+
+struct TrainedModel {
+  Settings settings;
+  std::unique_ptr<Transformer> model;
+  std::filesystem::path checkpoint;
+  std::int64_t step = 0;
+  TokenFormat format;
+  bool averaged = false;  // the averaged weights, where the run kept them
+
+  /// "model" or "average".
+  std::string weights() const { return averaged ? "average" : "model"; }
+};
+
+/// `named`: a run folder (its best checkpoint, or the newest where none was evaluated), a
+/// checkpoint, or a file in one. `overrides` change settings of the checkpoint's own config, but
+/// not the model's. Throws UserError.
+TrainedModel load_trained_model(const std::filesystem::path& named,
+                                const std::vector<std::string>& overrides);
+
+}  // namespace sparse_transformer

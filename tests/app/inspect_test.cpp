@@ -1,0 +1,105 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/app/program.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+
+constexpr const char* kConfig =
+    "data: {source: bytes, path: no-such-file, sequence: 64}\n"
+    "model: {layers: 4, width: 16, heads: 2, attention: {stride: 8, layers: [local, column]}}\n"
+    "training: {steps: 1}\n";
+
+/// The commands that tell of a config without opening its data.
+class Inspecting : public testing::Test {
+ protected:
+  Inspecting() { folder_.write("a.yaml", kConfig); }
+
+  CommandResult run(const std::string& line) const {
+    return run_shell("\"$PROGRAM\" " + line, {.folder = folder_.path()});
+  }
+
+  void expect_refused(const std::string& line, const std::string& message) const {
+    const CommandResult result = run(line);
+    EXPECT_EQ(result.exit_code, 2) << line;
+    EXPECT_THAT(result.out, IsEmpty());
+    EXPECT_THAT(result.err, MatchesRegex("error: [^\n]+\n"));
+    EXPECT_THAT(result.err, HasSubstr(message));
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Inspecting, InspectGivesFiguresAndTensors) {
+  const CommandResult result = run("inspect a.yaml");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, IsEmpty());
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("parameters"), HasSubstr("memory of a step"),
+                    HasSubstr("blocks.I.attention.query_key_value.weight"), HasSubstr("[48, 16]")));
+}
+
+TEST_F(Inspecting, InspectAsJsonIsOneObject) {
+  const CommandResult result = run("inspect a.yaml --json");
+  EXPECT_THAT(result.out,
+              MatchesRegex(R"(\{"parameters":[0-9]+,"flops_per_token":[0-9.]+,)"
+                           R"("attention_pairs_per_query":[0-9.]+,"memory_bytes":[0-9]+\})"
+                           "\n"));
+}
+
+TEST_F(Inspecting, InspectTakesARunFolder) {
+  folder_.write("config.yaml", kConfig);
+  EXPECT_EQ(run("inspect .").out, run("inspect a.yaml").out);
+}
+
+TEST_F(Inspecting, InspectRefusesWhatIsNeitherConfigNorRun) {
+  expect_refused("inspect", "no CONFIG");
+  expect_refused("inspect missing.yaml", "missing.yaml");
+  expect_refused("inspect .", "no config.yaml");
+  expect_refused("inspect a.yaml --set model.heads=3", "model.heads");
+}
+
+TEST_F(Inspecting, ACheckpointThatIsDamagedIsNamed) {
+  folder_.write("config.yaml", kConfig);
+  folder_.write("manifest.json", "{");
+  expect_refused("inspect .", ".");
+}
+
+TEST_F(Inspecting, PatternPrintsCountsAndDraws) {
+  const CommandResult result = run("pattern a.yaml --out a.png");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("column"), HasSubstr("reaches position 63")));
+  EXPECT_THAT(read_text(folder_.path() / "a.png"), StartsWith("\x89PNG"));
+}
+
+TEST_F(Inspecting, PatternOverwritesOnlyWhenTold) {
+  folder_.write("a.png", "mine");
+  expect_refused("pattern a.yaml --out a.png", "a.png exists already");
+  EXPECT_EQ(read_text(folder_.path() / "a.png"), "mine");
+  EXPECT_EQ(run("pattern a.yaml --out a.png --overwrite").exit_code, 0);
+  EXPECT_THAT(read_text(folder_.path() / "a.png"), StartsWith("\x89PNG"));
+}
+
+TEST_F(Inspecting, PatternRefusesWhatTheModelDoesNotHave) {
+  expect_refused("pattern", "no CONFIG");
+  expect_refused("pattern a.yaml --out b.png --layer 4", "--layer: got 4, expected 0 to 3");
+  expect_refused("pattern a.yaml --out b.png --position 64",
+                 "--position: got 64, expected 0 to 63");
+  expect_refused("pattern a.yaml --out missing/b.png", "missing");
+}
+
+TEST_F(Inspecting, PatternAsJsonHasAGroupForEachPattern) {
+  const CommandResult result = run("pattern a.yaml --json");
+  EXPECT_THAT(result.out, AllOf(StartsWith("{\"length\":64,"), HasSubstr("\"pattern\":\"local\""),
+                                HasSubstr("\"layers\":[1,3]"), HasSubstr("\"connected\":true")));
+}
+
+}  // namespace
+}  // namespace sparse_transformer

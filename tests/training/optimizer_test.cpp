@@ -1,0 +1,77 @@
+#include "training/optimizer.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "training/schedule.h"
+
+namespace sparse_transformer {
+namespace {
+
+NamedTensors two_tensors() {
+  at::manual_seed(1);
+  return {{"blocks.0.x.weight", at::randn({3, 5})}, {"blocks.0.x.bias", at::randn({3})}};
+}
+
+/// The update as the header writes it, in float64, with no library's optimizer.
+class PlainAdam {
+ public:
+  explicit PlainAdam(const at::Tensor& weight)
+      : w(weight.detach().to(at::kDouble).clone()), m_(at::zeros_like(w)), v_(at::zeros_like(w)) {}
+
+  void update(const at::Tensor& gradient, double rate, double decay) {
+    ++t_;
+    const at::Tensor g = gradient.to(at::kDouble);
+    m_ = 0.9 * m_ + 0.1 * g;
+    v_ = 0.999 * v_ + 0.001 * g * g;
+    const double corrected = rate * std::sqrt(1 - std::pow(0.999, t_)) / (1 - std::pow(0.9, t_));
+    w = w - rate * decay * w - corrected * m_ / (v_.sqrt() + 1e-8);
+  }
+
+  at::Tensor w;
+
+ private:
+  at::Tensor m_, v_;
+  int t_ = 0;
+};
+
+TEST(AdamW, FollowsTheFormulaWithClippingAndDecayOnMatricesOnly) {
+  const NamedTensors parameters = two_tensors();
+  PlainAdam matrix(parameters[0].tensor);
+  PlainAdam bias(parameters[1].tensor);
+  AdamW optimizer(parameters, 0.1);
+  constexpr double kClip = 1.0;
+  for (int step = 0; step < 20; ++step) {
+    // Some gradients above the clip, some below.
+    const double size = step % 2 == 0 ? 1.0 : 0.01;
+    const at::Tensor d_matrix = at::randn({3, 5}) * size;
+    const at::Tensor d_bias = at::randn({3}) * size;
+    parameters[0].tensor.mutable_grad() = d_matrix.clone();
+    parameters[1].tensor.mutable_grad() = d_bias.clone();
+    const double norm = std::sqrt((d_matrix.square().sum() + d_bias.square().sum()).item<double>());
+    EXPECT_NEAR(optimizer.update(0.01, kClip).item<double>(), norm, 1e-5);
+    const double scale = std::min(1.0, kClip / norm);
+    matrix.update(d_matrix * scale, 0.01, 0.1);
+    bias.update(d_bias * scale, 0.01, 0.0);
+  }
+  EXPECT_LT((parameters[0].tensor - matrix.w).abs().max().item<double>(), 1e-5);
+  EXPECT_LT((parameters[1].tensor - bias.w).abs().max().item<double>(), 1e-5);
+}
+
+TEST(LearningRate, WarmsUpThenFallsAlongACosine) {
+  TrainingSettings settings;
+  settings.learning_rate = 2.0;
+  settings.warmup = 10;
+  EXPECT_DOUBLE_EQ(learning_rate(settings, 0, 110), 0.2);
+  EXPECT_DOUBLE_EQ(learning_rate(settings, 9, 110), 2.0);
+  EXPECT_DOUBLE_EQ(learning_rate(settings, 10, 110), 2.0);
+  EXPECT_NEAR(learning_rate(settings, 60, 110), 1.0, 1e-12);
+  EXPECT_NEAR(learning_rate(settings, 110, 110), 0.0, 1e-12);
+  settings.schedule = Schedule::kConstant;
+  EXPECT_DOUBLE_EQ(learning_rate(settings, 100, 110), 2.0);
+}
+
+}  // namespace
+}  // namespace sparse_transformer
