@@ -68,6 +68,13 @@ TrainingProgress from_json(const Json& json) {
   return progress;
 }
 
+bool is_checkpoint_name(const std::string& name) {
+  const std::string_view digits =
+      name.starts_with(kPrefix) ? std::string_view(name).substr(kPrefix.size()) : "";
+  return !digits.empty() && digits.size() <= 18 &&
+         std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 Json manifest_of(const fs::path& folder) {
   Json files = Json::object();
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -107,10 +114,13 @@ class TemporaryFolder {
   }
   const fs::path& path() const { return path_; }
 
+  /// Where this step was saved before (it has been evaluated since), the two change places, so that
+  /// one of them is there at every moment.
   void rename_to(const fs::path& final_path) {
-    // A folder of that name can only be an older state of the same step.
-    fs::remove_all(final_path);
-    fs::rename(path_, final_path);
+    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, final_path.c_str(), RENAME_EXCHANGE) != 0) {
+      fs::remove_all(final_path);  // nothing, or a file system that cannot exchange names
+      fs::rename(path_, final_path);
+    }
     flush_folder(final_path.parent_path());
   }
 
@@ -168,8 +178,8 @@ std::vector<fs::path> list_checkpoints(const fs::path& parent) {
   std::vector<fs::path> folders;
   if (!fs::is_directory(parent)) return folders;
   for (const auto& entry : fs::directory_iterator(parent)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && !entry.is_symlink() && name.starts_with(kPrefix)) {
+    if (entry.is_directory() && !entry.is_symlink() &&
+        is_checkpoint_name(entry.path().filename().string())) {
       folders.push_back(entry.path());
     }
   }
@@ -180,12 +190,7 @@ std::vector<fs::path> list_checkpoints(const fs::path& parent) {
 }
 
 std::int64_t checkpoint_step(const fs::path& folder) {
-  const std::string digits = folder.filename().string().substr(kPrefix.size());
-  if (digits.empty() || digits.size() > 18 ||
-      !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    throw UserError(folder.string() + ": not a checkpoint's name (step-00001000)");
-  }
-  return std::stoll(digits);
+  return std::stoll(folder.filename().string().substr(kPrefix.size()));
 }
 
 }  // namespace sparse_transformer

@@ -65,10 +65,11 @@ class Checkpoint {
   std::string config_yaml_;
 };
 
-/// The checkpoints in a folder, oldest first; unfinished ones are left out.
+/// The checkpoints in a folder, oldest first; unfinished ones and what has another name than
+/// step-N are left out.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& parent);
 
-/// The step in a checkpoint's name.
+/// The step in the name of a checkpoint that was listed.
 std::int64_t checkpoint_step(const std::filesystem::path& folder);
 
 }  // namespace sparse_transformer

@@ -8,15 +8,32 @@ namespace sparse_transformer {
 
 namespace fs = std::filesystem;
 
-CheckpointKeeper::CheckpointKeeper(fs::path folder, std::string config_yaml, std::int64_t keep)
-    : folder_(std::move(folder)), config_yaml_(std::move(config_yaml)), keep_(keep) {
-  if (!fs::is_directory(folder_)) return;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (entry.path().filename().string().starts_with(".tmp-step-")) fs::remove_all(entry.path());
-  }
+namespace {
+
+/// Of folders that are no checkpoints yet, or no longer.
+constexpr const char* kUnfinished = ".tmp-";
+
+/// Out of sight at once, and then file by file: a checkpoint is whole or not there.
+void remove_checkpoint(const fs::path& folder) {
+  const fs::path hidden = folder.parent_path() / (kUnfinished + folder.filename().string());
+  fs::rename(folder, hidden);
+  fs::remove_all(hidden);
 }
 
-void CheckpointKeeper::save(const CheckpointTensors& tensors, const TrainingProgress& progress) {
+}  // namespace
+
+CheckpointKeeper::CheckpointKeeper(fs::path folder, std::string config_yaml, std::int64_t keep)
+    : folder_(std::move(folder)), config_yaml_(std::move(config_yaml)), keep_(keep) {}
+
+void CheckpointKeeper::tidy(std::int64_t best_step) const {
+  if (!fs::is_directory(folder_)) return;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().filename().string().starts_with(kUnfinished)) fs::remove_all(entry.path());
+  }
+  point_links(best_step);
+}
+
+bool CheckpointKeeper::save(const CheckpointTensors& tensors, const TrainingProgress& progress) {
   try {
     write(tensors, progress);
     last_failed_ = false;
@@ -28,6 +45,7 @@ void CheckpointKeeper::save(const CheckpointTensors& tensors, const TrainingProg
     log_warning("step " + std::to_string(progress.step) + " was not saved: " + error.what() +
                 "; earlier checkpoints stand, training goes on");
   }
+  return !last_failed_;
 }
 
 void CheckpointKeeper::save_last(const CheckpointTensors& tensors,
@@ -36,18 +54,30 @@ void CheckpointKeeper::save_last(const CheckpointTensors& tensors,
 }
 
 void CheckpointKeeper::write(const CheckpointTensors& tensors, const TrainingProgress& progress) {
-  const fs::path written = write_checkpoint(folder_, tensors, progress, config_yaml_);
-  point_link(folder_ / "latest", written.filename());
-  if (progress.best_bits && progress.best_step == progress.step) {
-    point_link(folder_ / "best", written.filename());
-  }
-  drop_old(progress.best_step);
+  write_checkpoint(folder_, tensors, progress, config_yaml_);
+  point_links(progress.best_step);
+  drop_old();
 }
 
-void CheckpointKeeper::drop_old(std::int64_t best_step) const {
+void CheckpointKeeper::point_links(std::int64_t best_step) const {
+  const auto all = list_checkpoints(folder_);
+  if (all.empty()) return;
+  point_link(folder_ / "latest", all.back().filename());
+  for (const fs::path& checkpoint : all) {
+    if (best_step > 0 && checkpoint_step(checkpoint) == best_step) {
+      point_link(folder_ / "best", checkpoint.filename());
+    }
+  }
+}
+
+/// What the link to the best points to is kept: where the save of a better one failed, that is an
+/// older one.
+void CheckpointKeeper::drop_old() const {
+  std::error_code no_best;
+  const fs::path best = fs::read_symlink(folder_ / "best", no_best);
   const auto all = list_checkpoints(folder_);
   for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < all.size(); ++i) {
-    if (checkpoint_step(all[i]) != best_step) fs::remove_all(all[i]);
+    if (all[i].filename() != best) remove_checkpoint(all[i]);
   }
 }
 

@@ -11,18 +11,22 @@ namespace sparse_transformer {
 
 class CheckpointKeeper {
  public:
-  /// Removes what an interrupted save may have left in `folder`.
   CheckpointKeeper(std::filesystem::path folder, std::string config_yaml, std::int64_t keep);
 
-  /// Saves and drops what is no longer kept. A failure is logged and leaves the checkpoints as they
-  /// were; the second one in a row is thrown (WorldError).
-  void save(const CheckpointTensors& tensors, const TrainingProgress& progress);
+  /// Makes good what an interrupted save may have left: removes unfinished folders and points the
+  /// links at the newest checkpoint and at the best, whose step is 0 where there is none.
+  void tidy(std::int64_t best_step) const;
+
+  /// Saves and drops what is no longer kept. A failure is logged, leaves the checkpoints as they
+  /// were and returns false; the second one in a row is thrown (WorldError).
+  bool save(const CheckpointTensors& tensors, const TrainingProgress& progress);
   /// The same where no later attempt will be made: any failure is thrown.
   void save_last(const CheckpointTensors& tensors, const TrainingProgress& progress);
 
  private:
   void write(const CheckpointTensors& tensors, const TrainingProgress& progress);
-  void drop_old(std::int64_t best_step) const;
+  void point_links(std::int64_t best_step) const;
+  void drop_old() const;
 
   std::filesystem::path folder_;
   std::string config_yaml_;

@@ -84,6 +84,10 @@ EvaluationResult evaluate(
     first += count;
     progress(first, total);
   }
+  if (!std::isfinite(nats)) {
+    throw WorldError("the loss on the " + std::string(split_name(split)) +
+                     " split is not finite: these weights have diverged");
+  }
   result.examples = total;
   result.bits = nats / std::numbers::ln2 / static_cast<double>(result.tokens);
   return result;

@@ -14,6 +14,10 @@ namespace sparse_transformer {
 
 namespace fs = std::filesystem;
 
+// "runs/first/" is runs/first.
+RunFolder::RunFolder(fs::path path)
+    : path_(path.has_filename() ? std::move(path) : path.parent_path()) {}
+
 fs::path RunFolder::samples(std::int64_t step, std::string_view extension) const {
   std::array<char, 32> name{};
   std::snprintf(name.data(), name.size(), "step-%08lld", static_cast<long long>(step));
@@ -28,16 +32,27 @@ std::optional<fs::path> RunFolder::newest_checkpoint() const {
   return all.back();
 }
 
-void RunFolder::create(const std::string& config_yaml) const {
+void RunFolder::check_is_free() const {
   if (is_run() || newest_checkpoint()) {
     throw UserError(path_.string() +
                     " holds a run already: go on with it by `sparse-transformer train --run " +
                     path_.string() + " --resume`, or name another folder with --run");
   }
+  for (const char* name : {"log.txt", "metrics.jsonl", "samples"}) {
+    if (fs::exists(path_ / name)) {
+      throw UserError((path_ / name).string() + " exists already; name another folder with --run");
+    }
+  }
+}
+
+void RunFolder::create(const std::string& config_yaml) const {
+  check_is_free();
   make_folder(path_);
   write_file(config(), config_yaml);
-  const fs::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
-  if (path_.filename() != "latest") point_link(parent / "latest", path_.filename());
+  const fs::path parent = fs::canonical(path_).parent_path();
+  const fs::path latest = parent / "latest";
+  const bool is_ours = fs::is_symlink(latest) || !fs::exists(latest);
+  if (parent.filename() == "runs" && is_ours) point_link(latest, fs::canonical(path_).filename());
 }
 
 fs::path default_run_folder(const fs::path& config_file) {
@@ -56,8 +71,10 @@ fs::path find_checkpoint(const fs::path& named, bool best) {
   const fs::path folder = fs::is_directory(named) ? named : named.parent_path();
   if (fs::exists(folder / "manifest.json")) return folder;
   const fs::path checkpoints = folder / "checkpoints";
-  if (best && fs::exists(checkpoints / "best"))
-    return checkpoints / fs::read_symlink(checkpoints / "best");
+  const fs::path link = checkpoints / "best";
+  if (best && fs::exists(link)) {
+    return fs::is_symlink(link) ? checkpoints / fs::read_symlink(link) : link;
+  }
   const auto newest = RunFolder(folder).newest_checkpoint();
   if (!newest) {
     throw UserError(named.string() +

@@ -13,7 +13,7 @@ namespace sparse_transformer {
 
 class RunFolder {
  public:
-  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit RunFolder(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config() const { return path_ / "config.yaml"; }
@@ -25,8 +25,11 @@ class RunFolder {
   bool is_run() const;
   std::optional<std::filesystem::path> newest_checkpoint() const;
 
-  /// Creates the folder for a new run and points runs/latest at it (a link beside it). Throws
-  /// UserError where there is a run already, saying how to go on with it.
+  /// Throws UserError where a new run would overwrite something; where that is a run, it says how
+  /// to go on with it.
+  void check_is_free() const;
+  /// Creates the folder for a new run. In a folder named runs, the link `latest` points at it from
+  /// now on.
   void create(const std::string& config_yaml) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "config/errors.h"
 #include "data/codec.h"
@@ -63,7 +64,7 @@ std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const Token
                ? size
                : static_cast<std::int64_t>(request.prime_share * static_cast<double>(size));
   }
-  if (used > size) {
+  if (used < 0 || used > size) {
     throw UserError("--prime-length " + std::to_string(used) + ": " + request.prime->string() +
                     " has " + std::to_string(size) + " tokens");
   }
@@ -76,18 +77,22 @@ std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const Token
   return tokens;
 }
 
-/// How the file came about, for the file itself.
-Metadata describe(const SampleRequest& request, const TrainedModel& trained) {
+/// How the file came about, for the file itself. `which`: what of the samples is in it, as the
+/// count of all or the number of one: a sample's own file does not depend on how many were drawn.
+Metadata describe(const SampleRequest& request, const TrainedModel& trained,
+                  const std::pair<std::string, std::size_t>& which) {
   if (!request.metadata) return {};
-  const nlohmann::ordered_json json = {{"checkpoint", trained.checkpoint.string()},
-                                       {"step", trained.step},
-                                       {"weights", trained.weights()},
-                                       {"seed", request.seed},
-                                       {"count", request.count},
-                                       {"temperature", request.choice.temperature},
-                                       {"top_k", request.choice.top_k},
-                                       {"top_p", request.choice.top_p},
-                                       {"prime", request.prime ? request.prime->string() : ""}};
+  nlohmann::ordered_json json = {{"checkpoint", trained.checkpoint.string()},
+                                 {"step", trained.step},
+                                 {"weights", trained.weights()},
+                                 {"seed", request.seed},
+                                 {which.first, which.second},
+                                 {"temperature", request.choice.temperature},
+                                 {"top_k", request.choice.top_k},
+                                 {"top_p", request.choice.top_p}};
+  if (request.length > 0) json["length"] = request.length;
+  if (request.prime) json["prime"] = request.prime->string();
+  if (request.prime_length > 0) json["prime_length"] = request.prime_length;
   return {{"Software", "sparse-transformer"},
           {"parameters", "Seed: " + std::to_string(request.seed) +
                              ", Temperature: " + format_fixed(request.choice.temperature, 2) +
@@ -95,22 +100,23 @@ Metadata describe(const SampleRequest& request, const TrainedModel& trained) {
           {"sparse_transformer", json.dump()}};
 }
 
-void write(const SampleRequest& request, const TokenFormat& format, const Samples& samples,
-           const Metadata& text) {
+void write(const SampleRequest& request, const TrainedModel& trained, const Samples& samples) {
   if (samples.empty()) return;
-  if (to_stdout(request)) {
-    const auto bytes = encode_samples(format, samples, text);
-    write_to_stdout({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    return;
-  }
+  const TokenFormat& format = trained.format;
   if (is_one_file(request, format)) {
+    const Metadata text = describe(request, trained, {"count", samples.size()});
+    if (to_stdout(request)) {
+      const auto bytes = encode_samples(format, samples, text);
+      write_to_stdout({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+      return;
+    }
     write_samples(request.out, format, samples, text);
     log_info("wrote " + request.out);
     return;
   }
   for (std::size_t i = 0; i < samples.size(); ++i) {
     write_samples(numbered(request.out, static_cast<std::int64_t>(i) + 1), format, {samples[i]},
-                  text);
+                  describe(request, trained, {"sample", i + 1}));
   }
   log_info("wrote " + format_count(static_cast<std::int64_t>(samples.size())) + " files, " +
            numbered(request.out, 1).string() + " and on");
@@ -129,7 +135,7 @@ void run_sampling(const SampleRequest& request) {
   const TrainedModel trained = load_trained_model(request.model, request.overrides);
   const TokenFormat& format = trained.format;
   check_outputs(request, output_files(request, format));
-  const std::int64_t length = request.length > 0 ? request.length : trained.model->layout().length;
+  const std::int64_t length = request.length == 0 ? trained.model->layout().length : request.length;
   const SamplingSettings sampling{.count = request.count,
                                   .batch = request.batch,
                                   .length = length,
@@ -147,11 +153,11 @@ void run_sampling(const SampleRequest& request) {
     });
   } catch (const Interrupted&) {
     drop_unfinished(samples, length);
-    write(request, format, samples, describe(request, trained));
+    write(request, trained, samples);
     throw;
   }
   bar.reset();
-  write(request, format, samples, describe(request, trained));
+  write(request, trained, samples);
 }
 
 }  // namespace sparse_transformer

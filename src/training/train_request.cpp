@@ -13,6 +13,7 @@
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/stop.h"
+#include "training/checkpoint.h"
 #include "training/preview.h"
 #include "training/run_folder.h"
 #include "training/trainer.h"
@@ -63,11 +64,11 @@ Settings resumed_settings(const TrainRequest& request, const RunFolder& run) {
 
 /// The newest checkpoint, whole; nothing where there is none. Throws UserError that offers the one
 /// before a damaged one.
-std::optional<fs::path> checkpoint_to_resume(const RunFolder& run) {
+std::optional<Checkpoint> checkpoint_to_resume(const RunFolder& run) {
   const auto all = list_checkpoints(run.checkpoints());
   if (all.empty()) return std::nullopt;
   try {
-    const Checkpoint whole(all.back());
+    return Checkpoint(all.back());
   } catch (const UserError& error) {
     const std::string before = all.size() > 1
                                    ? "; the one before it is " + all[all.size() - 2].string() +
@@ -75,7 +76,6 @@ std::optional<fs::path> checkpoint_to_resume(const RunFolder& run) {
                                    : "; it is the only one";
     throw UserError(error.what() + before);
   }
-  return all.back();
 }
 
 void log_size(const Settings& settings) {
@@ -126,14 +126,27 @@ RunFolder folder_of(const TrainRequest& request) {
   return RunFolder(default_run_folder(request.files.back()));
 }
 
-bool is_finished(const RunFolder& run, const fs::path& checkpoint, const Settings& settings,
-                 const DataSet& data) {
-  const std::int64_t steps = total_steps(settings, data);
-  if (checkpoint_step(checkpoint) < steps) return false;
-  log_info(run.path().string() + " is finished at step " + format_count(steps) +
-           "; to extend it: " + kCommand + "train --run " + run.path().string() +
-           " --resume --set training.steps=" + std::to_string(2 * steps));
-  return true;
+void log_how_to_extend(const RunFolder& run, const TrainingSettings& training,
+                       const Checkpoint& last) {
+  const std::int64_t step = last.progress().step;
+  const std::string longer = training.epochs ? "epochs=" + std::to_string(2 * *training.epochs)
+                                             : "steps=" + std::to_string(2 * step);
+  log_info(run.path().string() + " is finished at step " + format_count(step) + "; to extend it: " +
+           kCommand + "train --run " + run.path().string() + " --resume --set training." + longer);
+}
+
+/// What the terminal hears of a run's end, the run's log hears too.
+void train_and_log_end(Trainer& trainer, const RunFolder& run, const TokenFormat& format) {
+  try {
+    trainer.train();
+    log_what_next(run, format);
+  } catch (const Interrupted&) {
+    if (run.newest_checkpoint()) log_what_next(run, format);
+    throw;
+  } catch (const std::exception& error) {
+    log_to_file(error.what());
+    throw;
+  }
 }
 
 void check_request(const TrainRequest& request) {
@@ -157,29 +170,33 @@ void run_training(const TrainRequest& request) {
     throw UserError(run.path().string() +
                     ": there is no run to resume; give a CONFIG to start one");
   }
+  if (!goes_on) run.check_is_free();
   const Settings settings = goes_on ? resumed_settings(request, run)
                                     : read_settings(Config(request.files, request.overrides));
   const DataSet data = open_data(settings.data);
-  std::optional<fs::path> checkpoint;
+  Trainer trainer(settings, data, run);
+  const auto checkpoint = goes_on ? checkpoint_to_resume(run) : std::nullopt;
+  if (checkpoint) {
+    trainer.resume(*checkpoint);
+    if (trainer.is_finished()) return log_how_to_extend(run, settings.training, *checkpoint);
+  }
+  if (request.init_from) {
+    trainer.start_from(Checkpoint(find_checkpoint(*request.init_from, /*best=*/true)));
+  }
+
+  // Whatever the user got wrong has been said by now: only here does the folder change.
   if (goes_on) {
-    checkpoint = checkpoint_to_resume(run);
-    if (checkpoint && is_finished(run, *checkpoint, settings, data)) return;
     write_file(run.config(), resolved_yaml(settings));
   } else {
-    total_steps(settings, data);
     run.create(resolved_yaml(settings));
   }
-  std::optional<fs::path> weights;
-  if (request.init_from) weights = find_checkpoint(*request.init_from, /*best=*/true);
-
   const LogFile log_file(run.log());
   log_info("run " + run.path().string() + ", data " + data.source);
   log_size(settings);
   warn_of_patterns(settings);
+  if (checkpoint) log_info("going on from " + checkpoint->folder().string());
   if (!checkpoint) write_training_examples(settings, data, run);
-  if (checkpoint) log_info("going on from " + checkpoint->string());
-  train(settings, data, run, checkpoint, weights);
-  log_what_next(run, data.format);
+  train_and_log_end(trainer, run, data.format);
 }
 
 std::string dry_run(const TrainRequest& request) {

@@ -1,24 +1,69 @@
 // The training loop.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <optional>
 
+#include "data/batches.h"
 #include "data/token_data.h"
+#include "runtime/progress.h"
+#include "training/checkpoint.h"
+#include "training/checkpoint_keeper.h"
 #include "training/learner.h"
+#include "training/metrics.h"
 #include "training/run_folder.h"
 #include "training/settings.h"
+#include "training/step_log.h"
 
 namespace sparse_transformer {
 
 /// Steps of a whole run: training.steps, or its epochs over the training split.
 std::int64_t total_steps(const Settings& settings, const DataSet& data);
 
-/// Trains in a run folder until its last step, going on from `resume_from` where that is given.
-/// Throws Interrupted after saving where a signal asked to stop; WorldError where the loss is not
-/// finite or the disk is full.
-void train(const Settings& settings, const DataSet& data, const RunFolder& run,
-           const std::optional<std::filesystem::path>& resume_from,
-           const std::optional<std::filesystem::path>& weights_from);
+/// Trains in a run folder, which it leaves alone until train(). The settings, the data and the
+/// folder must outlive it.
+class Trainer {
+ public:
+  /// Throws UserError where the training split is shorter than a sequence.
+  Trainer(const Settings& settings, const DataSet& data, const RunFolder& run);
+
+  /// Goes on from there. Throws UserError where the data are other ones, or the tensors do not fit.
+  void resume(const Checkpoint& checkpoint);
+  /// Begins with these weights; they are saved as step 0, so that a resumed run has them too.
+  void start_from(const Checkpoint& checkpoint);
+
+  /// Nothing is left to learn, evaluate or sample.
+  bool is_finished() const;
+
+  /// Trains until the last step. Throws Interrupted after saving where a signal asked to stop;
+  /// WorldError where the loss is not finite or the disk is full.
+  void train();
+
+ private:
+  bool is_due(std::int64_t every) const;
+  bool evaluation_is_due() const;
+  bool sampling_is_due() const;
+  void do_what_is_due();
+  void learn();
+  void log();
+  void evaluate_now();
+  void sample();
+  void save();
+  void save_before_leaving();
+
+  const Settings& settings_;
+  const DataSet& data_;
+  const RunFolder& run_;
+  std::int64_t steps_;
+  c10::Device device_;
+  TrainingSequences sequences_;
+  Learner learner_;
+  CheckpointKeeper keeper_;
+  TrainingProgress progress_;
+  bool saved_ = true;  // a checkpoint holds all that there is; the initial weights need none
+  StepLog step_log_;
+  std::optional<MetricsLog> metrics_;
+  std::optional<Progress> bar_;
+};
 
 }  // namespace sparse_transformer

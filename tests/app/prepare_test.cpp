@@ -1,0 +1,50 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/app/tiny_runs.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Prepare : public TinyRuns {};
+
+TEST_F(Prepare, APackedFileTrainsTheSameModel) {
+  const CommandResult result = run("prepare tiny.yaml --out packed.safetensors");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("2,599 tokens to train, 200 to validate, 201 to test"));
+  const std::string packed =
+      " --set data.source=packed --set data.path=packed.safetensors --set data.split={}";
+  train("in-place");
+  train("packed", packed);
+  for (const char* file : {"model.safetensors", "average.safetensors", "optimizer.safetensors"}) {
+    EXPECT_TRUE(tensor_bytes(checkpoint_of(folder() / "packed", 8) / file) ==
+                tensor_bytes(checkpoint_of(folder() / "in-place", 8) / file))
+        << file;
+  }
+  const CommandResult in_place = run("evaluate in-place");
+  EXPECT_EQ(in_place.exit_code, 0) << in_place.err;
+  EXPECT_EQ(run("evaluate packed").out, in_place.out);
+  EXPECT_EQ(run("evaluate in-place" + packed).out, in_place.out);
+}
+
+TEST_F(Prepare, OverwritesOnlyWhenTold) {
+  write("x.safetensors", "mine");
+  expect_refused("prepare tiny.yaml --out x.safetensors", {"x.safetensors exists already"});
+  EXPECT_EQ(read("x.safetensors"), "mine");
+  EXPECT_EQ(run("prepare tiny.yaml --out x.safetensors --overwrite").exit_code, 0);
+  EXPECT_NE(read("x.safetensors"), "mine");
+}
+
+TEST_F(Prepare, RefusesWhatItCannotRead) {
+  expect_refused("prepare --out x", {"no CONFIG"});
+  expect_refused("prepare tiny.yaml", {"--out"});
+  expect_refused("prepare tiny.yaml --out x --set data.path=none", {"none"});
+  expect_refused("prepare tiny.yaml --out none/x", {"none/x"});
+  EXPECT_FALSE(exists("x"));
+}
+
+}  // namespace
+}  // namespace sparse_transformer

@@ -1,0 +1,258 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+#include "tests/app/tiny_runs.h"
+
+namespace sparse_transformer {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Resume : public TinyRuns {
+ protected:
+  /// Waits until this is there, a file or folder; false if that takes too long.
+  template <typename Predicate>
+  static bool wait_until(const Predicate& predicate) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!predicate()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return true;
+  }
+
+  /// The last step that a run has saved; -1 for none.
+  int saved_step(const std::string& name) const {
+    std::error_code none;
+    const fs::path latest = fs::read_symlink(folder() / name / "checkpoints/latest", none);
+    return none ? -1 : std::stoi(latest.string().substr(std::string("step-").size()));
+  }
+
+  bool is_saving(const std::string& name) const {
+    std::error_code none;
+    for (const auto& entry : fs::directory_iterator(folder() / name / "checkpoints", none)) {
+      if (entry.path().filename().string().starts_with(".tmp-step-")) return true;
+    }
+    return false;
+  }
+
+  void resume(const std::string& name, const std::string& more = "") const {
+    const CommandResult result = run("train --run " + name + " --resume " + more);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
+
+  void expect_same_run(const std::string& one, const std::string& other, int step) const {
+    expect_same_tensors(checkpoint_of(folder() / one, step), checkpoint_of(folder() / other, step));
+    for (const char* link : {"checkpoints/best", "checkpoints/latest"}) {
+      EXPECT_EQ(fs::read_symlink(folder() / one / link), fs::read_symlink(folder() / other / link));
+    }
+  }
+};
+
+// A long run, stopped by a signal on its way, ends like one that was left alone.
+class StoppedBySignal : public Resume, public testing::WithParamInterface<int> {};
+
+TEST_P(StoppedBySignal, TheRunGoesOnBitForBit) {
+  const std::string steps = "training.steps=60";
+  train("whole", "--set " + steps);
+  RunningCommand command = start("train tiny.yaml --run stopped --set " + steps);
+  ASSERT_TRUE(command.wait_for_stderr("train 6/60"));
+  command.send(GetParam());
+  const CommandResult result = command.finish();
+  EXPECT_EQ(result.exit_code, 128 + GetParam()) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("train --run stopped --resume"));
+  EXPECT_LT(saved_step("stopped"), 60);
+  resume("stopped");
+  expect_same_run("whole", "stopped", 60);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, StoppedBySignal, testing::Values(SIGINT, SIGTERM),
+                         [](const auto& info) { return info.param == SIGINT ? "int" : "term"; });
+
+// One step, and then an evaluation that takes long.
+TEST_F(Resume, AnEvaluationThatWasStoppedIsMadeUp) {
+  const std::string more =
+      "--set training.steps=1 --set training.log_every=1 --set data.split.valid=2700 "
+      "--set data.split.test=0 --set training.micro_batch=1 --set model.layers=16";
+  train("whole", more);
+  RunningCommand command = start("train tiny.yaml --run stopped " + more);
+  ASSERT_TRUE(command.wait_for_stderr("train 1/1"));
+  command.send(SIGTERM);
+  const CommandResult result = command.finish();
+  EXPECT_EQ(result.exit_code, 143);
+  EXPECT_THAT(result.err, Not(HasSubstr("validation")));
+  EXPECT_EQ(saved_step("stopped"), 1);
+  EXPECT_FALSE(exists("stopped/checkpoints/best"));
+  resume("stopped");
+  expect_same_run("whole", "stopped", 1);
+  EXPECT_THAT(run("train --run stopped --resume").err, HasSubstr("is finished at step 1"));
+}
+
+TEST_F(Resume, ASecondSignalEndsAtOnce) {
+  RunningCommand command = start(
+      "train tiny.yaml --run a --set training.steps=2000 --set training.evaluate_every=0 "
+      "--set training.checkpoint_every=2000");
+  ASSERT_TRUE(command.wait_for_stderr("train 2/"));
+  command.send(SIGTERM);
+  command.send(SIGINT);
+  const CommandResult result = command.finish();
+  EXPECT_THAT(result.exit_code, testing::AnyOf(130, 143));
+  EXPECT_THAT(result.err, Not(HasSubstr("stopped by")));
+  EXPECT_EQ(saved_step("a"), -1);
+}
+
+// Half of the kills fall into a save, the others anywhere, the start of the program included.
+TEST_F(Resume, KilledAtAnyMomentTheRunGoesOnBitForBit) {
+  const int kills = std::getenv("SPARSE_TRANSFORMER_LONG_TESTS") != nullptr ? 30 : 6;
+  const std::string steps = std::to_string(20 * kills);
+  const std::string more = "--set training.checkpoint_every=1 --set training.steps=" + steps;
+  train("whole", more);
+  std::mt19937 random(1);
+  const auto any_time = [&random](int most) {
+    return milliseconds(std::uniform_int_distribution(0, most)(random));
+  };
+  int in_saves = 0;
+  for (int kill = 0; kill < kills; ++kill) {
+    RunningCommand command = start("train tiny.yaml --run killed --resume " + more);
+    if (kill % 2 == 0) {
+      const int before = saved_step("killed");
+      const auto more = std::uniform_int_distribution(0, 3)(random);
+      ASSERT_TRUE(
+          wait_until([&] { return saved_step("killed") >= before + more && is_saving("killed"); }));
+      std::this_thread::sleep_for(any_time(3));
+      in_saves += static_cast<int>(is_saving("killed"));
+    } else {
+      std::this_thread::sleep_for(any_time(1000));
+    }
+    command.send(SIGKILL);
+    const CommandResult result = command.finish();
+    ASSERT_EQ(result.exit_code, 137) << "kill " << kill << ": " << result.err;
+  }
+  RecordProperty("kills", kills);
+  RecordProperty("kills_in_saves", in_saves);
+  RecordProperty("last_saved_step", saved_step("killed"));
+  const CommandResult result = run("train --run killed --resume");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  expect_same_run("whole", "killed", 20 * kills);
+  EXPECT_FALSE(is_saving("killed"));
+}
+
+TEST_F(Resume, AFinishedRunSaysHowToExtendIt) {
+  train("runs/a");
+  const auto before = contents_of(folder() / "runs");
+  const CommandResult result = run("train --run runs/a --resume");
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.err,
+            "runs/a is finished at step 8; to extend it: sparse-transformer train --run runs/a "
+            "--resume --set training.steps=16\n");
+  EXPECT_EQ(contents_of(folder() / "runs"), before);
+  resume("runs/a", "--set training.steps=16");
+  EXPECT_EQ(saved_step("runs/a"), 16);
+  EXPECT_THAT(read("runs/a/config.yaml"), HasSubstr("steps: 16"));
+}
+
+TEST_F(Resume, ARunOfEpochsIsExtendedByEpochs) {
+  train("a", "--set training.steps=null --set training.epochs=1");
+  EXPECT_THAT(run("train --run a --resume").err, HasSubstr("--set training.epochs=2"));
+  const int steps = saved_step("a");
+  resume("a", "--set training.epochs=2");
+  EXPECT_EQ(saved_step("a"), 2 * steps);
+}
+
+TEST_F(Resume, OtherSettingsAreRefusedWithBothValues) {
+  train("a");
+  const auto before = contents_of(folder() / "a");
+  expect_refused("train --run a --resume --set model.width=32 --set training.seed=2",
+                 {"model.width is 16 in the run, 32 now", "training.seed is 1 in the run, 2 now"});
+  expect_refused("train tiny.yaml --run a --resume --set training.batch=8",
+                 {"training.batch is 4 in the run, 8 now"});
+  EXPECT_EQ(contents_of(folder() / "a"), before);
+}
+
+TEST_F(Resume, SettingsThatMoveNoWeightMayChange) {
+  train("a");
+  fs::rename(folder() / "data.bin", folder() / "moved.bin");
+  resume("a",
+         "--set training.steps=10 --set training.micro_batch=4 --set training.log_every=1 "
+         "--set training.evaluate_every=5 --set training.sample_every=0 --set training.keep=1 "
+         "--set training.checkpoint_every=3 --set data.path=moved.bin");
+  EXPECT_EQ(saved_step("a"), 10);
+  resume("a", "tiny.yaml --set training.steps=11 --set data.path=moved.bin");
+  EXPECT_EQ(saved_step("a"), 11);
+}
+
+TEST_F(Resume, OtherDataAreRefusedAndTheConfigStands) {
+  train("a");
+  write("other.bin", std::string(3000, 'x'));
+  const auto before = contents_of(folder() / "a");
+  expect_refused("train --run a --resume --set training.steps=10 --set data.path=other.bin",
+                 {"made with other data than", "other.bin"});
+  EXPECT_EQ(contents_of(folder() / "a"), before);
+}
+
+TEST_F(Resume, FiguresAreCutBackToTheCheckpoint) {
+  train("a");
+  const std::string whole = read("a/metrics.jsonl");
+  fs::remove_all(checkpoint_of(folder() / "a", 8));
+  resume("a");
+  const auto steps_in = [](const std::string& text) {
+    std::vector<std::string> steps;
+    for (const std::string& line : lines_of(text)) steps.push_back(line.substr(0, line.find(',')));
+    return steps;
+  };
+  EXPECT_EQ(steps_in(read("a/metrics.jsonl")), steps_in(whole));
+}
+
+TEST_F(Resume, WithoutACheckpointItBeginsAgain) {
+  train("a");
+  train("b");
+  fs::remove_all(folder() / "a/checkpoints");
+  resume("a");
+  expect_same_run("a", "b", 8);
+}
+
+TEST_F(Resume, ADamagedCheckpointIsNamedAndTheOneBeforeOffered) {
+  train("a");
+  train("b");
+  const fs::path newest = checkpoint_of(folder() / "a", 8);
+  flip_a_bit(newest / "optimizer.safetensors", 0.7);
+  const auto before = contents_of(folder() / "a");
+  expect_refused("train --run a --resume",
+                 {"step-00000008: damaged checkpoint: optimizer.safetensors",
+                  "the one before it is a/checkpoints/step-00000004"});
+  EXPECT_EQ(contents_of(folder() / "a"), before);
+  fs::rename(newest, newest.string() + ".damaged");
+  resume("a");
+  expect_same_run("a", "b", 8);
+}
+
+// A kill between a checkpoint's own name and the link to it leaves the link behind.
+TEST_F(Resume, LinksThatLagBehindAreMended) {
+  train("a", "--set training.steps=12");
+  const fs::path best = folder() / "a/checkpoints/best";
+  const fs::path target = fs::read_symlink(best);
+  fs::remove(best);
+  fs::create_symlink("step-00000004", best);
+  fs::create_directories(folder() / "a/checkpoints/.tmp-step-00000013");
+  resume("a", "--set training.steps=16 --set training.evaluate_every=0 --set training.keep=1");
+  EXPECT_EQ(fs::read_symlink(best), target);
+  EXPECT_TRUE(fs::exists(best / "manifest.json"));
+  EXPECT_FALSE(is_saving("a"));
+}
+
+TEST_F(Resume, NeedsARun) {
+  expect_refused("train --resume", {"there is no runs/latest"});
+  expect_refused("train --run none --resume", {"none: there is no run to resume"});
+}
+
+}  // namespace
+}  // namespace sparse_transformer
