@@ -22,7 +22,7 @@ cp -r configs "$folder"
 
 # What every Linux has, and what comes with LibTorch and is found by its own run path, stays behind.
 ldd "$folder"/bin/* | awk '/=> \// {print $3}' | sort -u |
-  grep -vE '/torch/lib/|/nvidia/|/lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|cuda|nvidia.*)\.so' |
+  grep -vE '/torch/lib/|/nvidia/|/lib(c|m|dl|rt|util|pthread|stdc\+\+|gcc_s|cuda|nvidia.*)\.so' |
   while read -r library; do cp -L "$library" "$folder/lib"; done
 strip "$folder"/bin/* "$folder"/lib/*
 

@@ -2,8 +2,9 @@
 # Runs clang-tidy over the sources, those that changed last first, and fails where .clang-tidy names a fault. It is
 # slow (up to a minute a file): LibTorch's headers are read anew for every file.
 #
-# Usage: scripts/check-tidy.sh [--minutes N] [FILE...]
+# Usage: scripts/check-tidy.sh [--minutes N] [--since REV] [FILE...]
 #   --minutes N   start no further file after N minutes, and say which were left out
+#   --since REV   only what changed since this revision
 #   FILE...       only these; left out: all .cpp files
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -15,12 +16,17 @@ if [[ ${1:-} == --minutes ]]; then
   minutes=$2
   shift 2
 fi
+range=()
+if [[ ${1:-} == --since ]]; then
+  range=("$2..HEAD")
+  shift 2
+fi
 
 # Uncommitted changes, then each commit's files from the newest back. A header counts as the source of its name.
 newest_first() {
   {
     git status --porcelain --no-renames --untracked-files=all | cut -c4-
-    git log --format= --name-only
+    git log --format= --name-only "${range[@]}"
   } | sed 's/\.h$/.cpp/' | awk '/^(app|src|tests)\/.*\.cpp$/ && !seen[$0]++' |
     while read -r file; do if [[ -e $file ]]; then echo "$file"; fi; done
 }

@@ -39,11 +39,11 @@ build_jobs() {
   echo $((cores < by_memory ? cores : by_memory))
 }
 
-# set_up_and_build PRESET: installs what is missing, then builds everything into build/PRESET.
+# set_up_and_build PRESET [TARGET]: installs what is missing, then builds the target or everything into build/PRESET.
 set_up_and_build() {
   local prefix_path=${CMAKE_PREFIX_PATH:-}
   scripts/setup.sh "$1"
   # Named each time, so that a folder configured before with another LibTorch follows the environment.
   cmake --preset "$1" -DCMAKE_PREFIX_PATH="${prefix_path//:/;}"
-  cmake --build --preset "$1" --parallel "$(build_jobs)"
+  cmake --build --preset "$1" --parallel "$(build_jobs)" --target "${2:-all}"
 }

@@ -10,7 +10,7 @@ source "$(dirname "$0")/common.sh"
 help_if_asked "$@"
 
 preset=${1:-$(default_preset)}
-set_up_and_build "$preset"
+set_up_and_build "$preset" sparse-transformer
 
 program=build/$preset/app/sparse-transformer
 run=runs/demo-$(date +%Y%m%d-%H%M%S)

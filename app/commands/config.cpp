@@ -26,9 +26,7 @@ void print_config(const ConfigOptions& options) {
     throw UserError(
         "config: no CONFIG is given (all settings: sparse-transformer config --reference)");
   }
-  Settings settings;
-  Config(options.files, options.overrides).read(settings);
-  write_to_stdout(resolved_yaml(settings));
+  write_to_stdout(resolved_yaml(read_settings(Config(options.files, options.overrides))));
 }
 
 }  // namespace

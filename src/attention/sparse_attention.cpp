@@ -47,28 +47,30 @@ class LayerPass {
 
   Union forward() const {
     const auto type = x_.query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const auto options = x_.query.options();
-    Union result{at::zeros(x_.value.sizes(), options.dtype(type)),
-                 at::full({shape_.batch, shape_.n, shape_.heads}, -kInfinity, options.dtype(type))};
-    for_each_piece(
-        [&](const Band& band, const HeadGroup& group) {
-          for (const BandedCall& call : calls(band, group)) {
-            const BandedOutput piece =
-                banded_forward(select(x_.query, call.query), select(x_.key, call.key),
-                               select(x_.value, call.key), call.mask, scale_);
-            merge_into(select(result.out, call.query), select_lse(result.lse, call.query),
-                       piece.out, piece.lse);
-          }
-        },
-        [&](const Shared& shared, const HeadGroup& group) {
-          const SummaryKeys keys(x_.key, x_.value, shared, group);
-          for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
-            const BandedOutput piece = banded_forward(select(x_.query, call.query), keys.key(call),
-                                                      keys.value(call), {}, scale_);
-            merge_into(select(result.out, call.query), select_lse(result.lse, call.query),
-                       piece.out, piece.lse);
-          }
-        });
+    const auto options = x_.query.options().dtype(type);
+    Union result{at::empty(x_.value.sizes(), options),
+                 at::empty({shape_.batch, shape_.n, shape_.heads}, options)};
+    for (const HeadGroup& group : pattern_.groups) {
+      bool started = false;
+      const auto add = [&](const Slice& query, const BandedOutput& piece) {
+        const at::Tensor out = select(result.out, query);
+        const at::Tensor lse = select_lse(result.lse, query);
+        if (started) {
+          merge_into(out, lse, piece.out, piece.lse);
+          return;
+        }
+        started = true;
+        if (covers(out, group)) {
+          out.copy_(piece.out);
+          lse.copy_(piece.lse);
+          return;
+        }
+        forget(result, group);
+        merge_into(out, lse, piece.out, piece.lse);
+      };
+      for (const Piece& piece : group.pieces) forward_piece(piece, group, add);
+      if (!started) forget(result, group);
+    }
     result.out = result.out.to(x_.query.scalar_type());
     return result;
   }
@@ -76,49 +78,97 @@ class LayerPass {
   /// The gradient of `packed`.
   at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
     const at::Tensor d_packed =
-        at::zeros({shape_.batch, shape_.n, shape_.heads, 3 * x_.query.size(3)}, x_.query.options());
+        at::empty({shape_.batch, shape_.n, shape_.heads, 3 * x_.query.size(3)}, x_.query.options());
     const Packed d_x(d_packed);
     // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
-    const at::Tensor lse = result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity);
-    for_each_piece(
-        [&](const Band& band, const HeadGroup& group) {
-          for (const BandedCall& call : calls(band, group)) {
-            const BandedGradients d = banded_backward(
-                select(d_out, call.query), select(x_.query, call.query), select(x_.key, call.key),
-                select(x_.value, call.key), select(result.out, call.query),
-                select_lse(lse, call.query), call.mask, scale_);
-            select(d_x.query, call.query).add_(d.d_query);
-            select(d_x.key, call.key).add_(d.d_key);
-            select(d_x.value, call.key).add_(d.d_value);
-          }
-        },
-        [&](const Shared& shared, const HeadGroup& group) {
-          SummaryKeys keys(x_.key, x_.value, shared, group);
-          for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
+    const Union whole{result.out, result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity)};
+    for (const HeadGroup& group : pattern_.groups) {
+      // The first share is written, the later ones are added.
+      bool started = false;
+      const auto add = [&](const at::Tensor& into, const at::Tensor& share) {
+        started ? into.add_(share) : into.copy_(share);
+      };
+      for (const Piece& piece : group.pieces) {
+        if (const auto* band = std::get_if<Band>(&piece)) {
+          for (const BandedCall& call : calls(*band, group)) {
             const BandedGradients d =
-                banded_backward(select(d_out, call.query), select(x_.query, call.query),
-                                keys.key(call), keys.value(call), select(result.out, call.query),
-                                select_lse(lse, call.query), {}, scale_);
-            select(d_x.query, call.query).add_(d.d_query);
-            keys.add_gradients(call, d);
+                backward_call(d_out, whole, call.query, select(x_.key, call.key),
+                              select(x_.value, call.key), call.mask);
+            start_at_zero(d_packed, group, started,
+                          covers(d.d_query, group) && covers(d.d_key, group));
+            add(select(d_x.query, call.query), d.d_query);
+            add(select(d_x.key, call.key), d.d_key);
+            add(select(d_x.value, call.key), d.d_value);
+            started = true;
           }
-          keys.scatter_gradients(d_x.key, d_x.value);
-        });
+        } else {
+          start_at_zero(d_packed, group, started, /*covered=*/false);
+          backward_summary(std::get<Shared>(piece), group, d_out, whole, d_x);
+        }
+      }
+      start_at_zero(d_packed, group, started, /*covered=*/false);
+    }
     return d_packed;
   }
 
  private:
-  template <typename OnBand, typename OnShared>
-  void for_each_piece(const OnBand& on_band, const OnShared& on_shared) const {
-    for (const HeadGroup& group : pattern_.groups) {
-      for (const Piece& piece : group.pieces) {
-        if (const auto* band = std::get_if<Band>(&piece)) {
-          on_band(*band, group);
-        } else {
-          on_shared(std::get<Shared>(piece), group);
-        }
+  template <typename Add>
+  void forward_piece(const Piece& piece, const HeadGroup& group, const Add& add) const {
+    if (const auto* band = std::get_if<Band>(&piece)) {
+      for (const BandedCall& call : calls(*band, group)) {
+        add(call.query, banded_forward(select(x_.query, call.query), select(x_.key, call.key),
+                                       select(x_.value, call.key), call.mask, scale_));
       }
+      return;
     }
+    const auto& shared = std::get<Shared>(piece);
+    const SummaryKeys keys(x_.key, x_.value, shared, group);
+    for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
+      add(call.query, banded_forward(select(x_.query, call.query), keys.key(call), keys.value(call),
+                                     {}, scale_));
+    }
+  }
+
+  BandedGradients backward_call(const at::Tensor& d_out, const Union& whole, const Slice& query,
+                                const at::Tensor& key, const at::Tensor& value,
+                                BandMask mask) const {
+    return banded_backward(select(d_out, query), select(x_.query, query), key, value,
+                           select(whole.out, query), select_lse(whole.lse, query), mask, scale_);
+  }
+
+  void backward_summary(const Shared& shared, const HeadGroup& group, const at::Tensor& d_out,
+                        const Union& whole, const Packed& d_x) const {
+    SummaryKeys keys(x_.key, x_.value, shared, group);
+    for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
+      const BandedGradients d =
+          backward_call(d_out, whole, call.query, keys.key(call), keys.value(call), {});
+      select(d_x.query, call.query).add_(d.d_query);
+      keys.add_gradients(call, d);
+    }
+    keys.scatter_gradients(d_x.key, d_x.value);
+  }
+
+  static at::Tensor heads_of(const at::Tensor& x, const HeadGroup& group) {
+    return x.narrow(2, group.first_head, group.heads);
+  }
+
+  /// The group's heads as they are without any key.
+  static void forget(const Union& result, const HeadGroup& group) {
+    heads_of(result.out, group).zero_();
+    heads_of(result.lse, group).fill_(-kInfinity);
+  }
+
+  /// Whether a part [.., width] has every position of the group's heads.
+  bool covers(const at::Tensor& part, const HeadGroup& group) const {
+    return part.numel() == shape_.batch * shape_.n * group.heads * part.size(3);
+  }
+
+  /// Before a group's first gradient: zeros, unless it is going to be written everywhere.
+  static void start_at_zero(const at::Tensor& d_packed, const HeadGroup& group, bool& started,
+                            bool covered) {
+    if (started || covered) return;
+    heads_of(d_packed, group).zero_();
+    started = true;
   }
 
   std::vector<BandedCall> calls(const Band& band, const HeadGroup& group) const {

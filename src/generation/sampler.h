@@ -12,10 +12,10 @@ namespace sparse_transformer {
 
 struct SamplingSettings {
   std::int64_t count = 1;
-  std::int64_t batch = 16;          // sequences at a time
-  std::int64_t length = 0;          // tokens of a sample, the prime included; 0 = n
-  std::vector<std::uint8_t> prime;  // the first tokens of every sample
-  TokenChoice choice;
+  std::int64_t batch = 16;               // sequences at a time
+  std::int64_t length = 0;               // tokens of a sample, the prime included; 0 = n
+  std::vector<std::uint8_t> prime = {};  // the first tokens of every sample
+  TokenChoice choice = {};
   std::uint64_t seed = 1;
 };
 

@@ -69,7 +69,7 @@ std::string progress_text(const TrainingProgress& progress) {
 /// The blocks are alike: the first stands for all.
 std::string tensors_text(const Settings& settings) {
   const std::string first_block = "blocks.0.";
-  constexpr std::size_t kColumn = 44;  // the longest name and a little
+  constexpr std::size_t kColumn = 46;  // the longest name and a little
   std::string text = "tensors (" + std::to_string(settings.model.layers) + " blocks)\n";
   for (const TensorShape& shape : parameter_shapes(settings.model, sequence_layout(settings))) {
     std::string name = shape.name;

@@ -19,8 +19,7 @@ bool is_decayed(const NamedTensor& parameter) {
 
 }  // namespace
 
-AdamW::AdamW(const NamedTensors& parameters, double weight_decay)
-    : groups_(2) {
+AdamW::AdamW(const NamedTensors& parameters, double weight_decay) : groups_(2) {
   groups_[0].weight_decay = weight_decay;
   for (const NamedTensor& parameter : parameters) {
     Group& group = groups_[is_decayed(parameter) ? 0 : 1];

@@ -36,10 +36,10 @@ std::vector<std::string> program(const std::vector<std::string>& arguments);
 std::vector<std::string> shell(const std::string& line);
 
 struct CommandOptions {
-  std::map<std::string, std::string>
-      environment;                   // beside our own, from which colours are taken out
-  std::filesystem::path folder;      // the working directory; empty: one of its own
-  std::chrono::seconds timeout{60};  // after that it is killed, and the exit code is 137
+  // Beside our own, from which colours are taken out.
+  std::map<std::string, std::string> environment = {};
+  std::filesystem::path folder = {};  // the working directory; empty: one of its own
+  std::chrono::seconds timeout{60};   // after that it is killed, and the exit code is 137
 };
 
 struct CommandResult {

@@ -1,6 +1,7 @@
 #include "attention/kv_cache.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +14,13 @@ namespace {
 
 constexpr double kScale = 0.35;
 
+/// The patterns at sizes that are quick to go through token by token, with one above 100.
+std::vector<PatternCase> decoding_cases() {
+  std::vector<PatternCase> cases = pattern_cases();
+  std::erase_if(cases, [](const PatternCase& c) { return c.n > 100 && c.stride != 16; });
+  return cases;
+}
+
 at::Tensor random_packed(const PatternCase& c, std::int64_t batch, std::int64_t width,
                          at::ScalarType type) {
   at::manual_seed(11);
@@ -22,6 +30,7 @@ at::Tensor random_packed(const PatternCase& c, std::int64_t batch, std::int64_t 
 /// The attention of the positions after `prefilled`, which are appended in the given portions.
 at::Tensor decode(const PatternCase& c, const at::Tensor& packed,
                   const std::vector<std::int64_t>& prefilled) {
+  at::set_num_threads(1);  // so little work that threads would only wait for each other
   KeyValueCache cache({layer_of(c)}, {.batch = packed.size(0), .length = c.n}, kScale);
   std::int64_t position = 0;
   for (const std::int64_t count : prefilled) {
@@ -38,7 +47,7 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void expect_equal_to_reference(at::ScalarType type, double tolerance) {
-  for (const PatternCase& c : pattern_cases()) {
+  for (const PatternCase& c : decoding_cases()) {
     SCOPED_TRACE(case_name(c));
     const at::Tensor packed = random_packed(c, 2, 4, type);
     const at::Tensor whole =
@@ -56,12 +65,11 @@ TEST(KeyValueCache, AttendsAsWholeSequencesDoInFloat64) {
 }
 
 TEST(KeyValueCache, AppendingManyPositionsAtOnceChangesNoBit) {
-  for (const PatternCase& c : pattern_cases()) {
-    if (c.n > 100) continue;
+  for (const PatternCase& c : decoding_cases()) {
     SCOPED_TRACE(case_name(c));
     const at::Tensor packed = random_packed(c, 2, 4, at::kFloat);
     const at::Tensor by_token = decode(c, packed, {});
-    for (const std::int64_t count : {std::int64_t{1}, c.stride, c.n / 2, c.n - 1}) {
+    for (const std::int64_t count : {c.stride, c.n / 2}) {
       if (count >= c.n) continue;
       const std::int64_t more = std::min(c.n - 1 - count, c.stride + 1);
       const std::int64_t first = count + more;
@@ -98,7 +106,7 @@ TEST(KeyValueCache, LayersKeepTheirOwn) {
   EXPECT_TRUE(at::equal(second, decode(other, reversed, {c.n - 1})));
 }
 
-// Bytes of a cache after n positions; a row is a key and a value of width 4 for 2 sequences of 1
+// Rows of a cache after n positions; a row is a key and a value of width 4 for 2 sequences of 1
 // head in float32.
 std::int64_t rows_held(const PatternCase& c) {
   KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = c.n}, kScale);
