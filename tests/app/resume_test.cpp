@@ -76,7 +76,7 @@ TEST_P(StoppedBySignal, TheRunGoesOnBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, StoppedBySignal, testing::Values(SIGINT, SIGTERM),
-                         [](const auto& info) { return info.param == SIGINT ? "int" : "term"; });
+                         [](const auto& test) { return test.param == SIGINT ? "int" : "term"; });
 
 // One step, and then an evaluation that takes long.
 TEST_F(Resume, AnEvaluationThatWasStoppedIsMadeUp) {
@@ -125,9 +125,9 @@ TEST_F(Resume, KilledAtAnyMomentTheRunGoesOnBitForBit) {
     RunningCommand command = start("train tiny.yaml --run killed --resume " + more);
     if (kill % 2 == 0) {
       const int before = saved_step("killed");
-      const auto more = std::uniform_int_distribution(0, 3)(random);
-      ASSERT_TRUE(
-          wait_until([&] { return saved_step("killed") >= before + more && is_saving("killed"); }));
+      const auto further = std::uniform_int_distribution(0, 3)(random);
+      ASSERT_TRUE(wait_until(
+          [&] { return saved_step("killed") >= before + further && is_saving("killed"); }));
       std::this_thread::sleep_for(any_time(3));
       in_saves += static_cast<int>(is_saving("killed"));
     } else {
