@@ -44,9 +44,7 @@ int report_torch(const c10::Error& error) {
   const bool out_of_memory = message.find("out of memory") != std::string::npos ||
                              message.find("can't allocate memory") != std::string::npos;
   if (!out_of_memory) return report(kWorldExit, "LibTorch: " + message);
-  return report(kWorldExit,
-                "out of memory: a smaller training.micro_batch needs less, and so does "
-                "training.recompute: block");
+  return report(kWorldExit, "out of memory: a smaller training.micro_batch needs less");
 }
 
 }  // namespace

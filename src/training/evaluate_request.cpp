@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "runtime/format.h"
-#include "runtime/log.h"
 #include "runtime/progress.h"
 #include "runtime/stop.h"
 #include "training/evaluation.h"
@@ -55,7 +54,6 @@ std::string run_evaluation(const EvaluateRequest& request) {
   const StopSignals stop_signals;
   const TrainedModel trained = load_trained_model(request.model, request.overrides);
   const DataSet data = open_data(trained.settings.data);
-  log_info("evaluating the " + trained.weights() + " weights of " + trained.checkpoint.string());
   Json results = Json::array();
   std::string text;
   for (const std::int64_t min_context : request.min_contexts) {

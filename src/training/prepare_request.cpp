@@ -21,6 +21,12 @@ void run_preparation(const PrepareRequest& request) {
                     " exists already; name another --out, or give --overwrite");
   }
   const Settings settings = read_settings(Config(request.files, request.overrides));
+  for (const std::string& path : settings.data.path) {
+    std::error_code absent;
+    if (std::filesystem::equivalent(path, request.out, absent)) {
+      throw UserError(request.out.string() + " is among the data to pack; name another --out");
+    }
+  }
   const DataSet data = open_data(settings.data);
   const std::int64_t total = data.train->size() + data.valid->size() + data.test->size();
   constexpr std::int64_t kLines = 20;

@@ -103,6 +103,8 @@ Metadata describe(const SampleRequest& request, const TrainedModel& trained,
 void write(const SampleRequest& request, const TrainedModel& trained, const Samples& samples) {
   if (samples.empty()) return;
   const TokenFormat& format = trained.format;
+  const std::string weights =
+      ", from the " + trained.weights() + " weights of " + trained.checkpoint.string();
   if (is_one_file(request, format)) {
     const Metadata text = describe(request, trained, {"count", samples.size()});
     if (to_stdout(request)) {
@@ -111,7 +113,7 @@ void write(const SampleRequest& request, const TrainedModel& trained, const Samp
       return;
     }
     write_samples(request.out, format, samples, text);
-    log_info("wrote " + request.out);
+    log_info("wrote " + request.out + weights);
     return;
   }
   for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -119,7 +121,7 @@ void write(const SampleRequest& request, const TrainedModel& trained, const Samp
                   describe(request, trained, {"sample", i + 1}));
   }
   log_info("wrote " + format_count(static_cast<std::int64_t>(samples.size())) + " files, " +
-           numbered(request.out, 1).string() + " and on");
+           numbered(request.out, 1).string() + " and on" + weights);
 }
 
 void drop_unfinished(Samples& samples, std::int64_t length) {
@@ -142,7 +144,6 @@ void run_sampling(const SampleRequest& request) {
                                   .prime = prime_tokens(request, format, length),
                                   .choice = request.choice,
                                   .seed = request.seed};
-  log_info("sampling from the " + trained.weights() + " weights of " + trained.checkpoint.string());
   Samples samples;
   std::optional<Progress> bar;
   try {

@@ -1,5 +1,8 @@
 #include "training/settings.h"
 
+#include <filesystem>
+#include <variant>
+
 #include "config/errors.h"
 
 namespace sparse_transformer {
@@ -16,6 +19,20 @@ void check(const TrainingSettings& training) {
   }
 }
 
+/// So that a run's resolved settings mean the same wherever they are read.
+void make_absolute(std::vector<std::string>& paths) {
+  for (std::string& path : paths) {
+    path = std::filesystem::absolute(path).lexically_normal().string();
+  }
+}
+
+void make_paths_absolute(DataSettings& data) {
+  make_absolute(data.path);
+  for (NumberOrPaths* split : {&data.split.valid, &data.split.test}) {
+    if (auto* paths = std::get_if<std::vector<std::string>>(split)) make_absolute(*paths);
+  }
+}
+
 }  // namespace
 
 void Settings::describe(FieldVisitor& visit) {
@@ -27,6 +44,7 @@ void Settings::describe(FieldVisitor& visit) {
 Settings read_settings(const Config& config) {
   Settings settings;
   config.read(settings);
+  make_paths_absolute(settings.data);
   try {
     resolve(settings.model, settings.data.sequence_length(), settings.data.picture_shape());
     check(settings.training);

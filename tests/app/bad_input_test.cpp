@@ -54,7 +54,7 @@ TEST_F(BadInput, Patterns) {
   expect_not_trained("--set model.attention.layers=[lokal]", {"lokal", "local"});
   expect_not_trained("--set model.attention.layers=[]", {"model.attention.layers"});
   expect_not_trained("--set model.attention.layers=[[local,column,row]]",
-                     {"model.attention.layers"});
+                     {"model.heads", "2 heads", "3 head groups"});
   expect_not_trained("--set model.attention.stride=0", {"model.attention.stride"});
   // A row before the first of one row: no position has a key.
   expect_not_trained("--set model.attention.stride=32 --set model.attention.layers=[previous]",
@@ -91,7 +91,8 @@ TEST_F(BadInput, Cifar10) {
     write("cifar/data_batch_" + std::string(batch) + ".bin", record + record);
   }
   const std::string cifar =
-      "--set data.source=cifar10 --set data.path=cifar --set data.sequence=null";
+      "--set data.source=cifar10 --set data.path=cifar --set data.sequence=null "
+      "--set data.split.valid=1";
   expect_not_trained(cifar, {"test_batch.bin is missing"});
   write("cifar/test_batch.bin", record);
   write("cifar/data_batch_3.bin", record.substr(1));

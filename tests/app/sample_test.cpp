@@ -27,8 +27,8 @@ class SamplePictures : public Sample {
  protected:
   SamplePictures() {
     write("pictures.yaml",
-          "data: {source: generated, shape: [4, 4, 1], generated: {items: 100}}\n"
-          "model: {layers: 1, width: 16, heads: 2, attention: {stride: 4, layers: [local]}}\n"
+          "data: {source: generated, shape: [8, 8, 1], generated: {items: 100}}\n"
+          "model: {layers: 1, width: 16, heads: 2, attention: {stride: 8, layers: [local]}}\n"
           "training: {steps: 2, batch: 4, sample_every: 0}\n");
     EXPECT_EQ(run("train pictures.yaml --run pictures").exit_code, 0);
   }

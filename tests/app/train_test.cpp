@@ -199,13 +199,13 @@ TEST_F(Train, StopsWhenTheLossIsNotFinite) {
 
 TEST_F(Train, LearnsPictures) {
   write("pictures.yaml",
-        "data: {source: generated, shape: [4, 4, 1], generated: {items: 100}}\n"
-        "model: {layers: 2, width: 16, heads: 2, attention: {stride: 4, layers: [local]}}\n"
+        "data: {source: generated, shape: [8, 8, 1], generated: {items: 100}}\n"
+        "model: {layers: 2, width: 16, heads: 2, attention: {stride: 8, layers: [local]}}\n"
         "training: {steps: 4, batch: 4, evaluate_every: 2, sample_every: 2, sample_count: 4}\n");
   const CommandResult result = run("train pictures.yaml --run a");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(read("a/samples/step-00000004.png"), StartsWith("\x89PNG"));
-  EXPECT_THAT(run("evaluate a").out, HasSubstr(" bits a dimension, test split, 80 tokens"));
+  EXPECT_THAT(run("evaluate a").out, HasSubstr(" bits a dimension, test split, 320 tokens"));
 }
 
 }  // namespace
