@@ -133,6 +133,9 @@ void drop_unfinished(Samples& samples, std::int64_t length) {
 }  // namespace
 
 void run_sampling(const SampleRequest& request) {
+  if (request.seed < 0) {
+    throw UserError("--seed: " + std::to_string(request.seed) + " is not at least 0");
+  }
   const StopSignals stop_signals;
   const TrainedModel trained = load_trained_model(request.model, request.overrides);
   const TokenFormat& format = trained.format;
@@ -143,7 +146,7 @@ void run_sampling(const SampleRequest& request) {
                                   .length = length,
                                   .prime = prime_tokens(request, format, length),
                                   .choice = request.choice,
-                                  .seed = request.seed};
+                                  .seed = static_cast<std::uint64_t>(request.seed)};
   Samples samples;
   std::optional<Progress> bar;
   try {

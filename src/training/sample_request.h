@@ -18,7 +18,7 @@ struct SampleRequest {
   std::int64_t count = 1;
   std::int64_t batch = 16;
   std::int64_t length = 0;  // tokens a sample; 0 = the model's n
-  std::uint64_t seed = 1;
+  std::int64_t seed = 1;
   TokenChoice choice;
   std::optional<std::filesystem::path> prime;
   double prime_share = 0.5;  // of a picture or sound that primes; the rest is completed
