@@ -2,11 +2,11 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <locale.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
+#include <clocale>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -140,28 +140,28 @@ ArchiveReader::ArchiveReader(fs::path path, std::span<const std::byte> bytes)
   }
   // Only what has been recognised: libarchive's other formats take plain text for archives.
   if (packing == Packing::kZip) {
-    archive_read_support_format_zip(archive_);
+    archive_read_support_format_zip(archive_.get());
   } else {
-    archive_read_support_format_tar(archive_);
+    archive_read_support_format_tar(archive_.get());
   }
   if (packing == Packing::kGzip || packing == Packing::kOtherCompression) {
-    archive_read_support_filter_gzip(archive_);
-    archive_read_support_filter_bzip2(archive_);
-    archive_read_support_filter_xz(archive_);
-    archive_read_support_filter_zstd(archive_);
-    archive_read_support_format_raw(archive_);
-    archive_read_support_format_empty(archive_);
+    archive_read_support_filter_gzip(archive_.get());
+    archive_read_support_filter_bzip2(archive_.get());
+    archive_read_support_filter_xz(archive_.get());
+    archive_read_support_filter_zstd(archive_.get());
+    archive_read_support_format_raw(archive_.get());
+    archive_read_support_format_empty(archive_.get());
   }
-  check(archive_read_open_memory(archive_, bytes.data(), bytes.size()));
+  check(archive_read_open_memory(archive_.get(), bytes.data(), bytes.size()));
 }
 
-ArchiveReader::~ArchiveReader() { archive_read_free(archive_); }
+void ArchiveReader::Free::operator()(archive* opened) const { archive_read_free(opened); }
 
 std::optional<fs::path> ArchiveReader::next_file() {
   const Utf8Locale locale;
   archive_entry* entry = nullptr;
-  while (check(archive_read_next_header(archive_, &entry)) != ARCHIVE_EOF) {
-    if (archive_format(archive_) == ARCHIVE_FORMAT_RAW) return path_.stem();
+  while (check(archive_read_next_header(archive_.get(), &entry)) != ARCHIVE_EOF) {
+    if (archive_format(archive_.get()) == ARCHIVE_FORMAT_RAW) return path_.stem();
     fs::path name = name_of(entry);
     if (archive_entry_filetype(entry) == AE_IFREG && !is_hidden(name)) return name;
   }
@@ -171,7 +171,7 @@ std::optional<fs::path> ArchiveReader::next_file() {
 void ArchiveReader::read(const std::function<void(std::span<const std::byte>)>& sink) {
   std::array<std::byte, 65536> buffer{};
   for (;;) {
-    const la_ssize_t count = archive_read_data(archive_, buffer.data(), buffer.size());
+    const la_ssize_t count = archive_read_data(archive_.get(), buffer.data(), buffer.size());
     if (count == 0) return;
     if (count < 0) fail();  // a wrong checksum is only a warning to libarchive
     sink(std::span(buffer).first(static_cast<std::size_t>(count)));
@@ -185,7 +185,7 @@ int ArchiveReader::check(int result) const {
 }
 
 void ArchiveReader::fail() const {
-  const char* fault = archive_error_string(archive_);
+  const char* fault = archive_error_string(archive_.get());
   throw UserError("cannot expand " + path_.string() + ": " +
                   (fault != nullptr ? fault : "it is damaged"));
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -25,9 +26,6 @@ class ArchiveReader {
  public:
   /// `bytes` must satisfy is_archive() and outlive the reader.
   ArchiveReader(std::filesystem::path path, std::span<const std::byte> bytes);
-  ArchiveReader(const ArchiveReader&) = delete;
-  ArchiveReader& operator=(const ArchiveReader&) = delete;
-  ~ArchiveReader();
 
   /// Goes to the next file and returns its name (relative), or nothing at the end.
   std::optional<std::filesystem::path> next_file();
@@ -35,11 +33,15 @@ class ArchiveReader {
   void read(const std::function<void(std::span<const std::byte>)>& sink);
 
  private:
+  struct Free {
+    void operator()(archive* opened) const;
+  };
+
   int check(int result) const;
   [[noreturn]] void fail() const;
 
   std::filesystem::path path_;
-  archive* archive_;
+  std::unique_ptr<archive, Free> archive_;
 };
 
 }  // namespace sparse_transformer

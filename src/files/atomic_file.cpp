@@ -67,21 +67,18 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 
 // Not through MappedFile: a configuration may come out of a pipe, as in `train <(generate-config)`.
 std::string read_file(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw_file_error("open", path, errno);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) throw_file_error("open", path, errno);
   std::string text;
   std::array<char, 65536> buffer{};
   ssize_t count = 0;
-  while ((count = ::read(descriptor, buffer.data(), buffer.size())) != 0) {
+  while ((count = ::read(file.number(), buffer.data(), buffer.size())) != 0) {
     if (count > 0) {
       text.append(buffer.data(), static_cast<std::size_t>(count));
     } else if (errno != EINTR) {
-      break;
+      throw_file_error("read", path, errno);
     }
   }
-  const int error_number = count < 0 ? errno : 0;
-  ::close(descriptor);
-  if (error_number != 0) throw_file_error("read", path, error_number);
   return text;
 }
 

@@ -25,22 +25,19 @@ class TemporaryFile {
  public:
   TemporaryFile() : folder_(temporary_folder()) {
     std::string name = (folder_ / ".sparse-transformer-XXXXXX").string();
-    descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
-    if (descriptor_ < 0) throw_file_error("expand into", folder_, errno);
+    file_ = Descriptor(::mkostemp(name.data(), O_CLOEXEC));
+    if (!file_.is_open()) throw_file_error("expand into", folder_, errno);
     ::unlink(name.c_str());
   }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() { ::close(descriptor_); }
 
   void write(std::span<const std::byte> bytes) {
-    write_all(descriptor_, bytes,
+    write_all(file_.number(), bytes,
               "a temporary file in " + folder_.string() + " (TMPDIR names another folder)");
     size_ += bytes.size();
   }
   /// Bytes written so far.
   std::size_t size() const { return size_; }
-  MappedFile map() const { return {descriptor_, folder_}; }
+  MappedFile map() const { return {file_.number(), folder_}; }
 
  private:
   static fs::path temporary_folder() {
@@ -49,7 +46,7 @@ class TemporaryFile {
   }
 
   fs::path folder_;
-  int descriptor_ = -1;
+  Descriptor file_;
   std::size_t size_ = 0;
 };
 
@@ -71,6 +68,7 @@ std::vector<InputFile> expand(const fs::path& path, std::span<const std::byte> b
                    [](const Extent& a, const Extent& b) { return a.name < b.name; });
   const auto storage = std::make_shared<const MappedFile>(expanded.map());
   std::vector<InputFile> files;
+  files.reserve(extents.size());
   for (const Extent& extent : extents) {
     files.push_back({(path / extent.name).string(),
                      storage->bytes().subspan(extent.begin, extent.size), storage});

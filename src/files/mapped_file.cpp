@@ -27,28 +27,17 @@ std::span<const std::byte> map(int descriptor, const std::filesystem::path& name
   return {static_cast<const std::byte*>(address), size};
 }
 
-/// An open file for as long as it takes to map it.
-class OpenFile {
- public:
-  explicit OpenFile(const std::filesystem::path& path)
-      // O_NONBLOCK: opening a named pipe must fail later as "not a regular file", not wait for a
-      // writer.
-      : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    if (descriptor_ < 0) throw_file_error("open", path, errno);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  ~OpenFile() { ::close(descriptor_); }
-  int descriptor() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
+Descriptor open_to_read(const std::filesystem::path& path) {
+  // O_NONBLOCK: a named pipe must be refused as "not a regular file", not waited for.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) throw_file_error("open", path, errno);
+  return file;
+}
 
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path)
-    : MappedFile(OpenFile(path).descriptor(), path) {}
+    : MappedFile(open_to_read(path).number(), path) {}
 
 MappedFile::MappedFile(int descriptor, const std::filesystem::path& name)
     : bytes_(map(descriptor, name)) {}

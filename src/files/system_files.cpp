@@ -54,6 +54,10 @@ bool is_fault_of_path(int error_number) {
 
 }  // namespace
 
+Descriptor::~Descriptor() {
+  if (is_open()) ::close(number_);
+}
+
 void throw_file_error(std::string_view action, const std::filesystem::path& path,
                       int error_number) {
   const std::string message =
@@ -76,11 +80,9 @@ void write_all(int descriptor, std::span<const std::byte> bytes,
 
 void flush_folder(const std::filesystem::path& folder) {
   // File systems that cannot flush a folder say EINVAL.
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;  // a folder may be writable without being readable
-  const int error_number = ::fsync(descriptor) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (error_number != 0 && error_number != EINVAL) throw_file_error("write", folder, error_number);
+  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.is_open()) return;  // a folder may be writable without being readable
+  if (::fsync(opened.number()) != 0 && errno != EINVAL) throw_file_error("write", folder, errno);
 }
 
 void make_folder(const std::filesystem::path& folder) {

@@ -6,8 +6,29 @@
 #include <filesystem>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace sparse_transformer {
+
+/// An open file, closed at the end.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~Descriptor();
+
+  /// The system's number for the file; negative where it could not be opened.
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+
+ private:
+  int number_ = -1;
+};
 
 /// Throws the error of a failed system call: "cannot ACTION PATH: reason". WorldError where the
 /// disk is full or broken or the system is out of something, UserError where the path or its

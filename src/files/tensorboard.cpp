@@ -158,16 +158,15 @@ void add_strings(Message& value, std::initializer_list<std::string_view> strings
 }  // namespace
 
 EventWriter::EventWriter(const std::filesystem::path& folder, std::int64_t first_step) {
-  for (int number = 0; descriptor_ < 0; ++number) {
+  for (int number = 0; !file_.is_open(); ++number) {
     path_ = candidate(folder, number);
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-    if (descriptor_ < 0 && errno != EEXIST) throw_file_error("write", path_, errno);
+    file_ =
+        Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666));
+    if (!file_.is_open() && errno != EEXIST) throw_file_error("write", path_, errno);
   }
   add_record(version_event());
   add_record(session_start_event(first_step));
 }
-
-EventWriter::~EventWriter() { ::close(descriptor_); }
 
 void EventWriter::scalar(std::string_view tag, std::int64_t step, double value) {
   add_record(value_event(tag, step, [&](Message& message) {
@@ -193,12 +192,12 @@ void EventWriter::text(std::string_view tag, std::int64_t step, std::string_view
 
 void EventWriter::add_record(std::string_view event) {
   const std::string record = record_of(event);
-  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
+  const off_t end = ::lseek(file_.number(), 0, SEEK_END);
   try {
-    write_all(descriptor_, std::as_bytes(std::span(record)), path_);
+    write_all(file_.number(), std::as_bytes(std::span(record)), path_);
   } catch (...) {
     // Half a record would make the rest of the file unreadable.
-    if (::ftruncate(descriptor_, end) != 0) throw_file_error("shorten", path_, errno);
+    if (::ftruncate(file_.number(), end) != 0) throw_file_error("shorten", path_, errno);
     throw;
   }
 }

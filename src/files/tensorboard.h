@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "files/system_files.h"
+
 namespace sparse_transformer {
 
 /// One event file in a folder. Each call adds one record and hands it to the system at once, so
@@ -18,9 +20,6 @@ namespace sparse_transformer {
 class EventWriter {
  public:
   EventWriter(const std::filesystem::path& folder, std::int64_t first_step);
-  EventWriter(const EventWriter&) = delete;
-  EventWriter& operator=(const EventWriter&) = delete;
-  ~EventWriter();
 
   /// A point of a curve. A tag is a path ("loss/train"): its first part groups the curves.
   void scalar(std::string_view tag, std::int64_t step, double value);
@@ -36,7 +35,7 @@ class EventWriter {
   void add_record(std::string_view event);
 
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  Descriptor file_;
 };
 
 }  // namespace sparse_transformer
