@@ -38,6 +38,10 @@ cmake --preset release -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
   -DCMAKE_PREFIX_PATH="${prefix_path//:/;}" >/dev/null
 
 if (($# > 0)); then files=("$@"); else mapfile -t files < <(newest_first); fi
+if ((${#files[@]} == 0)); then
+  say "no source has changed"
+  exit 0
+fi
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT
 
