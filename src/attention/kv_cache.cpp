@@ -73,8 +73,8 @@ at::Tensor SummaryCache::seen(std::int64_t t) const {
 }
 
 KeyValueCache::KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
-                             double scale)
-    : shape_(shape), scale_(scale) {
+                             const HeadShape& head)
+    : shape_(shape), head_(head) {
   for (const LayerPattern& layer : layers) {
     LayerCache& layer_cache = layers_.emplace_back();
     for (const HeadGroup& group : layer.groups) {
@@ -98,8 +98,8 @@ void KeyValueCache::append(std::int64_t layer, const at::Tensor& packed) {
                            " positions after " + std::to_string(cache.positions) +
                            " are more than its " + std::to_string(shape_.length));
   }
-  const std::int64_t width = packed.size(3) / 3;
-  const at::Tensor rows = packed.narrow(3, width, 2 * width).transpose(1, 2);
+  const at::Tensor rows =
+      packed.narrow(3, head_.query_width, head_.query_width + head_.value_width).transpose(1, 2);
   for (GroupCache& group : cache.groups) {
     const at::Tensor group_rows = rows.narrow(1, group.first_head, group.heads);
     for (auto& piece : group.pieces) {
@@ -112,7 +112,7 @@ void KeyValueCache::append(std::int64_t layer, const at::Tensor& packed) {
 at::Tensor KeyValueCache::attend(std::int64_t layer, const at::Tensor& packed) {
   append(layer, packed);
   const LayerCache& cache = layers_[static_cast<std::size_t>(layer)];
-  const at::Tensor queries = packed.narrow(3, 0, packed.size(3) / 3).transpose(1, 2);
+  const at::Tensor queries = packed.narrow(3, 0, head_.query_width).transpose(1, 2);
   std::vector<at::Tensor> out;
   for (const GroupCache& group : cache.groups) {
     const at::Tensor query = queries.narrow(1, group.first_head, group.heads);
@@ -121,24 +121,23 @@ at::Tensor KeyValueCache::attend(std::int64_t layer, const at::Tensor& packed) {
   return at::cat(out, 1).transpose(1, 2);
 }
 
-/// query: [batch, heads, 1, width]. One softmax runs over the keys of all pieces, so that nothing
-/// has to be merged.
+/// query: [batch, heads, 1, query_width]. One softmax runs over the keys of all pieces, so that
+/// nothing has to be merged.
 at::Tensor KeyValueCache::attend(const GroupCache& group, const at::Tensor& query,
                                  std::int64_t t) const {
-  const std::int64_t width = query.size(3);
   std::vector<at::Tensor> scores;
   std::vector<at::Tensor> values;
   for (const auto& piece : group.pieces) {
     const at::Tensor rows = std::visit([&](const auto& kept) { return kept.seen(t); }, piece);
     if (rows.size(2) == 0) continue;
-    scores.push_back(at::matmul(query, rows.narrow(3, 0, width).transpose(2, 3)));
-    values.push_back(rows.narrow(3, width, width));
+    scores.push_back(at::matmul(query, rows.narrow(3, 0, head_.query_width).transpose(2, 3)));
+    values.push_back(rows.narrow(3, head_.query_width, head_.value_width));
   }
-  at::Tensor out = at::zeros_like(query);
+  at::Tensor out = at::zeros({query.size(0), query.size(1), 1, head_.value_width}, query.options());
   if (scores.empty()) return out;
   const auto type = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor weights =
-      (at::cat(scores, 3).to(type) * scale_).softmax(3).to(query.scalar_type());
+      (at::cat(scores, 3).to(type) * head_.scale).softmax(3).to(query.scalar_type());
   std::int64_t first = 0;
   for (const at::Tensor& value : values) {
     out += at::matmul(weights.narrow(3, first, value.size(2)), value);

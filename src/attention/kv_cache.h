@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "attention/head_shape.h"
 #include "attention/pattern.h"
 
 namespace sparse_transformer {
@@ -23,8 +24,8 @@ struct CacheShape {
   std::int64_t length;  // the most positions that will be appended
 };
 
-/// Keys and values of one band of a head group. Rows are [batch, heads, count, 2·width], a key
-/// beside its value; a batch of 1 is kept for every sequence.
+/// Keys and values of one band of a head group. Rows are [batch, heads, count, query_width +
+/// value_width], a key beside its value; a batch of 1 is kept for every sequence.
 class BandCache {
  public:
   BandCache(const Band& band, const CacheShape& shape);
@@ -39,7 +40,7 @@ class BandCache {
   CacheShape shape_;
   std::int64_t look_back_;
   std::int64_t used_ = 0;  // rows of store_, the last of them the newest position
-  at::Tensor store_;       // [batch, heads, capacity, 2·width]
+  at::Tensor store_;       // [batch, heads, capacity, query_width + value_width]
 };
 
 /// The same of a summary: the columns that each head offers, row after row.
@@ -55,23 +56,23 @@ class SummaryCache {
   CacheShape shape_;
   std::int64_t first_head_;
   std::int64_t rows_;  // of the sequence, that some query sees
-  at::Tensor store_;   // [batch, heads, rows · c, 2·width]
+  at::Tensor store_;   // [batch, heads, rows · c, query_width + value_width]
 };
 
 /// The cache of all layers of a model. Not differentiable; not for use from several threads.
 class KeyValueCache {
  public:
-  /// `scale` as in sparse_attention.h. Memory is taken with a layer's first positions, in their
-  /// type and on their device.
-  KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape, double scale);
+  /// Memory is taken with a layer's first positions, in their type and on their device.
+  KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
+                const HeadShape& head);
 
-  /// Keeps a layer's next positions. packed: [batch, count, heads, 3·width] as in
-  /// sparse_attention.h; a batch of 1 stands for every sequence.
+  /// Keeps a layer's next positions, packed as in head_shape.h; a batch of 1 stands for every
+  /// sequence.
   void append(std::int64_t layer, const at::Tensor& packed);
 
-  /// Keeps a layer's next position and returns its attention, [batch, 1, heads, width]: the row of
-  /// that position of sparse_attention() over the sequence so far. Softmax in float32 (float64 for
-  /// float64). A head without any key yields 0. packed: [batch, 1, heads, 3·width].
+  /// Keeps a layer's next position and returns its attention, [batch, 1, heads, value_width]: the
+  /// row of that position of sparse_attention() over the sequence so far. Softmax in float32
+  /// (float64 for float64). A head without any key yields 0. packed: one position.
   at::Tensor attend(std::int64_t layer, const at::Tensor& packed);
 
   /// Memory held by all layers.
@@ -90,7 +91,7 @@ class KeyValueCache {
   at::Tensor attend(const GroupCache& group, const at::Tensor& query, std::int64_t t) const;
 
   CacheShape shape_;
-  double scale_;
+  HeadShape head_;
   std::vector<LayerCache> layers_;
 };
 

@@ -17,32 +17,31 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Packed {
-  explicit Packed(const at::Tensor& packed) {
-    const std::int64_t width = packed.size(3) / 3;
-    query = packed.narrow(3, 0, width);
-    key = packed.narrow(3, width, width);
-    value = packed.narrow(3, 2 * width, width);
-  }
+  Packed(const at::Tensor& packed, const HeadShape& shape)
+      : query(packed.narrow(3, 0, shape.query_width)),
+        key(packed.narrow(3, shape.query_width, shape.query_width)),
+        value(packed.narrow(3, 2 * shape.query_width, shape.value_width)) {}
   at::Tensor query, key, value;  // [batch, n, heads, width], views
 };
 
 /// What a layer computes, or what its backward pass starts from.
 struct Union {
-  at::Tensor out;  // [batch, n, heads, width]
+  at::Tensor out;  // [batch, n, heads, value_width]
   at::Tensor lse;  // [batch, n, heads]
 };
 
-bool has_windows(const at::Tensor& x) { return x.is_cuda() && x.scalar_type() != at::kFloat; }
+/// Whether the kernel for `x` has windows of its own: on CUDA in float32 there is none.
+bool has_windows(const at::Tensor& x) { return x.is_cpu() || x.scalar_type() != at::kFloat; }
 
 /// One pass over the calls of a layer. The forward and backward pass differ in what they do with a
 /// call; where its queries and keys lie is the same.
 class LayerPass {
  public:
-  LayerPass(const at::Tensor& packed, const LayerPattern& pattern, double scale)
-      : x_(packed),
+  LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head)
+      : x_(packed, head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
         pattern_(pattern),
-        scale_(scale),
+        head_(head),
         windows_(has_windows(packed)) {}
 
   Union forward() const {
@@ -78,8 +77,8 @@ class LayerPass {
   /// The gradient of `packed`.
   at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
     const at::Tensor d_packed =
-        at::empty({shape_.batch, shape_.n, shape_.heads, 3 * x_.query.size(3)}, x_.query.options());
-    const Packed d_x(d_packed);
+        at::empty({shape_.batch, shape_.n, shape_.heads, head_.packed_width()}, x_.query.options());
+    const Packed d_x(d_packed, head_);
     // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
     const Union whole{result.out, result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity)};
     for (const HeadGroup& group : pattern_.groups) {
@@ -117,7 +116,7 @@ class LayerPass {
     if (const auto* band = std::get_if<Band>(&piece)) {
       for (const BandedCall& call : calls(*band, group)) {
         add(call.query, banded_forward(select(x_.query, call.query), select(x_.key, call.key),
-                                       select(x_.value, call.key), call.mask, scale_));
+                                       select(x_.value, call.key), call.mask, head_.scale));
       }
       return;
     }
@@ -125,7 +124,7 @@ class LayerPass {
     const SummaryKeys keys(x_.key, x_.value, shared, group);
     for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
       add(call.query, banded_forward(select(x_.query, call.query), keys.key(call), keys.value(call),
-                                     {}, scale_));
+                                     {}, head_.scale));
     }
   }
 
@@ -133,7 +132,8 @@ class LayerPass {
                                 const at::Tensor& key, const at::Tensor& value,
                                 BandMask mask) const {
     return banded_backward(select(d_out, query), select(x_.query, query), key, value,
-                           select(whole.out, query), select_lse(whole.lse, query), mask, scale_);
+                           select(whole.out, query), select_lse(whole.lse, query), mask,
+                           head_.scale);
   }
 
   void backward_summary(const Shared& shared, const HeadGroup& group, const at::Tensor& d_out,
@@ -182,18 +182,20 @@ class LayerPass {
   Packed x_;
   SequenceShape shape_;
   const LayerPattern& pattern_;
-  double scale_;
+  HeadShape head_;
   bool windows_;
 };
 
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
-                            const LayerPattern* pattern, double scale) {
-    const Union result = LayerPass(packed, *pattern, scale).forward();
+                            const LayerPattern* pattern, const HeadShape& shape) {
+    const Union result = LayerPass(packed, *pattern, shape).forward();
     context->save_for_backward({packed, result.out, result.lse});
     context->saved_data["pattern"] = reinterpret_cast<std::int64_t>(pattern);
-    context->saved_data["scale"] = scale;
+    context->saved_data["query_width"] = shape.query_width;
+    context->saved_data["value_width"] = shape.value_width;
+    context->saved_data["scale"] = shape.scale;
     return result.out;
   }
 
@@ -202,25 +204,34 @@ class SparseAttention : public torch::autograd::Function<SparseAttention> {
     const auto saved = context->get_saved_variables();
     const auto* pattern =
         reinterpret_cast<const LayerPattern*>(context->saved_data["pattern"].toInt());
-    const LayerPass pass(saved[0], *pattern, context->saved_data["scale"].toDouble());
+    const HeadShape shape = {.query_width = context->saved_data["query_width"].toInt(),
+                             .value_width = context->saved_data["value_width"].toInt(),
+                             .scale = context->saved_data["scale"].toDouble()};
+    const LayerPass pass(saved[0], *pattern, shape);
     return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}};
   }
 };
 
-void check(const at::Tensor& packed, const LayerPattern& pattern) {
-  if (packed.dim() != 4 || packed.size(2) != pattern.heads() || packed.size(3) % 3 != 0 ||
-      packed.size(1) % pattern.stride != 0 || !packed.is_contiguous()) {
+void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
+  if (packed.dim() != 4 || packed.size(2) != pattern.heads() ||
+      packed.size(3) != shape.packed_width() || packed.size(1) % pattern.stride != 0 ||
+      !packed.is_contiguous()) {
     throw std::logic_error("sparse_attention: packed must be a dense [batch, n, " +
-                           std::to_string(pattern.heads()) + ", 3·width] with n a multiple of " +
+                           std::to_string(pattern.heads()) + ", " +
+                           std::to_string(shape.packed_width()) + "] with n a multiple of " +
                            std::to_string(pattern.stride));
+  }
+  if (packed.is_cuda() && shape.query_width != shape.value_width) {
+    throw std::logic_error("sparse_attention: on CUDA queries and values must have one width");
   }
 }
 
 }  // namespace
 
-at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern, double scale) {
-  check(packed, pattern);
-  return SparseAttention::apply(packed, &pattern, scale);
+at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
+                            const HeadShape& shape) {
+  check(packed, pattern, shape);
+  return SparseAttention::apply(packed, &pattern, shape);
 }
 
 at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int64_t head) {
@@ -240,14 +251,14 @@ at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int6
 }
 
 at::Tensor sparse_attention_reference(const at::Tensor& packed, const LayerPattern& pattern,
-                                      double scale) {
-  const Packed x(packed);
+                                      const HeadShape& shape) {
+  const Packed x(packed, shape);
   std::vector<at::Tensor> masks;
   for (std::int64_t head = 0; head < pattern.heads(); ++head) {
     masks.push_back(attention_mask(pattern, packed.size(1), head));
   }
   const at::Tensor hidden = at::stack(masks).to(packed.device()).logical_not();  // [heads, n, n]
-  const at::Tensor scores = at::einsum("bihw,bjhw->bhij", {x.query, x.key}) * scale;
+  const at::Tensor scores = at::einsum("bihw,bjhw->bhij", {x.query, x.key}) * shape.scale;
   // A large number rather than -inf: a row without any key must give weights that the mask then
   // makes 0, not NaN.
   const at::Tensor weights = scores.masked_fill(hidden, -1e30).softmax(-1).masked_fill(hidden, 0.0);

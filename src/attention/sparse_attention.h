@@ -11,21 +11,22 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "attention/head_shape.h"
 #include "attention/pattern.h"
 
 namespace sparse_transformer {
 
-/// `packed` is [batch, n, heads, 3·width]: head by head its query, key and value, n a multiple of
-/// the layer's stride, dense in memory. A query or key narrower than the value is padded with
-/// zeros; `scale` is 1/√(its true width) (paper eq. 3). Returns [batch, n, heads, width]. A query
-/// without any key yields 0 and passes no gradient on. Float32, bfloat16 and float64 on the CPU;
-/// float16 too on CUDA. Differentiable once. The pattern must outlive the backward pass.
-at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern, double scale);
+/// `packed` as in head_shape.h, n a multiple of the layer's stride, dense in memory. Returns
+/// [batch, n, heads, value_width]. A query without any key yields 0 and passes no gradient on.
+/// Any widths, in float32, bfloat16 and float64 on the CPU; on CUDA float16 too, and one width for
+/// queries and values. Differentiable once. The pattern must outlive the backward pass.
+at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
+                            const HeadShape& shape);
 
 /// The same by its definition, in plain differentiable operations over n × n scores: for tests
 /// only, in any dtype.
 at::Tensor sparse_attention_reference(const at::Tensor& packed, const LayerPattern& pattern,
-                                      double scale);
+                                      const HeadShape& shape);
 
 /// Who attends to whom in one head, from the pieces' keys: bool [n, n], true where query (row) sees
 /// key (column).

@@ -63,11 +63,6 @@ struct PlacedFigure {
   Colour colour;
   std::int64_t row, column, radius;
 
-  bool touches(const PlacedFigure& other) const {
-    return std::max(std::abs(row - other.row), std::abs(column - other.column)) <=
-           radius + other.radius;
-  }
-
   bool covers(std::int64_t pixel_row, std::int64_t pixel_column) const {
     // In half pixels from the centre to the middle of the pixel: always odd.
     const std::int64_t down = 2 * (pixel_row - row) + 1;
@@ -91,15 +86,19 @@ struct PlacedFigure {
   }
 };
 
+/// Sizes and places are multiples of an eighth of the shorter side.
 PlacedFigure place_figure(Dice& dice, std::span<const std::int64_t> shape) {
-  const std::int64_t side = std::min(shape[0], shape[1]);
+  const std::int64_t unit = std::min(shape[0], shape[1]) / 8;
+  const auto place = [&](std::int64_t length, std::int64_t radius) {
+    return unit * dice.between(radius / unit, (length - radius) / unit);
+  };
   PlacedFigure placed = {.figure = dice.any_of(kFigures),
                          .colour = dice.any_of(kColours),
                          .row = 0,
                          .column = 0,
-                         .radius = dice.between((side + 4) / 6, (side + 2) / 4)};
-  placed.row = dice.between(placed.radius, shape[0] - placed.radius);
-  placed.column = dice.between(placed.radius, shape[1] - placed.radius);
+                         .radius = unit * dice.between(2, 3)};
+  placed.row = place(shape[0], placed.radius);
+  placed.column = place(shape[1], placed.radius);
   return placed;
 }
 
@@ -148,19 +147,12 @@ void draw_picture(std::uint64_t seed, std::int64_t index, std::span<const std::i
                   std::span<std::uint8_t> pixels) {
   Dice dice(seed, index);
   const Colour background = dice.any_of(kBackgrounds);
-  std::vector<PlacedFigure> figures = {place_figure(dice, shape)};
-  const PlacedFigure second = place_figure(dice, shape);
-  if (!second.touches(figures.front())) {
-    figures.push_back(second);
-  }
+  const PlacedFigure figure = place_figure(dice, shape);
   const std::int64_t channels = shape[2];
   auto pixel = pixels.begin();
   for (std::int64_t row = 0; row < shape[0]; ++row) {
     for (std::int64_t column = 0; column < shape[1]; ++column) {
-      const auto figure = std::find_if(figures.begin(), figures.end(), [&](const auto& placed) {
-        return placed.covers(row, column);
-      });
-      const Colour& colour = figure == figures.end() ? background : figure->colour;
+      const Colour& colour = figure.covers(row, column) ? figure.colour : background;
       pixel = channels == 1 ? std::copy_n(colour.begin() + 3, 1, pixel)
                             : std::copy_n(colour.begin(), 3, pixel);
     }

@@ -11,7 +11,7 @@ namespace sparse_transformer {
 Decoder::Decoder(const Transformer& model, std::int64_t batch, std::int64_t length)
     : model_(model),
       batch_(batch),
-      cache_(model.patterns(), {.batch = batch, .length = length}, model.attention_scale()) {}
+      cache_(model.patterns(), {.batch = batch, .length = length}, model.head_shape()) {}
 
 at::Tensor Decoder::start(std::span<const std::uint8_t> prime) {
   const at::NoGradGuard no_gradients;
@@ -24,7 +24,7 @@ at::Tensor Decoder::start(std::span<const std::uint8_t> prime) {
   const Attend attend = [this](std::int64_t layer, const at::Tensor& packed) {
     cache_.append(layer, packed.narrow(1, 0, position_));
     return sparse_attention(packed, model_.patterns()[static_cast<std::size_t>(layer)],
-                            model_.attention_scale());
+                            model_.head_shape());
   };
   const at::Tensor last = model_.run_blocks(hidden, attend).narrow(1, position_ - 1, 1);
   return model_.logits(last).squeeze(1).expand({batch_, -1});

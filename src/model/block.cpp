@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "runtime/stop.h"
@@ -32,39 +33,48 @@ Linear make_linear(std::int64_t out, std::int64_t in) {
 
 Norm make_norm(std::int64_t width) { return {at::empty({width}), at::empty({width})}; }
 
-/// Rows of a packed projection, head by head query, key, value, each padded with zero rows to one
-/// width, so that kernels that want equal widths find them in place.
-at::Tensor with_equal_slots(const at::Tensor& rows, std::int64_t heads, std::int64_t query_width,
-                            std::int64_t value_width) {
-  if (query_width == value_width) return rows;
-  const std::int64_t slot = std::max(query_width, value_width);
-  const auto parts = rows.unflatten(0, {heads, 2 * query_width + value_width})
+/// Rows of a packed projection, head by head query, key, value, each padded with zero rows to the
+/// width it has in `shape`, so that kernels find them in place.
+at::Tensor padded(const at::Tensor& rows, const ModelSettings& settings, const HeadShape& shape) {
+  const std::int64_t query_width = settings.query_width();
+  const std::int64_t value_width = settings.value_width();
+  if (shape.query_width == query_width && shape.value_width == value_width) return rows;
+  const auto parts = rows.unflatten(0, {settings.heads, 2 * query_width + value_width})
                          .split_with_sizes({query_width, query_width, value_width}, 1);
+  const std::vector<std::int64_t> widths = {shape.query_width, shape.query_width,
+                                            shape.value_width};
   std::vector<at::Tensor> slots;
-  for (const at::Tensor& part : parts) {
-    std::vector<std::int64_t> padding(static_cast<std::size_t>(2 * (part.dim() - 2)), 0);
-    padding.insert(padding.end(), {0, slot - part.size(1)});
-    slots.push_back(at::constant_pad_nd(part, padding));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    std::vector<std::int64_t> padding(static_cast<std::size_t>(2 * (parts[i].dim() - 2)), 0);
+    padding.insert(padding.end(), {0, widths[i] - parts[i].size(1)});
+    slots.push_back(at::constant_pad_nd(parts[i], padding));
   }
   return at::cat(slots, 1).flatten(0, 1);
 }
 
 }  // namespace
 
+HeadShape head_shape(const ModelSettings& settings, c10::Device device) {
+  HeadShape shape = {.query_width = settings.query_width(),
+                     .value_width = settings.value_width(),
+                     .scale = 1.0 / std::sqrt(static_cast<double>(settings.query_width()))};
+  if (device.is_cuda()) {
+    shape.query_width = shape.value_width = std::max(shape.query_width, shape.value_width);
+  }
+  return shape;
+}
+
 at::Tensor Norm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
 }
 
 Block::Block(const ModelSettings& settings, std::int64_t layer)
-    : layer_(layer),
-      heads_(settings.heads),
-      query_width_(settings.query_width()),
-      value_width_(settings.value_width()),
-      dropout_(settings.dropout) {
+    : settings_(settings), layer_(layer) {
   const std::int64_t d = settings.width;
   attention_norm_ = make_norm(d);
-  query_key_value_ = make_linear(heads_ * (2 * query_width_ + value_width_), d);
-  attention_output_ = make_linear(d, heads_ * value_width_);
+  query_key_value_ =
+      make_linear(settings.heads * (2 * settings.query_width() + settings.value_width()), d);
+  attention_output_ = make_linear(d, settings.heads * settings.value_width());
   feedforward_norm_ = make_norm(d);
   expand_ = make_linear(settings.feedforward_width(), d);
   contract_ = make_linear(d, settings.feedforward_width());
@@ -83,17 +93,15 @@ at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
   constexpr std::int64_t kSitesALayer = 2;
   DropoutPlace place = *dropout_place;
   place.site = kSitesALayer * layer_ + site;
-  return dropout(x, dropout_, place);
+  return dropout(x, settings_.dropout, place);
 }
 
 at::Tensor Block::attention(const at::Tensor& normed, const Attend& attend) const {
-  const auto slots = [this](const at::Tensor& rows) {
-    return with_equal_slots(rows, heads_, query_width_, value_width_);
-  };
-  const at::Tensor packed =
-      at::linear(normed, slots(query_key_value_.weight), slots(query_key_value_.bias));
-  at::Tensor out = attend(layer_, packed.unflatten(2, {heads_, packed.size(2) / heads_}));
-  if (out.size(3) > value_width_) out = out.narrow(3, 0, value_width_);
+  const HeadShape shape = head_shape(settings_, normed.device());
+  const at::Tensor packed = at::linear(normed, padded(query_key_value_.weight, settings_, shape),
+                                       padded(query_key_value_.bias, settings_, shape));
+  at::Tensor out = attend(layer_, packed.unflatten(2, {settings_.heads, shape.packed_width()}));
+  if (out.size(3) > settings_.value_width()) out = out.narrow(3, 0, settings_.value_width());
   return at::linear(out.flatten(2), attention_output_.weight, attention_output_.bias);
 }
 

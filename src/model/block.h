@@ -3,19 +3,24 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <functional>
 
+#include "attention/head_shape.h"
 #include "model/dropout.h"
 #include "model/model_settings.h"
 #include "model/parameters.h"
 
 namespace sparse_transformer {
 
-/// The attention of layer `layer` on packed queries, keys and values [batch, n, heads, 3·width]
-/// (sparse_attention.h); gives [batch, n, heads, width]. Training computes whole sequences,
-/// sampling asks a cache.
+/// How a model's heads lie in the packed projection on a device: CUDA's kernels want queries as
+/// wide as values.
+HeadShape head_shape(const ModelSettings& settings, c10::Device device);
+
+/// The attention of layer `layer` on packed queries, keys and values (attention/head_shape.h);
+/// gives [batch, n, heads, value_width]. Training computes whole sequences, sampling asks a cache.
 using Attend = std::function<at::Tensor(std::int64_t layer, const at::Tensor& packed)>;
 
 class Block {
@@ -36,8 +41,8 @@ class Block {
   at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
   at::Tensor feedforward(const at::Tensor& normed) const;
 
-  std::int64_t layer_, heads_, query_width_, value_width_;
-  double dropout_;
+  ModelSettings settings_;
+  std::int64_t layer_;
   Norm attention_norm_, feedforward_norm_;
   Linear query_key_value_, attention_output_, expand_, contract_;
 };

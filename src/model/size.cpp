@@ -52,32 +52,28 @@ std::int64_t saved_by_block(const ModelSettings& settings, std::int64_t tokens) 
   const std::int64_t d = settings.width;
   const std::int64_t heads = settings.heads;
   const std::int64_t value = settings.value_width();
-  const std::int64_t slot = std::max(settings.query_width(), value);
+  const std::int64_t packed = 2 * settings.query_width() + value;
   const std::int64_t inner = settings.feedforward_width();
   constexpr std::int64_t kNormStatistics = 2;              // mean and deviation
   std::int64_t per_token = 2 * (2 * d + kNormStatistics);  // both norms: what goes in, comes out
-  per_token += heads * (3 * slot + slot + 1);              // packed projection, output, lse
-  if (slot > value) per_token += heads * value;            // the output without its padding
+  per_token += heads * (packed + value + 1);               // packed projection, output, lse
   per_token += 2 * inner;                                  // before and after the non-linearity
   if (settings.dropout > 0.0) per_token += 2 * d;          // both masks
-  // Weights that are computed anew in every pass: scaled in the feed-forward part, padded in the
-  // attention.
-  std::int64_t weights = 2 * inner * d;
-  if (settings.query_width() != value) weights += 3 * slot * heads * d;
+  const std::int64_t weights = 2 * inner * d;              // scaled anew in every pass
   return tokens * per_token + weights;
 }
 
 /// float32 numbers that live only for a moment, at the moment of the step when they are the most.
 std::int64_t largest_temporaries(const ModelSettings& settings, std::int64_t tokens) {
   const std::int64_t d = settings.width;
-  const std::int64_t slots =
-      settings.heads * std::max(settings.query_width(), settings.value_width());
+  const std::int64_t values = settings.heads * settings.value_width();
+  const std::int64_t packed = 2 * settings.heads * settings.query_width() + values;
   const std::int64_t inner = settings.feedforward_width();
   const std::int64_t loss = 3 * kVocabulary;  // log-probabilities, their gradient, the logits'
   const std::int64_t feedforward = 2 * d + 2 * inner;  // gradients along the residual and inside
   // Gradients of the packed projection, of the output, and of a piece's queries, keys and values;
   // what the feed-forward part saved is free again by then.
-  const std::int64_t attention = d + (3 + 1 + 3) * slots - 2 * inner - d;
+  const std::int64_t attention = d + (packed + values + packed) - 2 * inner - d;
   return tokens * std::max({loss, feedforward, attention});
 }
 

@@ -23,7 +23,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
 at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dropout_place) const {
   const at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride);
   const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
-    return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], attention_scale());
+    return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape());
   };
   return logits(run_blocks(hidden, whole_sequence, dropout_place).narrow(1, 0, tokens.size(1)));
 }
@@ -39,8 +39,8 @@ at::Tensor Transformer::logits(const at::Tensor& hidden) const {
   return at::linear(final_norm_(hidden), output_);
 }
 
-double Transformer::attention_scale() const {
-  return 1.0 / std::sqrt(static_cast<double>(settings_.query_width()));
+HeadShape Transformer::head_shape() const {
+  return sparse_transformer::head_shape(settings_, device());
 }
 
 c10::Device Transformer::device() const { return output_.device(); }

@@ -39,7 +39,7 @@ class Transformer {
   const std::vector<LayerPattern>& patterns() const { return patterns_; }
   const ModelSettings& settings() const { return settings_; }
   const SequenceLayout& layout() const { return layout_; }
-  double attention_scale() const;  // 1/√(width of a head's queries)
+  HeadShape head_shape() const;  // on the device where the model is
   c10::Device device() const;
 
   /// All tensors by name, in the order of the data flow; they share the model's memory.

@@ -22,7 +22,9 @@ NamedTensors prepared(const Transformer& model, const TrainingSettings& settings
 Learner::Learner(const Settings& settings, c10::Device device)
     : settings_(settings.training),
       model_(settings.model, sequence_layout(settings)),
-      optimizer_(prepared(model_, settings_, device), settings_.weight_decay) {
+      optimizer_(prepared(model_, settings_, device), {.beta1 = settings_.beta1,
+                                                       .beta2 = settings_.beta2,
+                                                       .weight_decay = settings_.weight_decay}) {
   if (settings_.average > 0.0) average_.emplace(model_, settings_.average);
 }
 

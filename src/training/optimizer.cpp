@@ -7,8 +7,6 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr double kBeta1 = 0.9;
-constexpr double kBeta2 = 0.999;
 constexpr double kEpsilon = 1e-8;
 
 /// Gains and biases are not decayed; everything else is, the start vector included (as in the
@@ -19,8 +17,9 @@ bool is_decayed(const NamedTensor& parameter) {
 
 }  // namespace
 
-AdamW::AdamW(const NamedTensors& parameters, double weight_decay) : groups_(2) {
-  groups_[0].weight_decay = weight_decay;
+AdamW::AdamW(const NamedTensors& parameters, const AdamSettings& settings)
+    : settings_(settings), groups_(2) {
+  groups_[0].weight_decay = settings.weight_decay;
   for (const NamedTensor& parameter : parameters) {
     Group& group = groups_[is_decayed(parameter) ? 0 : 1];
     parameter.tensor.requires_grad_(true);
@@ -55,13 +54,14 @@ at::Tensor AdamW::update(double learning_rate, double clip) {
 
   ++updates_;
   // The kernel adds its epsilon to √(v / (1-β₂ᵗ)); the paper's stands beside √v.
-  const double epsilon = kEpsilon / std::sqrt(1.0 - std::pow(kBeta2, updates_));
+  const double epsilon = kEpsilon / std::sqrt(1.0 - std::pow(settings_.beta2, updates_));
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     Group& group = groups_[i];
     for (const at::Tensor& count : group.updates) count.fill_(updates_);
     at::_fused_adamw_(group.weights, gradients[i], group.first_moments, group.second_moments,
-                      /*max_exp_avg_sqs=*/{}, group.updates, learning_rate, kBeta1, kBeta2,
-                      group.weight_decay, epsilon, /*amsgrad=*/false, /*maximize=*/false, divisor);
+                      /*max_exp_avg_sqs=*/{}, group.updates, learning_rate, settings_.beta1,
+                      settings_.beta2, group.weight_decay, epsilon, /*amsgrad=*/false,
+                      /*maximize=*/false, divisor);
   }
   drop_gradients();
   return norm;

@@ -2,7 +2,7 @@
 // at update t,
 //
 //     m ← β₁m + (1-β₁)g,  v ← β₂v + (1-β₂)g²,  w ← w - η·λ·w - η·√(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε),
-//     β₁ = 0.9, β₂ = 0.999, ε = 1e-8; λ = 0 for gains and biases.
+//     ε = 1e-8; λ = 0 for gains and biases.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,10 +13,15 @@
 
 namespace sparse_transformer {
 
+struct AdamSettings {
+  double beta1 = 0.9, beta2 = 0.999;
+  double weight_decay = 0.0;
+};
+
 class AdamW {
  public:
   /// `parameters` are updated in place; their gradients are read from .grad().
-  AdamW(const NamedTensors& parameters, double weight_decay);
+  AdamW(const NamedTensors& parameters, const AdamSettings& settings);
 
   /// One update; `clip` > 0 first scales the gradient down to that norm. Gradients are dropped
   /// afterwards. Returns the norm before clipping, a scalar on the parameters' device.
@@ -38,6 +43,7 @@ class AdamW {
     std::vector<at::Tensor> weights, first_moments, second_moments, updates;
     std::vector<at::Tensor> gradients() const;
   };
+  AdamSettings settings_;
   std::vector<Group> groups_;
   std::int64_t updates_ = 0;
 };

@@ -15,12 +15,15 @@ void TrainingSettings::describe(FieldVisitor& visit) {
   visit.field("learning_rate", learning_rate, "largest step size of Adam", more_than(0.0));
   visit.field("warmup", warmup, "steps over which the learning rate rises from 0", at_least(kNone));
   visit.choice("schedule", schedule, kScheduleWords, "the learning rate after the warm-up");
+  const Range<double> below_one = {.low = 0.0, .high = 0.999999};
+  visit.field("beta1", beta1, "decay of Adam's mean of the gradients", below_one);
+  visit.field("beta2", beta2, "decay of Adam's mean of their squares", below_one);
   visit.field("weight_decay", weight_decay, "decoupled, on matrices only; 0 = none", at_least(0.0));
   visit.field("clip", clip, "largest norm of the whole gradient; 0 = no limit", at_least(0.0));
   visit.field("average", average,
               "decay of the averaged weights that evaluate and sample use, at step t at most (1 + "
               "t) / (10 + t); 0 = no average",
-              Range<double>{.low = 0.0, .high = 0.999999});
+              below_one);
   visit.field("deterministic", deterministic, "CUDA: only kernels that repeat bit for bit");
   visit.field("seed", seed, "of initial weights, order of the data, dropout and previews",
               at_least(kNone));

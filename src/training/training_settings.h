@@ -21,6 +21,7 @@ struct TrainingSettings {
   double learning_rate = 3.5e-4;
   std::int64_t warmup = 1000;  // steps
   Schedule schedule = Schedule::kCosine;
+  double beta1 = 0.9, beta2 = 0.999;
   double weight_decay = 0.01;
   double clip = 1.0;
   double average = 0.999;

@@ -12,7 +12,7 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr double kScale = 0.35;
+constexpr HeadShape kHead = {.query_width = 3, .value_width = 5, .scale = 0.35};
 
 /// The patterns at sizes that are quick to go through token by token, with one above 100.
 std::vector<PatternCase> decoding_cases() {
@@ -21,17 +21,16 @@ std::vector<PatternCase> decoding_cases() {
   return cases;
 }
 
-at::Tensor random_packed(const PatternCase& c, std::int64_t batch, std::int64_t width,
-                         at::ScalarType type) {
+at::Tensor random_packed(const PatternCase& c, std::int64_t batch, at::ScalarType type) {
   at::manual_seed(11);
-  return at::randn({batch, c.n, c.heads, 3 * width}, at::kDouble).to(type);
+  return at::randn({batch, c.n, c.heads, kHead.packed_width()}, at::kDouble).to(type);
 }
 
 /// The attention of the positions after `prefilled`, which are appended in the given portions.
 at::Tensor decode(const PatternCase& c, const at::Tensor& packed,
                   const std::vector<std::int64_t>& prefilled) {
   at::set_num_threads(1);  // so little work that threads would only wait for each other
-  KeyValueCache cache({layer_of(c)}, {.batch = packed.size(0), .length = c.n}, kScale);
+  KeyValueCache cache({layer_of(c)}, {.batch = packed.size(0), .length = c.n}, kHead);
   std::int64_t position = 0;
   for (const std::int64_t count : prefilled) {
     cache.append(0, packed.narrow(1, position, count));
@@ -49,9 +48,8 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 void expect_equal_to_reference(at::ScalarType type, double tolerance) {
   for (const PatternCase& c : decoding_cases()) {
     SCOPED_TRACE(case_name(c));
-    const at::Tensor packed = random_packed(c, 2, 4, type);
-    const at::Tensor whole =
-        sparse_attention_reference(packed.to(at::kDouble), layer_of(c), kScale);
+    const at::Tensor packed = random_packed(c, 2, type);
+    const at::Tensor whole = sparse_attention_reference(packed.to(at::kDouble), layer_of(c), kHead);
     ASSERT_LT(largest_difference(decode(c, packed, {}), whole), tolerance);
   }
 }
@@ -67,7 +65,7 @@ TEST(KeyValueCache, AttendsAsWholeSequencesDoInFloat64) {
 TEST(KeyValueCache, AppendingManyPositionsAtOnceChangesNoBit) {
   for (const PatternCase& c : decoding_cases()) {
     SCOPED_TRACE(case_name(c));
-    const at::Tensor packed = random_packed(c, 2, 4, at::kFloat);
+    const at::Tensor packed = random_packed(c, 2, at::kFloat);
     const at::Tensor by_token = decode(c, packed, {});
     for (const std::int64_t count : {c.stride, c.n / 2}) {
       if (count >= c.n) continue;
@@ -82,9 +80,9 @@ TEST(KeyValueCache, AppendingManyPositionsAtOnceChangesNoBit) {
 
 TEST(KeyValueCache, ASingleSequenceStandsForAllOfTheBatch) {
   const PatternCase c = {{"fixed", "local+column"}, 20, 4, 2, 4};
-  const at::Tensor one = random_packed(c, 1, 4, at::kFloat);
+  const at::Tensor one = random_packed(c, 1, at::kFloat);
   const at::Tensor two = one.expand({2, -1, -1, -1});
-  KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = c.n}, kScale);
+  KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = c.n}, kHead);
   cache.append(0, one.narrow(1, 0, c.n - 1));
   const at::Tensor out = cache.attend(0, two.narrow(1, c.n - 1, 1));
   EXPECT_TRUE(at::equal(out, decode(c, two, {c.n - 1})));
@@ -93,9 +91,9 @@ TEST(KeyValueCache, ASingleSequenceStandsForAllOfTheBatch) {
 TEST(KeyValueCache, LayersKeepTheirOwn) {
   const PatternCase c = {{"local"}, 20, 4, 2, 2};
   const PatternCase other = {{"column"}, 20, 4, 2, 2};
-  const at::Tensor packed = random_packed(c, 2, 4, at::kFloat);
+  const at::Tensor packed = random_packed(c, 2, at::kFloat);
   const at::Tensor reversed = packed.flip(1);
-  KeyValueCache cache({layer_of(c), layer_of(other)}, {.batch = 2, .length = c.n}, kScale);
+  KeyValueCache cache({layer_of(c), layer_of(other)}, {.batch = 2, .length = c.n}, kHead);
   at::Tensor first;
   at::Tensor second;
   for (std::int64_t t = 0; t < c.n; ++t) {
@@ -106,13 +104,13 @@ TEST(KeyValueCache, LayersKeepTheirOwn) {
   EXPECT_TRUE(at::equal(second, decode(other, reversed, {c.n - 1})));
 }
 
-// Rows of a cache after n positions; a row is a key and a value of width 4 for 2 sequences of 1
-// head in float32.
+// Rows of a cache after n positions; a row is a key and a value for 2 sequences of 1 head in
+// float32.
 std::int64_t rows_held(const PatternCase& c) {
-  KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = c.n}, kScale);
-  const at::Tensor packed = random_packed(c, 2, 4, at::kFloat);
+  KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = c.n}, kHead);
+  const at::Tensor packed = random_packed(c, 2, at::kFloat);
   for (std::int64_t t = 0; t < c.n; ++t) cache.attend(0, packed.narrow(1, t, 1));
-  constexpr std::int64_t kRowBytes = 2 * 2 * 4 * sizeof(float);
+  constexpr std::int64_t kRowBytes = 2 * (kHead.query_width + kHead.value_width) * sizeof(float);
   return cache.bytes() / kRowBytes;
 }
 
@@ -131,8 +129,8 @@ TEST(KeyValueCache, HoldsOnlyWhatThePatternCanAskFor) {
 
 TEST(KeyValueCache, RefusesMorePositionsThanItWasMadeFor) {
   const PatternCase c = {{"local"}, 8, 4, 2, 2};
-  KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = 6}, kScale);
-  EXPECT_THROW(cache.append(0, random_packed(c, 2, 4, at::kFloat)), std::logic_error);
+  KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = 6}, kHead);
+  EXPECT_THROW(cache.append(0, random_packed(c, 2, at::kFloat)), std::logic_error);
 }
 
 }  // namespace

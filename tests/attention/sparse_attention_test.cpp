@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "tests/attention/pattern_cases.h"
 
@@ -20,12 +21,17 @@ struct Result {
   at::Tensor out, d_packed;
 };
 
+HeadShape head_shape(std::int64_t query_width, std::int64_t value_width) {
+  return {query_width, value_width, 1.0 / std::sqrt(static_cast<double>(query_width))};
+}
+
 template <typename Attention>
 Result run(const Attention& attention, const at::Tensor& values, const at::Tensor& d_out,
            const LayerPattern& pattern) {
   const at::Tensor packed = values.detach().clone().requires_grad_(true);
-  const double scale = 1.0 / std::sqrt(static_cast<double>(values.size(3)) / 3);
-  const at::Tensor out = attention(packed, pattern, scale);
+  const std::int64_t value_width = d_out.size(3);
+  const std::int64_t query_width = (values.size(3) - value_width) / 2;
+  const at::Tensor out = attention(packed, pattern, head_shape(query_width, value_width));
   return {out.detach(), torch::autograd::grad({out}, {packed}, {d_out}).front()};
 }
 
@@ -48,10 +54,10 @@ void expect_equal_to_reference(const PatternCase& c, at::ScalarType type, double
   at::manual_seed(7);
   const LayerPattern pattern = layer_of(c);
   const std::int64_t n = padded(c.n, c.stride);
-  for (const std::int64_t width : {8, 20}) {
-    const std::int64_t batch = width == 8 ? 3 : 1;
-    const at::Tensor packed = random({batch, n, c.heads, 3 * width}, type);
-    const at::Tensor d_out = random({batch, n, c.heads, width}, type);
+  for (const auto& [batch, query_width, value_width] :
+       {std::tuple{3, 8, 8}, std::tuple{1, 20, 20}, std::tuple{2, 4, 19}}) {
+    const at::Tensor packed = random({batch, n, c.heads, 2 * query_width + value_width}, type);
+    const at::Tensor d_out = random({batch, n, c.heads, value_width}, type);
     const Result fast = run(sparse_attention, packed, d_out, pattern);
     const Result plain =
         run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
@@ -91,12 +97,12 @@ void expect_no_leak(const PatternCase& c) {
   at::manual_seed(7);
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed = random({1, padded(c.n, c.stride), c.heads, 24}, at::kFloat);
-  const at::Tensor before = sparse_attention(packed, pattern, 0.3);
+  const at::Tensor before = sparse_attention(packed, pattern, head_shape(8, 8));
   for (const std::int64_t t : {std::int64_t{0}, c.n / 3, c.n / 2, c.n - 1}) {
     at::Tensor changed = packed.clone();
     changed.select(1, t).add_(1.0);
     const at::Tensor difference =
-        (sparse_attention(changed, pattern, 0.3) - before).abs().amax({0, 3});
+        (sparse_attention(changed, pattern, head_shape(8, 8)) - before).abs().amax({0, 3});
     EXPECT_EQ(difference.narrow(0, 0, t).sum().item<double>(), 0.0) << "position " << t;
     for (std::int64_t head = 0; head < c.heads; ++head) {
       for (std::int64_t i = t; i < c.n; ++i) {

@@ -24,9 +24,9 @@ class PlainAdam {
   void update(const at::Tensor& gradient, double rate, double decay) {
     ++t_;
     const at::Tensor g = gradient.to(at::kDouble);
-    m_ = 0.9 * m_ + 0.1 * g;
-    v_ = 0.999 * v_ + 0.001 * g * g;
-    const double corrected = rate * std::sqrt(1 - std::pow(0.999, t_)) / (1 - std::pow(0.9, t_));
+    m_ = 0.8 * m_ + 0.2 * g;
+    v_ = 0.99 * v_ + 0.01 * g * g;
+    const double corrected = rate * std::sqrt(1 - std::pow(0.99, t_)) / (1 - std::pow(0.8, t_));
     w = w - rate * decay * w - corrected * m_ / (v_.sqrt() + 1e-8);
   }
 
@@ -41,7 +41,7 @@ TEST(AdamW, FollowsTheFormulaWithClippingAndDecayOnMatricesOnly) {
   const NamedTensors parameters = two_tensors();
   PlainAdam matrix(parameters[0].tensor);
   PlainAdam bias(parameters[1].tensor);
-  AdamW optimizer(parameters, 0.1);
+  AdamW optimizer(parameters, {.beta1 = 0.8, .beta2 = 0.99, .weight_decay = 0.1});
   constexpr double kClip = 1.0;
   for (int step = 0; step < 20; ++step) {
     // Some gradients above the clip, some below.

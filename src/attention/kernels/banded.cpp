@@ -33,7 +33,9 @@ at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask,
 
 BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                             BandMask mask, double scale) {
-  if (query.is_cpu()) return banded_forward_cpu(query, key, value, mask, scale);
+  if (query.is_cpu()) {
+    return banded_forward_cpu(query, key, value, mask, scale, *instruction_sets().front());
+  }
   if (on_cuda(query, mask)) return banded_forward_cuda(query, key, value, mask, scale);
   return banded_forward_plain(query, key, value, mask, scale);
 }
@@ -42,9 +44,11 @@ BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query
                                 const at::Tensor& key, const at::Tensor& value,
                                 const at::Tensor& out, const at::Tensor& lse, BandMask mask,
                                 double scale) {
-  const auto run = query.is_cpu()         ? banded_backward_cpu
-                   : on_cuda(query, mask) ? banded_backward_cuda
-                                          : banded_backward_plain;
+  if (query.is_cpu()) {
+    return banded_backward_cpu(d_out, query, key, value, out, lse, mask, scale,
+                               *instruction_sets().front());
+  }
+  const auto run = on_cuda(query, mask) ? banded_backward_cuda : banded_backward_plain;
   return run(d_out, query, key, value, out, lse, mask, scale);
 }
 

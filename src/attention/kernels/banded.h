@@ -6,7 +6,8 @@
 //     a subset of keys)
 //
 // Tensors are [batch, length, heads, width], the last dimension dense, the others with any stride.
-// Every query must have at least one key. Query, key and value have one width.
+// Every query must have at least one key. Query and key have one width; the value has its own on
+// the CPU and in plain code, the same on CUDA.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,10 +27,11 @@ struct BandMask {
 };
 
 struct BandedOutput {
-  at::Tensor out;  // [batch, queries, heads, width], the dtype of query
+  at::Tensor out;  // [batch, queries, heads, value width], the dtype of query or that of lse
   at::Tensor lse;  // [batch, queries, heads], float32 (float64 for float64)
 };
 
+/// In the dtype of query or that of lse.
 struct BandedGradients {
   at::Tensor d_query, d_key, d_value;
 };

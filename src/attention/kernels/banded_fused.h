@@ -1,17 +1,25 @@
 // The fused kernels behind banded.h, one file a device. Contracts as there.
 #pragma once
 
+#include <vector>
+
 #include "attention/kernels/banded.h"
+#include "attention/kernels/tiles.h"
 
 namespace sparse_transformer {
 
-/// LibTorch's CPU flash attention: float32, bfloat16, float64.
+/// What this processor can run, the fastest first; never empty.
+std::vector<const InstructionSet*> instruction_sets();
+
+/// Tiles (tiles.h): float32 and float64, half precision by way of float32. Repeatable bit for bit
+/// for any number of threads.
 BandedOutput banded_forward_cpu(const at::Tensor& query, const at::Tensor& key,
-                                const at::Tensor& value, BandMask mask, double scale);
+                                const at::Tensor& value, BandMask mask, double scale,
+                                const InstructionSet& instructions);
 BandedGradients banded_backward_cpu(const at::Tensor& d_out, const at::Tensor& query,
                                     const at::Tensor& key, const at::Tensor& value,
                                     const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                    double scale);
+                                    double scale, const InstructionSet& instructions);
 
 /// Whether the CUDA kernels serve this: float16 and bfloat16 with any band (FlashAttention-2),
 /// float32 with a causal or no mask (memory-efficient attention); widths that are a multiple of 8

@@ -1,0 +1,130 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "attention/kernels/banded_fused.h"
+
+namespace sparse_transformer {
+namespace {
+
+struct BandedCase {
+  std::int64_t queries, keys, query_width, value_width;
+  BandMask mask;
+};
+
+/// Lengths below, at and beyond a block, widths that fill registers and that do not, bands of every
+/// kind. Every query has a key.
+std::vector<BandedCase> banded_cases() {
+  const std::int64_t none = kUnbounded;
+  return {
+      {1, 1, 8, 8, {none, 0}},      {16, 16, 8, 8, {none, 0}},     {48, 48, 64, 64, {none, 0}},
+      {49, 97, 5, 3, {none, 48}},   {130, 130, 16, 32, {none, 0}}, {100, 100, 20, 20, {7, 0}},
+      {200, 200, 32, 64, {96, 0}},  {97, 96, 8, 17, {none, none}}, {96, 96, 8, 8, {95, 95}},
+      {33, 70, 64, 128, {0, 0}},    {60, 60, 1, 1, {none, 3}},     {95, 95, 12, 12, {none, 0}},
+      {40, 120, 8, 8, {-20, none}}, {150, 150, 8, 8, {60, 0}},     {64, 64, 24, 40, {5, 9}},
+  };
+}
+
+struct Tensors {
+  Tensors(const BandedCase& c, at::ScalarType type) {
+    at::manual_seed(5);
+    const auto random = [&](std::int64_t length, std::int64_t width) {
+      // Heads and channels around the ones used: strides are not those of a dense tensor.
+      return at::randn({2, length, 3, width + 2}, at::kDouble)
+          .to(type)
+          .narrow(3, 1, width)
+          .narrow(2, 1, 2);
+    };
+    query = random(c.queries, c.query_width);
+    key = random(c.keys, c.query_width);
+    value = random(c.keys, c.value_width);
+    d_out = random(c.queries, c.value_width);
+  }
+  at::Tensor query, key, value, d_out;
+};
+
+double difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+void expect_equal_to_plain(at::ScalarType type, double tolerance) {
+  constexpr double kScale = 0.4;
+  for (const InstructionSet* instructions : instruction_sets()) {
+    for (const BandedCase& c : banded_cases()) {
+      SCOPED_TRACE(std::string(instructions->name) + ", " + std::to_string(c.queries) +
+                   " queries, " + std::to_string(c.keys) + " keys, widths " +
+                   std::to_string(c.query_width) + " and " + std::to_string(c.value_width));
+      const auto [query, key, value, d_out] = Tensors(c, type);
+      const BandedOutput fast =
+          banded_forward_cpu(query, key, value, c.mask, kScale, *instructions);
+      const BandedOutput plain = banded_forward_plain(query.to(at::kDouble), key.to(at::kDouble),
+                                                      value.to(at::kDouble), c.mask, kScale);
+      EXPECT_LT(difference(fast.out, plain.out), tolerance);
+      EXPECT_LT(difference(fast.lse, plain.lse), tolerance);
+      // As within a union: more weight elsewhere, and one query without any.
+      const at::Tensor lse = plain.lse + 0.5;
+      lse.select(1, c.queries / 2).fill_(std::numeric_limits<double>::infinity());
+      const BandedGradients d = banded_backward_cpu(d_out, query, key, value, plain.out.to(type),
+                                                    lse.to(type), c.mask, kScale, *instructions);
+      const BandedGradients d_plain =
+          banded_backward_plain(d_out.to(at::kDouble), query.to(at::kDouble), key.to(at::kDouble),
+                                value.to(at::kDouble), plain.out, lse, c.mask, kScale);
+      EXPECT_LT(difference(d.d_query, d_plain.d_query), tolerance);
+      EXPECT_LT(difference(d.d_key, d_plain.d_key), tolerance);
+      EXPECT_LT(difference(d.d_value, d_plain.d_value), tolerance);
+    }
+  }
+}
+
+TEST(BandedCpu, EqualsPlainProductsInFloat64) { expect_equal_to_plain(at::kDouble, 1e-12); }
+
+TEST(BandedCpu, EqualsPlainProductsInFloat32) { expect_equal_to_plain(at::kFloat, 2e-5); }
+
+// Scores far from zero, as a diverging model has them: no overflow, no NaN.
+TEST(BandedCpu, LargeScoresStayFinite) {
+  for (const InstructionSet* instructions : instruction_sets()) {
+    const Tensors x({100, 100, 8, 8, {}}, at::kFloat);
+    const BandedOutput result =
+        banded_forward_cpu(x.query * 100, x.key * 100, x.value, {50, 0}, 1.0, *instructions);
+    const BandedOutput plain =
+        banded_forward_plain(x.query.to(at::kDouble) * 100, x.key.to(at::kDouble) * 100,
+                             x.value.to(at::kDouble), {50, 0}, 1.0);
+    EXPECT_LT(difference(result.out, plain.out), 1e-2);
+    EXPECT_LT((difference(result.lse, plain.lse)), 1e-1);
+    EXPECT_TRUE(result.out.isfinite().all().item<bool>());
+  }
+}
+
+TEST(BandedCpu, NotANumberIsPassedOnToThoseWhoSeeItOnly) {
+  for (const InstructionSet* instructions : instruction_sets()) {
+    const Tensors x({60, 60, 8, 8, {}}, at::kFloat);
+    x.key.select(1, 30).fill_(std::numeric_limits<float>::quiet_NaN());
+    const at::Tensor out =
+        banded_forward_cpu(x.query, x.key, x.value, {kUnbounded, 0}, 1.0, *instructions).out;
+    EXPECT_TRUE(out.narrow(1, 0, 30).isfinite().all().item<bool>());
+    EXPECT_TRUE(out.narrow(1, 30, 30).isnan().all().item<bool>());
+  }
+}
+
+TEST(BandedCpu, TheNumberOfThreadsChangesNoBit) {
+  const Tensors x({300, 300, 16, 16, {}}, at::kFloat);
+  const auto run = [&](int threads) {
+    at::set_num_threads(threads);
+    const InstructionSet& best = *instruction_sets().front();
+    const BandedOutput y = banded_forward_cpu(x.query, x.key, x.value, {96, 0}, 0.25, best);
+    return std::pair(y, banded_backward_cpu(x.d_out, x.query, x.key, x.value, y.out, y.lse, {96, 0},
+                                            0.25, best));
+  };
+  const auto [one, d_one] = run(1);
+  const auto [two, d_two] = run(2);
+  EXPECT_TRUE(at::equal(one.out, two.out));
+  EXPECT_TRUE(at::equal(d_one.d_query, d_two.d_query));
+  EXPECT_TRUE(at::equal(d_one.d_key, d_two.d_key));
+  EXPECT_TRUE(at::equal(d_one.d_value, d_two.d_value));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
