@@ -15,7 +15,7 @@ set_up_and_build "$preset" sparse-transformer
 program=build/$preset/app/sparse-transformer
 run=runs/demo-$(date +%Y%m%d-%H%M%S)
 "$program" train configs/quickstart.yaml --run "$run"
-"$program" sample "$run" --out "$run/demo-samples.png" --count 16
+"$program" sample "$run" --out "$run/demo-samples.png" --count 36
 "$program" pattern configs/quickstart.yaml --out "$run/demo-pattern.png"
 
 cat <<END

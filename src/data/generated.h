@@ -16,12 +16,12 @@ namespace sparse_transformer {
 
 constexpr std::int64_t kTuneSampleRate = 4000;
 
-/// Throws SettingError when the pictures are too small to hold a shape (8 pixels a side), the tunes
+/// Throws SettingError when the pictures are too small to hold a figure (8 pixels a side), the tunes
 /// too short for three notes (512 tokens), or a split is given by paths.
 DataSet open_generated(const DataSettings& settings);
 
-/// One or two flat, solid shapes (disc, square, triangle, ring) apart from each other on a plain
-/// background. `pixels` is [height, width, channels].
+/// One flat, solid figure (disc, square, triangle, ring) on a plain background; its size and place
+/// are multiples of an eighth of the shorter side. `pixels` is [height, width, channels].
 void draw_picture(std::uint64_t seed, std::int64_t index, std::span<const std::int64_t> shape,
                   std::span<std::uint8_t> pixels);
 
