@@ -8,7 +8,7 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 help_if_asked "$@"
 
-list_sources() { git ls-files -z '*.h' '*.cpp' '*.cu' '*.cuh'; }
+list_sources() { git ls-files -z '*.h' '*.cpp' '*.cu' '*.cuh' '*.inl'; }
 
 if [[ ${1:-} == --fix ]]; then
   list_sources | xargs -0 --no-run-if-empty clang-format -i

@@ -20,15 +20,16 @@ packages=(
   libpng-dev libarchive-dev libssl-dev libcairo2-dev libprotozero-dev libsndfile1-dev
   libgtest-dev libgmock-dev fonts-dejavu-core
 )
+checks=
 if [[ ${1:-} == --checks ]]; then
-  packages+=(clang-format clang-tidy shellcheck)
+  checks=1
+  packages+=(clang-format shellcheck)
   shift
 fi
 preset=${1:-$(default_preset)}
 if [[ $preset == cuda ]]; then flavour=cuda; else flavour=cpu; fi
 
 torch_version=$(sed -n 's/^set(SPARSE_TRANSFORMER_TORCH_VERSION \(.*\))$/\1/p' cmake/LibTorch.cmake)
-cache_folder=${XDG_CACHE_HOME:-$HOME/.cache}/sparse-transformer
 torch_folder=$cache_folder/libtorch-$torch_version-$flavour
 # libtorch_cpu of the CUDA build, the only one in the package registry, needs these two of CUDA's libraries.
 torch_packages=("torch==$torch_version")
@@ -91,6 +92,18 @@ slim() {
   fi
 }
 
+pip_install() {
+  python3 -m pip install --disable-pip-version-check --root-user-action=ignore --no-compile "$@"
+}
+
+install_clang_tidy() {
+  say "installing clang-tidy into $clang_tidy_folder"
+  rm -rf "$clang_tidy_folder.new"
+  pip_install --quiet --target "$clang_tidy_folder.new" "clang-tidy==${clang_tidy_folder##*-}" ||
+    die "clang-tidy could not be downloaded: see pip's message above"
+  mv -T "$clang_tidy_folder.new" "$clang_tidy_folder"
+}
+
 install_libtorch() {
   mkdir -p "$cache_folder"
   exec {lock}>"$cache_folder/libtorch.lock"
@@ -106,8 +119,7 @@ install_libtorch() {
   rm -rf "$new"
   mkdir -p "$new/tmp"
   # TMPDIR: pip unpacks there first, and /tmp may be too small.
-  TMPDIR=$new/tmp python3 -m pip install --disable-pip-version-check --root-user-action=ignore \
-    --no-compile "${dependencies[@]}" --target "$new/content" "${torch_packages[@]}" ||
+  TMPDIR=$new/tmp pip_install "${dependencies[@]}" --target "$new/content" "${torch_packages[@]}" ||
     die "LibTorch could not be downloaded: see pip's message above. Run this again when the network is there, or" \
       "name an installed LibTorch $torch_version in CMAKE_PREFIX_PATH."
   slim "$new/content"
@@ -115,8 +127,11 @@ install_libtorch() {
   rm -rf "$new"
 }
 
-if ! have_libtorch && ! python3 -m pip --version >/dev/null 2>&1; then
+have_clang_tidy() { [[ -z $checks || -d $clang_tidy_folder ]]; }
+
+if ! { have_libtorch && have_clang_tidy; } && ! python3 -m pip --version >/dev/null 2>&1; then
   packages+=(python3-pip)
 fi
 install_packages
 if ! have_libtorch; then install_libtorch; fi
+if ! have_clang_tidy; then install_clang_tidy; fi

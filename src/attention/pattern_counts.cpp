@@ -27,7 +27,7 @@ bool is_same(const GroupCounts& counts, const HeadGroup& group) {
 }
 
 std::string heads_text(const HeadGroup& group) {
-  const std::string first = std::to_string(group.first_head);
+  std::string first = std::to_string(group.first_head);
   if (group.heads == 1) return first;
   return first + "-" + std::to_string(group.first_head + group.heads - 1);
 }

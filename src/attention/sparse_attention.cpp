@@ -76,7 +76,7 @@ class LayerPass {
 
   /// The gradient of `packed`.
   at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
-    const at::Tensor d_packed =
+    at::Tensor d_packed =
         at::empty({shape_.batch, shape_.n, shape_.heads, head_.packed_width()}, x_.query.options());
     const Packed d_x(d_packed, head_);
     // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
@@ -186,28 +186,31 @@ class LayerPass {
   bool windows_;
 };
 
+/// What the backward pass needs to know beside tensors.
+struct Layout : torch::CustomClassHolder {
+  Layout(const LayerPattern& its_pattern, const HeadShape& its_shape)
+      : pattern(its_pattern), shape(its_shape) {}
+  const LayerPattern& pattern;
+  HeadShape shape;
+};
+
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
                             const LayerPattern* pattern, const HeadShape& shape) {
     const Union result = LayerPass(packed, *pattern, shape).forward();
     context->save_for_backward({packed, result.out, result.lse});
-    context->saved_data["pattern"] = reinterpret_cast<std::int64_t>(pattern);
-    context->saved_data["query_width"] = shape.query_width;
-    context->saved_data["value_width"] = shape.value_width;
-    context->saved_data["scale"] = shape.scale;
+    context->saved_data["layout"] =
+        c10::IValue::make_capsule(c10::make_intrusive<Layout>(*pattern, shape));
     return result.out;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& d_out) {
     const auto saved = context->get_saved_variables();
-    const auto* pattern =
-        reinterpret_cast<const LayerPattern*>(context->saved_data["pattern"].toInt());
-    const HeadShape shape = {.query_width = context->saved_data["query_width"].toInt(),
-                             .value_width = context->saved_data["value_width"].toInt(),
-                             .scale = context->saved_data["scale"].toDouble()};
-    const LayerPass pass(saved[0], *pattern, shape);
+    const auto capsule = context->saved_data["layout"].toCapsule();
+    const auto& layout = static_cast<const Layout&>(*capsule);
+    const LayerPass pass(saved[0], layout.pattern, layout.shape);
     return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}};
   }
 };
@@ -235,7 +238,7 @@ at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& patter
 }
 
 at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int64_t head) {
-  const at::Tensor mask = at::zeros({n, n}, at::kBool);
+  at::Tensor mask = at::zeros({n, n}, at::kBool);
   auto sees = mask.accessor<bool, 2>();
   for (std::int64_t t = 0; t < n; ++t) {
     for (const Piece& piece : pattern.group_of(head).pieces) {
@@ -254,6 +257,7 @@ at::Tensor sparse_attention_reference(const at::Tensor& packed, const LayerPatte
                                       const HeadShape& shape) {
   const Packed x(packed, shape);
   std::vector<at::Tensor> masks;
+  masks.reserve(static_cast<std::size_t>(pattern.heads()));
   for (std::int64_t head = 0; head < pattern.heads(); ++head) {
     masks.push_back(attention_mask(pattern, packed.size(1), head));
   }

@@ -1,11 +1,12 @@
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 
 #include <cmath>
-#include <functional>
+#include <cstdint>
 #include <string_view>
 
 #include "model/transformer.h"
+#include "runtime/random.h"
 
 namespace sparse_transformer {
 namespace {
@@ -36,6 +37,33 @@ InitialValues initial_values(const NamedTensor& parameter, const ModelSettings& 
   return {.deviation = std::sqrt(variance * factor)};
 }
 
+/// FNV-1a (Fowler, Noll, Vo), 64 bits.
+std::uint64_t hash_of(std::string_view name) {
+  std::uint64_t hash = 0xCBF29CE484222325U;
+  for (const char c : name) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001B3U;
+  return hash;
+}
+
+/// The values are a function of (seed, the tensor's name, their place in it), the same on every
+/// machine; another layer moves no other tensor's values.
+void fill_normal(const NamedTensor& parameter, double deviation, std::uint64_t seed) {
+  const std::uint64_t hash = hash_of(parameter.name);
+  const at::Tensor values = at::empty(parameter.tensor.sizes(), at::kFloat);
+  const std::int64_t count = values.numel();
+  auto* const value = values.data_ptr<float>();
+  constexpr std::int64_t kPairsATask = 4096;
+  at::parallel_for(0, (count + 1) / 2, kPairsATask, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t pair = begin; pair < end; ++pair) {
+      const auto normal = to_normal(
+          philox(seed, {static_cast<std::uint32_t>(pair), static_cast<std::uint32_t>(pair >> 32),
+                        static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32)}));
+      value[2 * pair] = static_cast<float>(deviation * normal[0]);
+      if (2 * pair + 1 < count) value[2 * pair + 1] = static_cast<float>(deviation * normal[1]);
+    }
+  });
+  parameter.tensor.copy_(values);
+}
+
 }  // namespace
 
 void initialise(const Transformer& model, std::uint64_t seed) {
@@ -46,10 +74,7 @@ void initialise(const Transformer& model, std::uint64_t seed) {
       parameter.tensor.fill_(values.constant);
       continue;
     }
-    // A generator a tensor: adding a layer moves no other tensor's values.
-    at::Generator generator =
-        at::detail::createCPUGenerator(seed ^ (std::hash<std::string>{}(parameter.name) | 1U));
-    parameter.tensor.normal_(0.0, values.deviation, generator);
+    fill_normal(parameter, values.deviation, seed);
   }
 }
 

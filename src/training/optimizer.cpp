@@ -1,6 +1,7 @@
 #include "training/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
@@ -48,7 +49,7 @@ at::Tensor AdamW::update(double learning_rate, double clip) {
     gradients.push_back(group.gradients());
     for (const at::Tensor& norm : at::_foreach_norm(gradients.back())) norms.push_back(norm);
   }
-  const at::Tensor norm = at::stack(norms).norm();
+  at::Tensor norm = at::stack(norms).norm();
   // The kernel divides gradients by this: at least 1, so that only too large ones are scaled.
   const at::Tensor divisor = clip > 0.0 ? (norm / clip).clamp_min(1.0) : at::ones_like(norm);
 

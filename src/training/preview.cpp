@@ -19,7 +19,7 @@ std::filesystem::path write_preview(const Transformer& model, const Settings& se
                                   .seed = static_cast<std::uint64_t>(settings.training.seed)};
   Samples samples;
   draw_samples(model, sampling, samples);
-  const auto path = run.samples(step, sample_extension(format));
+  auto path = run.samples(step, sample_extension(format));
   make_folder(path.parent_path());
   write_samples(path, format, samples,
                 {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}});

@@ -68,7 +68,7 @@ fs::path find_checkpoint(const fs::path& named, bool best) {
   if (!fs::exists(named)) {
     throw UserError(named.string() + ": there is no such run or checkpoint");
   }
-  const fs::path folder = fs::is_directory(named) ? named : named.parent_path();
+  fs::path folder = fs::is_directory(named) ? named : named.parent_path();
   if (fs::exists(folder / "manifest.json")) return folder;
   const fs::path checkpoints = folder / "checkpoints";
   const fs::path link = checkpoints / "best";

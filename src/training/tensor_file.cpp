@@ -1,6 +1,7 @@
 #include "training/tensor_file.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "config/errors.h"
 

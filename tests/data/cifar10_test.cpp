@@ -120,7 +120,7 @@ TEST(Cifar10, ValidationIsAFixedChoiceOfTheTrainingPictures) {
 /// A .tar.gz, as the data set is distributed.
 std::string write_archive(const TemporaryFolder& folder,
                           const std::map<std::string, Bytes>& files) {
-  const std::string path = (folder.path() / "cifar-10-binary.tar.gz").string();
+  std::string path = (folder.path() / "cifar-10-binary.tar.gz").string();
   archive* out = archive_write_new();
   archive_write_add_filter_gzip(out);
   archive_write_set_format_ustar(out);

@@ -237,6 +237,10 @@ TEST(Transformer, InitialWeightsDependOnTheSeedAlone) {
   initialise(other, 6);
   EXPECT_TRUE(at::equal(a.parameters()[0].tensor, b.parameters()[0].tensor));
   EXPECT_FALSE(at::equal(a.parameters()[0].tensor, other.parameters()[0].tensor));
+  // On every machine, and for ever.
+  const at::Tensor first = a.parameters()[0].tensor[0];
+  EXPECT_NEAR(first[0].item<double>(), 0.0, 1e-9);
+  EXPECT_NEAR(first[1].item<double>(), 0.0, 1e-9);
   // Every tensor has values of its own.
   EXPECT_FALSE(at::equal(a.parameters()[1].tensor[0], a.parameters()[2].tensor[0]));
 }

@@ -135,12 +135,12 @@ auto in_accumulation_type(const at::Tensor& query, const Run& run) {
 std::vector<const InstructionSet*> instruction_sets() {
   std::vector<const InstructionSet*> sets;
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") != 0) sets.push_back(&kAvx512Instructions);
+  if (__builtin_cpu_supports("avx512f") != 0) sets.push_back(&avx512_instructions);
   if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
-    sets.push_back(&kAvx2Instructions);
+    sets.push_back(&avx2_instructions);
   }
 #endif
-  sets.push_back(&kBaselineInstructions);
+  sets.push_back(&baseline_instructions);
   return sets;
 }
 

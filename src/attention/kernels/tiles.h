@@ -64,10 +64,10 @@ struct InstructionSet {
   BandedTiles<double> float64;
 };
 
-extern const InstructionSet kBaselineInstructions;
+extern const InstructionSet baseline_instructions;
 #if defined(__x86_64__)
-extern const InstructionSet kAvx2Instructions;
-extern const InstructionSet kAvx512Instructions;
+extern const InstructionSet avx2_instructions;
+extern const InstructionSet avx512_instructions;
 #endif
 
 }  // namespace sparse_transformer

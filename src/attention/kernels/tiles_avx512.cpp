@@ -1,10 +1,10 @@
 #if defined(__x86_64__)
 #define SPARSE_TRANSFORMER_VECTOR_BYTES 64
-#include "attention/kernels/tiles_code.h"
+#include "attention/kernels/tiles_code.inl"
 
 namespace sparse_transformer {
 
-const InstructionSet kAvx512Instructions = {"avx512", kTiles<float>, kTiles<double>};
+const InstructionSet avx512_instructions = {"avx512", kTiles<float>, kTiles<double>};
 
 }  // namespace sparse_transformer
 #endif

@@ -1,8 +1,8 @@
 #define SPARSE_TRANSFORMER_VECTOR_BYTES 16
-#include "attention/kernels/tiles_code.h"
+#include "attention/kernels/tiles_code.inl"
 
 namespace sparse_transformer {
 
-const InstructionSet kBaselineInstructions = {"baseline", kTiles<float>, kTiles<double>};
+const InstructionSet baseline_instructions = {"baseline", kTiles<float>, kTiles<double>};
 
 }  // namespace sparse_transformer

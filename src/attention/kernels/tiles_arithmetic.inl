@@ -1,0 +1,174 @@
+// What tiles_code.inl computes with: vector registers, e^x, products of small matrices. The same
+// rules hold here.
+#include <cstdint>
+#include <numbers>
+
+namespace sparse_transformer {
+namespace {
+
+template <typename T>
+struct Register;
+template <>
+struct Register<float> {
+  using Values = float __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integers = std::int32_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integer = std::int32_t;
+  static constexpr Integer kMantissaBits = 23, kExponentBias = 127;
+  static constexpr float kLowestExponent = -87.0F;  // exp of less is no normal number
+  // ln 2 in two parts, of which the first has few bits: n · kLn2High is exact.
+  static constexpr float kLn2High = 0x1.62ep-1F;  // NOLINT(modernize-use-std-numbers): cut off
+  static constexpr float kLn2Low = 0x1.0bfbe8p-15F;
+  static constexpr int kTaylorTerms = 8;
+};
+template <>
+struct Register<double> {
+  using Values = double __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integers = std::int64_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integer = std::int64_t;
+  static constexpr Integer kMantissaBits = 52, kExponentBias = 1023;
+  static constexpr double kLowestExponent = -708.0;
+  static constexpr double kLn2High = 0x1.62e42feep-1;  // NOLINT(modernize-use-std-numbers): cut off
+  static constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
+  static constexpr int kTaylorTerms = 15;
+};
+
+template <typename T>
+using Values = Register<T>::Values;
+template <typename T>
+using Integers = Register<T>::Integers;
+
+template <typename T>
+constexpr std::int64_t kLanes = SPARSE_TRANSFORMER_VECTOR_BYTES / sizeof(T);
+template <typename T>
+constexpr T kInfinity = static_cast<T>(__builtin_inf());
+
+std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+std::int64_t larger(std::int64_t a, std::int64_t b) { return a < b ? b : a; }
+template <typename T>
+std::int64_t round_up(std::int64_t count) {
+  return (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
+template <typename T>
+inline Values<T> load(const T* from) {
+  Values<T> values;
+  __builtin_memcpy(&values, from, sizeof(values));
+  return values;
+}
+template <typename T>
+inline void store(T* to, Values<T> values) {
+  __builtin_memcpy(to, &values, sizeof(values));
+}
+
+/// e^x for x <= 0, to about the last bit: e^x = 2^n · e^r with |r| <= ln 2 / 2, and Taylor's series
+/// for e^r. Exactly 0 where the result would be no normal number.
+template <typename T>
+inline Values<T> exponential(Values<T> x) {
+  using R = Register<T>;
+  // Adding 1.5 · 2^mantissa bits rounds to a whole number, which then lies in the lowest bits.
+  constexpr T kRounder = T(3LL << (R::kMantissaBits - 1));
+  constexpr T kLog2E = std::numbers::log2e_v<T>;
+  const Values<T> shifted = x * kLog2E + kRounder;
+  const Values<T> n = shifted - kRounder;
+  const Values<T> r = x - n * R::kLn2High - n * R::kLn2Low;
+  Values<T> sum = r / T(R::kTaylorTerms - 1) + T(1);
+#pragma GCC unroll 16
+  for (int term = R::kTaylorTerms - 2; term > 0; --term) sum = sum * (r * (T(1) / T(term))) + T(1);
+  const Integers<T> power = (__builtin_bit_cast(Integers<T>, shifted) + R::kExponentBias)
+                            << R::kMantissaBits;
+  return x < R::kLowestExponent ? Values<T>{} : sum * __builtin_bit_cast(Values<T>, power);
+}
+
+/// The left factor of a product: element (row, k) is data[row · row_stride + k · depth_stride].
+template <typename T>
+struct Factor {
+  const T* data;
+  std::int64_t row_stride, depth_stride;
+};
+/// Dense rows: the right factor [depth, columns] of a product, or its result [rows, columns].
+template <typename T>
+struct Rows {
+  T* data;
+  std::int64_t stride;
+};
+
+/// c[kRows, kVectors registers] += a · b.
+template <typename T, int kRows, int kVectors>
+inline void multiply_registers(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t depth) {
+  Values<T> sum[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sum[row][v] = load(c.data + row * c.stride + v * kLanes<T>);
+  }
+  for (std::int64_t k = 0; k < depth; ++k) {
+    Values<T> right[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) right[v] = load(b.data + k * b.stride + v * kLanes<T>);
+#pragma GCC unroll 8
+    for (int row = 0; row < kRows; ++row) {
+      const T left = a.data[row * a.row_stride + k * a.depth_stride];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[row][v] += left * right[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) store(c.data + row * c.stride + v * kLanes<T>, sum[row][v]);
+  }
+}
+
+template <typename T, int kRows>
+inline void multiply_rows(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
+                          std::int64_t depth) {
+  std::int64_t column = 0;
+  const auto rest = [&] { return columns - column; };
+  const auto right = [&] { return Rows<const T>{b.data + column, b.stride}; };
+  const auto sum = [&] { return Rows<T>{c.data + column, c.stride}; };
+  for (; rest() >= 2 * kLanes<T>; column += 2 * kLanes<T>) {
+    multiply_registers<T, kRows, 2>(a, right(), sum(), depth);
+  }
+  for (; rest() >= kLanes<T>; column += kLanes<T>) {
+    multiply_registers<T, kRows, 1>(a, right(), sum(), depth);
+  }
+  for (; rest() > 0; ++column) {
+    for (int row = 0; row < kRows; ++row) {
+      for (std::int64_t k = 0; k < depth; ++k) {
+        c.data[row * c.stride + column] +=
+            a.data[row * a.row_stride + k * a.depth_stride] * b.data[k * b.stride + column];
+      }
+    }
+  }
+}
+
+/// Rows that are multiplied at once: with two registers a row, twelve of sixteen hold sums.
+constexpr std::int64_t kGroup = 6;
+
+/// c[rows, columns] += a[rows, depth] · b[depth, columns] for at most kGroup rows.
+template <typename T>
+void multiply_add(std::int64_t rows, Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
+                  std::int64_t depth) {
+  switch (rows) {
+    case 1:
+      return multiply_rows<T, 1>(a, b, c, columns, depth);
+    case 2:
+      return multiply_rows<T, 2>(a, b, c, columns, depth);
+    case 3:
+      return multiply_rows<T, 3>(a, b, c, columns, depth);
+    case 4:
+      return multiply_rows<T, 4>(a, b, c, columns, depth);
+    case 5:
+      return multiply_rows<T, 5>(a, b, c, columns, depth);
+    default:
+      return multiply_rows<T, 6>(a, b, c, columns, depth);
+  }
+}
+
+template <typename T>
+void clear(T* numbers, std::int64_t count) {
+  __builtin_memset(numbers, 0, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
