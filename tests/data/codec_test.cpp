@@ -13,7 +13,7 @@
 #include "files/atomic_file.h"
 #include "files/png.h"
 #include "files/wav.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {
