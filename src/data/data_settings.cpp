@@ -49,6 +49,7 @@ void check_paths(const DataSettings& settings) {
     throw SettingError("data.path", "missing; expected a file, a folder or a list of them");
   }
   check_paths("data.path", settings.path);
+  if (settings.source != DataSource::kBytes) return;  // the others refuse paths of splits
   check_paths("data.split.valid", split_paths(settings.split.valid));
   check_paths("data.split.test", split_paths(settings.split.test));
 }

@@ -85,7 +85,7 @@ TEST(Packed, HeaderSaysWhatTheTokensAre) {
   other.shape = {32, 8, 3};
   EXPECT_THAT([&] { open_data(other); },
               ThrowsMessage<SettingError>(HasSubstr("data.shape: got [32, 8, 3]")));
-  other.path.push_back("another");
+  other.path.push_back(folder.write("another", {}));
   EXPECT_THAT([&] { open_data(other); },
               ThrowsMessage<SettingError>(HasSubstr("data.path: got 2 paths")));
 }
