@@ -148,15 +148,17 @@ void check_extension(const std::filesystem::path& path, const TokenFormat& forma
   switch (format.kind) {
     case TokenFormat::Kind::kPicture:
       if (is_right) return;
-      throw UserError(path.string() + ": pictures are written as PNG, expected a name in .png");
+      throw UserError(path.string() +
+                      ": pictures are written as PNG, expected a name that ends in .png");
     case TokenFormat::Kind::kSound:
       if (is_right) return;
-      throw UserError(path.string() + ": sound is written as WAV, expected a name in .wav");
+      throw UserError(path.string() +
+                      ": sound is written as WAV, expected a name that ends in .wav");
     case TokenFormat::Kind::kBytes:
       if (ending != ".png" && ending != ".wav") return;
       throw UserError(path.string() +
-                      ": the samples are bytes as they are, expected a name in neither .png nor "
-                      ".wav, such as in .txt");
+                      ": the samples are bytes, no picture or sound; expected another ending than "
+                      ".png and .wav, such as .txt");
   }
 }
 

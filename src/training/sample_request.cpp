@@ -34,7 +34,6 @@ fs::path numbered(const fs::path& out, std::int64_t number) {
 }
 
 std::vector<fs::path> output_files(const SampleRequest& request, const TokenFormat& format) {
-  if (to_stdout(request)) return {};
   if (is_one_file(request, format)) return {request.out};
   std::vector<fs::path> files;
   for (std::int64_t i = 1; i <= request.count; ++i) files.push_back(numbered(request.out, i));
@@ -42,8 +41,13 @@ std::vector<fs::path> output_files(const SampleRequest& request, const TokenForm
 }
 
 void check_outputs(const SampleRequest& request, const TokenFormat& format) {
-  if (!to_stdout(request)) check_extension(request.out, format);
+  if (to_stdout(request)) return;
+  if (!fs::path(request.out).has_filename()) {
+    throw UserError("--out: got '" + request.out + "', expected a file's name, or - for stdout");
+  }
+  check_extension(request.out, format);
   for (const fs::path& file : output_files(request, format)) {
+    if (fs::is_directory(file)) throw UserError(file.string() + " is a folder, not a file");
     if (!request.overwrite && fs::exists(file)) {
       throw UserError(file.string() + " exists already; name another --out, or give --overwrite");
     }

@@ -95,6 +95,9 @@ TEST_F(Sample, RefusesWhatItCannotDraw) {
   expect_refused("sample none --out x.txt", {"none: there is no such run or checkpoint"});
   expect_refused("sample a", {"--out"});
   expect_refused("sample a --out none/x.txt", {"none: there is no such folder"});
+  expect_refused("sample a --out ''", {"--out: got '', expected a file's name"});
+  expect_refused("sample a --out a/ --overwrite", {"--out: got 'a/', expected a file's name"});
+  expect_refused("sample a --out a --overwrite", {"a is a folder, not a file"});
   expect_refused(sample + "--count 0", {"--count: 0 is not at least 1"});
   expect_refused(sample + "--count -1", {"--count: -1 is not at least 1"});
   expect_refused(sample + "--batch 0", {"--batch: 0"});
@@ -114,7 +117,7 @@ TEST_F(Sample, RefusesWhatItCannotDraw) {
 }
 
 TEST_F(Sample, TheNameSaysTheKindOfFile) {
-  expect_refused("sample a --out x.png", {"x.png: ", "expected a name in neither .png nor .wav"});
+  expect_refused("sample a --out x.png", {"x.png: ", "expected another ending than .png and .wav"});
   expect_refused("sample a --out x.WAV --count 2", {"x.WAV: "});
   sample("--out x.bin");
   sample("--out x");
@@ -173,7 +176,7 @@ TEST_F(SamplePictures, AreOneGridOrAFileEach) {
 
 TEST_F(SamplePictures, AreOnlyWrittenAsPng) {
   expect_refused("sample pictures --out x.jpg",
-                 {"x.jpg: pictures are written as PNG, expected a name in .png"});
+                 {"x.jpg: pictures are written as PNG, expected a name that ends in .png"});
   expect_refused("sample pictures --out x", {"x: pictures are written as PNG"});
   sample("--out x.PNG");
 }

@@ -43,25 +43,23 @@ std::string as_text(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-TEST(Codec, AFileIsNamedAfterTheKindOfSamples) {
-  const TokenFormat bytes;
-  const TokenFormat picture = {.kind = TokenFormat::Kind::kPicture, .shape = {8, 8, 1}};
-  const TokenFormat sound = {.kind = TokenFormat::Kind::kSound, .shape = {}, .sample_rate = 4000};
-  for (const char* path : {"a.txt", "a", "png", "a.png.bin"}) check_extension(path, bytes);
-  for (const char* path : {"a.png", "b.jpg/a.PNG"}) check_extension(path, picture);
-  for (const char* path : {"a.wav", "a.WAV"}) check_extension(path, sound);
-  for (const char* path : {"a.png", "a.Wav"}) EXPECT_THROW(check_extension(path, bytes), UserError);
-  for (const char* path : {"a.jpg", "a", "a.wav", "a.png/b"}) {
-    EXPECT_THROW(check_extension(path, picture), UserError) << path;
-  }
-  EXPECT_THAT([&] { check_extension("a.mp3", sound); },
-              ThrowsMessage<UserError>("a.mp3: sound is written as WAV, expected a name in .wav"));
-}
-
 TEST(Codec, KnowsTheExtensionOfEveryFormat) {
   EXPECT_EQ(sample_extension(kText), ".txt");
   EXPECT_EQ(sample_extension(picture({2, 2, 1})), ".png");
   EXPECT_EQ(sample_extension(sound(4000)), ".wav");
+}
+
+TEST(Codec, AFileIsNamedAfterTheKindOfSamples) {
+  for (const char* path : {"a.txt", "a", "png", "a.png.bin"}) check_extension(path, kText);
+  for (const char* path : {"a.png", "b.jpg/a.PNG"}) check_extension(path, picture({8, 8, 1}));
+  for (const char* path : {"a.wav", "a.WAV"}) check_extension(path, sound(4000));
+  for (const char* path : {"a.png", "a.Wav"}) EXPECT_THROW(check_extension(path, kText), UserError);
+  for (const char* path : {"a.jpg", "a", "a.wav", "a.png/b"}) {
+    EXPECT_THROW(check_extension(path, picture({8, 8, 1})), UserError) << path;
+  }
+  EXPECT_THAT([&] { check_extension("a.mp3", sound(4000)); },
+              ThrowsMessage<UserError>(
+                  "a.mp3: sound is written as WAV, expected a name that ends in .wav"));
 }
 
 TEST(Codec, OneSampleComesBackAsAPrime) {
