@@ -2,18 +2,19 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <span>
 #include <string_view>
 
 #include "app/commands/commands.h"
+#include "app/option_values.h"
 #include "app/version.h"
+#include "config/config.h"
 #include "config/errors.h"
 #include "config/nearest.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
 #include "runtime/terminal.h"
+#include "training/settings.h"
 
 namespace sparse_transformer {
 
@@ -22,6 +23,7 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 constexpr std::string_view kProgram = "sparse-transformer";
+constexpr std::string_view kHelp = "help";
 
 constexpr std::string_view kExamples =
     R"(Trains Sparse Transformers on bytes, pictures and sound, and samples from them.
@@ -38,48 +40,34 @@ Commands:
 )";
 
 constexpr std::string_view kExitCodes = R"(
-Every command has --help. Exit codes: 0 done, 2 a mistake in the input, 1 anything else, 130 and 143 stopped by a signal.
+Every command has --help, which `help COMMAND` shows too. Exit codes: 0 done, 2 a mistake in the input, 1 anything else, 130 and 143 stopped by a signal.
 )";
 
 // The options that every command takes.
 struct GlobalOptions {
   bool quiet = false;
   bool verbose = false;
-  std::string color = "auto";
-  std::string progress = "auto";
+  ColorMode color = ColorMode::kAuto;
+  ProgressMode progress = ProgressMode::kAuto;
 };
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "only warnings and errors")->group("Everywhere");
   app.add_flag("-v,--verbose", options.verbose, "details too")->group("Everywhere");
-  app.add_option("--color", options.color, "colour on stderr: auto, always or never")
+  add_choice(app, "--color", options.color, kColorModeWords, "colour on stderr")
       ->type_name("WHEN")
       ->group("Everywhere");
-  app.add_option("--progress", options.progress, "progress on stderr: auto, bar, lines or none")
+  add_choice(app, "--progress", options.progress, kProgressModeWords, "progress on stderr")
       ->type_name("HOW")
       ->group("Everywhere");
-}
-
-// The index of `word` among `words`.
-template <std::size_t size>
-std::size_t choice(const std::string& option, const std::string& word,
-                   const std::array<std::string_view, size>& words) {
-  const auto found = std::find(words.begin(), words.end(), word);
-  if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
-  std::string known;
-  for (const std::string_view each : words) known.append(known.empty() ? "" : ", ").append(each);
-  throw UserError(option + ": got '" + word + "', expected one of " + known);
 }
 
 void apply(const GlobalOptions& options) {
   Verbosity verbosity = options.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
   if (options.quiet) verbosity = Verbosity::kQuiet;
-  const auto color = static_cast<ColorMode>(choice("--color", options.color, kColorModeWords));
-  auto progress =
-      static_cast<ProgressMode>(choice("--progress", options.progress, kProgressModeWords));
-  if (options.quiet && progress == ProgressMode::kAuto) progress = ProgressMode::kNone;
-  start_log(verbosity, color);
-  set_progress_mode(progress);
+  const bool no_progress = options.quiet && options.progress == ProgressMode::kAuto;
+  start_log(verbosity, options.color);
+  set_progress_mode(no_progress ? ProgressMode::kNone : options.progress);
 }
 
 bool is_option(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
@@ -98,20 +86,54 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-// How many of the words after it belong to the option `word`: 1 for "--out" and "-o", 0 for
-// "--out=x", "-ox" and flags. Throws UserError where no such option is known.
-std::size_t words_after(const CLI::App& app, const std::string& word) {
+// The settings that an option is named after: "--steps" and "--training.steps" after
+// training.steps.
+std::vector<std::string> settings_named(const std::string& option) {
+  std::string name = option.substr(std::min(option.size(), option.find_first_not_of('-')));
+  std::replace(name.begin(), name.end(), '-', '_');
+  std::vector<std::string> keys = setting_keys<Settings>();
+  std::erase_if(
+      keys, [&name](const std::string& key) { return key != name && !key.ends_with("." + name); });
+  return keys;
+}
+
+// "3" of "--steps=3" and of "--steps 3", the i-th argument.
+std::string value_given(const Arguments& arguments, std::size_t i) {
+  const std::size_t equals = arguments[i].find('=');
+  if (equals != std::string::npos) return arguments[i].substr(equals + 1);
+  return i + 1 < arguments.size() && !is_option(arguments[i + 1]) ? arguments[i + 1] : "VALUE";
+}
+
+// Throws UserError for the i-th argument, an option that `app` does not have.
+[[noreturn]] void refuse_option(const CLI::App& app, const Arguments& arguments, std::size_t i,
+                                const std::string& name) {
+  const std::string problem = app.get_name() + ": unknown option " + name;
+  std::string as_setting;
+  if (app.get_option_no_throw("--set") != nullptr) {
+    for (const std::string& key : settings_named(name)) {
+      as_setting.append(as_setting.empty() ? "; it is a setting: --set " : " or --set ");
+      as_setting.append(key).append("=").append(value_given(arguments, i));
+    }
+  }
+  throw UserError(problem +
+                  (as_setting.empty() ? did_you_mean(name, option_names(app)) : as_setting));
+}
+
+// How many of the words after it belong to the i-th argument, an option: 1 for "--out" and "-o", 0
+// for "--out=x", "-ox" and flags. Throws UserError where no such option is known, or its value is
+// missing.
+std::size_t words_after(const CLI::App& app, const Arguments& arguments, std::size_t i) {
+  const std::string& word = arguments[i];
   const std::string name = option_name(word);
   const bool is_long = word.starts_with("--");
   for (std::size_t letter = 1; letter < (is_long ? 2 : word.size()); ++letter) {
     const CLI::Option* option =
         app.get_option_no_throw(is_long ? name : std::string{'-', word[letter]});
-    if (option == nullptr) {
-      throw UserError(app.get_name() + ": unknown option " + name +
-                      did_you_mean(name, option_names(app)));
-    }
+    if (option == nullptr) refuse_option(app, arguments, i, name);
     if (option->get_items_expected_max() == 0) continue;  // a flag; more short ones may follow it
-    return word.size() == (is_long ? name.size() : letter + 1) ? 1 : 0;
+    if (word.size() > (is_long ? name.size() : letter + 1)) return 0;
+    if (i + 1 < arguments.size()) return 1;
+    throw UserError(name + ": nothing is given, expected " + option->get_type_name());
   }
   return 0;
 }
@@ -119,7 +141,7 @@ std::size_t words_after(const CLI::App& app, const std::string& word) {
 // CLI11 would let the value after an unknown option pass for a CONFIG, and complain about that.
 void refuse_unknown_options(const CLI::App& app, const Arguments& arguments) {
   for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
-    if (is_option(arguments[i])) i += words_after(app, arguments[i]);
+    if (is_option(arguments[i])) i += words_after(app, arguments, i);
   }
 }
 
@@ -128,7 +150,7 @@ void refuse_unknown_options(const CLI::App& app, const Arguments& arguments) {
 std::string take_command(const CLI::App& global, Arguments& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (is_option(arguments[i])) {
-      i += words_after(global, arguments[i]);
+      i += words_after(global, arguments, i);
       continue;
     }
     const std::string name = arguments[i];
@@ -139,7 +161,7 @@ std::string take_command(const CLI::App& global, Arguments& arguments) {
 }
 
 const Command& find_command(const std::string& name) {
-  std::vector<std::string> known;
+  std::vector<std::string> known = {std::string(kHelp)};
   for (const Command& command : commands()) {
     if (command.name == name) return command;
     known.emplace_back(command.name);
@@ -196,7 +218,11 @@ void run_command_line(Arguments arguments) {
   app.set_help_flag();  // the help is ours, not one that CLI11 makes up from these four
   app.add_flag("-h,--help", help);
   app.add_flag("--version", version);
-  const std::string command = take_command(app, arguments);
+  std::string command = take_command(app, arguments);
+  if (command == kHelp) {
+    command = take_command(app, arguments);
+    arguments = {"--help"};
+  }
   if (!command.empty()) return run_command(find_command(command), arguments);
   parse_or_help(app, arguments);
   write_to_stdout(version && !help ? version_text() : help_text());

@@ -24,18 +24,23 @@ void print_config(const ConfigOptions& options) {
   }
   if (options.files.empty() && options.overrides.empty()) {
     throw UserError(
-        "config: no CONFIG is given (all settings: sparse-transformer config --reference)");
+        "config: no CONFIG, run or checkpoint is given (all settings: sparse-transformer config "
+        "--reference)");
   }
-  write_to_stdout(resolved_yaml(read_settings(Config(options.files, options.overrides))));
+  write_to_stdout(resolved_yaml(read_settings(open_config(options.files, options.overrides))));
 }
 
 }  // namespace
 
 void add_config(CLI::App& app, Action& run) {
   const auto options = std::make_shared<ConfigOptions>();
-  add_config_arguments(app, *options);
+  add_config_or_run_arguments(app, *options);
   app.add_flag("--reference", options->reference,
                "every setting with its default, range and meaning");
+  app.footer(
+      "Examples:\n"
+      "  sparse-transformer config configs/quickstart.yaml --set training.steps=100\n"
+      "  sparse-transformer config --reference");
   run = [options] { print_config(*options); };
 }
 

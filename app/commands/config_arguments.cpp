@@ -15,4 +15,9 @@ void add_config_arguments(CLI::App& app, ConfigArguments& arguments) {
       ->allow_extra_args(false);
 }
 
+void add_config_or_run_arguments(CLI::App& app, ConfigArguments& arguments) {
+  add_config_arguments(app, arguments);
+  app.get_option("CONFIG")->description("YAML files with settings, or a run, or a checkpoint");
+}
+
 }  // namespace sparse_transformer

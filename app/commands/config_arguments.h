@@ -16,5 +16,7 @@ struct ConfigArguments {
 };
 
 void add_config_arguments(CLI::App& app, ConfigArguments& arguments);
+/// The same where CONFIG may also be a run or a checkpoint, as open_config takes it.
+void add_config_or_run_arguments(CLI::App& app, ConfigArguments& arguments);
 
 }  // namespace sparse_transformer

@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
 
 #include "app/commands/commands.h"
+#include "app/option_values.h"
 #include "runtime/terminal.h"
 #include "training/evaluate_request.h"
 
@@ -13,22 +13,20 @@ void add_evaluate(CLI::App& app, Action& run) {
   app.add_option("RUN", request->model, "a run's folder (its best checkpoint), or a checkpoint")
       ->required()
       ->type_name("");
-  static const std::map<std::string, Split> splits = {
-      {"train", Split::kTrain}, {"valid", Split::kValid}, {"test", Split::kTest}};
-  app.add_option("--split", request->split, "what to score: train, valid or test (default: test)")
-      ->type_name("SPLIT")
-      ->transform(CLI::CheckedTransformer(splits).description(""));
-  app.add_option("--min-context", request->min_contexts,
-                 "streams: tokens that must stand before each scored one, in overlapping windows; "
-                 "one number or several, M[,M...]")
-      ->type_name("M")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  add_choice(app, "--split", request->split, kSplitWords, "what to score")->type_name("SPLIT");
+  add_numbers(app, "--min-context", request->min_contexts,
+              "streams: tokens that must stand before each scored one, in overlapping windows; "
+              "one number or several, M[,M...]")
+      ->type_name("M");
   app.add_option("--set", request->overrides,
                  "a setting of the checkpoint's config, such as data.path=FILE")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_flag("--json", request->json, "one JSON object on stdout");
+  app.footer(
+      "Examples:\n"
+      "  sparse-transformer evaluate runs/first --split valid\n"
+      "  sparse-transformer evaluate runs/first/checkpoints/latest --min-context 0,512 --json");
   run = [request] { write_to_stdout(run_evaluation(*request)); };
 }
 

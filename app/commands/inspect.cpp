@@ -28,9 +28,12 @@ void print_inspection(const InspectOptions& options) {
 
 void add_inspect(CLI::App& app, Action& run) {
   const auto options = std::make_shared<InspectOptions>();
-  add_config_arguments(app, options->named);
-  app.get_option("CONFIG")->description("YAML files with settings, or a run, or a checkpoint");
+  add_config_or_run_arguments(app, options->named);
   app.add_flag("--json", options->json, "the figures as one JSON object");
+  app.footer(
+      "Examples:\n"
+      "  sparse-transformer inspect configs/cifar10.yaml --set model.layers=4\n"
+      "  sparse-transformer inspect runs/first");
   run = [options] { print_inspection(*options); };
 }
 

@@ -5,8 +5,10 @@
 
 #include "app/commands/commands.h"
 #include "app/commands/config_arguments.h"
+#include "app/option_values.h"
 #include "attention/pattern_counts.h"
 #include "config/errors.h"
+#include "data/codec.h"
 #include "files/atomic_file.h"
 #include "files/png.h"
 #include "generation/pattern_drawing.h"
@@ -48,6 +50,7 @@ std::string counts_json(const PatternCounts& counts) {
 
 void write_drawing(const PatternOptions& options, const PatternCounts& counts,
                    const SequenceLayout& layout) {
+  check_extension(options.out, {.kind = TokenFormat::Kind::kPicture, .shape = {}});
   std::error_code ignored;
   if (!options.overwrite && std::filesystem::exists(options.out, ignored)) {
     throw UserError(options.out + " exists already; name another --out, or give --overwrite");
@@ -58,8 +61,10 @@ void write_drawing(const PatternOptions& options, const PatternCounts& counts,
 }
 
 void run_pattern(const PatternOptions& options) {
-  if (options.config.files.empty()) throw UserError("pattern: no CONFIG is given");
-  const Settings settings = read_settings(Config(options.config.files, options.config.overrides));
+  if (options.config.files.empty())
+    throw UserError("pattern: no CONFIG, run or checkpoint is given");
+  const Settings settings =
+      read_settings(open_config(options.config.files, options.config.overrides));
   const SequenceLayout layout = sequence_layout(settings);
   const PatternCounts counts = count_patterns(
       layer_patterns(settings.model.attention, settings.model.layers, settings.model.heads),
@@ -72,17 +77,21 @@ void run_pattern(const PatternOptions& options) {
 
 void add_pattern(CLI::App& app, Action& run) {
   const auto options = std::make_shared<PatternOptions>();
-  add_config_arguments(app, options->config);
+  add_config_or_run_arguments(app, options->config);
   app.add_option("-o,--out", options->out,
                  "draw it here, as PNG; without, only the counts are printed")
       ->type_name("FILE");
   app.add_flag("--overwrite", options->overwrite, "replace an output that exists");
-  app.add_option("--layer", options->choice.layer, "draw this layer only, counted from 0")
+  add_number(app, "--layer", options->choice.layer, "draw this layer only, counted from 0")
       ->type_name("LAYER");
-  app.add_option("--position", options->choice.position,
-                 "whose keys to draw; default: one below the middle")
+  add_number(app, "--position", options->choice.position,
+             "whose keys to draw (default: one below the middle)")
       ->type_name("POSITION");
   app.add_flag("--json", options->json, "the counts as one JSON object");
+  app.footer(
+      "Examples:\n"
+      "  sparse-transformer pattern configs/cifar10.yaml --out pattern.png\n"
+      "  sparse-transformer pattern runs/first --layer 1 --out layer.png");
   run = [options] { run_pattern(*options); };
 }
 

@@ -16,6 +16,9 @@ void add_prepare(CLI::App& app, Action& run) {
       ->required()
       ->type_name("FILE");
   app.add_flag("--overwrite", request->overwrite, "replace an output that exists");
+  app.footer(
+      "Example:\n"
+      "  sparse-transformer prepare configs/cifar10.yaml --out cifar10.safetensors");
   run = [request, config] {
     request->files = config->files;
     request->overrides = config->overrides;

@@ -38,7 +38,7 @@ void train_as_asked(const TrainOptions& options) {
 void add_train(CLI::App& app, Action& run) {
   const auto options = std::make_shared<TrainOptions>();
   add_config_arguments(app, options->config);
-  app.add_option("--run", options->run, "the run's folder; default: runs/CONFIG-DATE-TIME")
+  app.add_option("--run", options->run, "the run's folder (default: runs/CONFIG-DATE-TIME)")
       ->type_name("DIR");
   app.add_flag("--resume", options->resume,
                "go on with the run in --run (default: runs/latest); CONFIG may be left out");
@@ -46,7 +46,11 @@ void add_train(CLI::App& app, Action& run) {
                  "start a new run from the weights of this run or checkpoint")
       ->type_name("CHECKPOINT");
   app.add_flag("--dry-run", options->dry_run,
-               "show the resolved settings, the memory and one batch; train nothing");
+               "show the resolved settings, the memory and some of the data; train nothing");
+  app.footer(
+      "Examples:\n"
+      "  sparse-transformer train configs/quickstart.yaml --run runs/first\n"
+      "  sparse-transformer train --run runs/first --resume --set training.steps=4000");
   run = [options] { train_as_asked(*options); };
 }
 

@@ -72,10 +72,15 @@ struct SettingDifference {
 template <Described Settings>
 std::vector<SettingDifference> settings_differences(Settings before, Settings after);
 
+/// The keys of all settings ("model.heads"), in the order of their declaration.
+template <Described Settings>
+std::vector<std::string> setting_keys();
+
 namespace internal {
 using Describe = std::function<void(FieldVisitor&)>;
 std::string write_yaml(const Describe& describe, bool with_reference);
 std::vector<SettingDifference> differences(const Describe& before, const Describe& after);
+std::vector<std::string> keys(const Describe& describe);
 }  // namespace internal
 
 template <Described Settings>
@@ -93,6 +98,12 @@ template <Described Settings>
 std::vector<SettingDifference> settings_differences(Settings before, Settings after) {
   return internal::differences([&](FieldVisitor& visit) { before.describe(visit); },
                                [&](FieldVisitor& visit) { after.describe(visit); });
+}
+
+template <Described Settings>
+std::vector<std::string> setting_keys() {
+  Settings settings;
+  return internal::keys([&](FieldVisitor& visit) { settings.describe(visit); });
 }
 
 }  // namespace sparse_transformer

@@ -48,7 +48,11 @@ class Reader final : public FieldVisitor {
     read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
   }
   void field(string_view name, WordLists& value, string_view) override {
-    read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
+    const ConfigNode* given = find(name);
+    const bool is_word = given != nullptr && given->kind == Kind::kScalar;
+    const std::string hint = is_word ? "; write [" + shown(*given) + "]" : "";
+    read(name, in_words(value) + hint,
+         [&](const ConfigNode& node) { return read_value(node, value); });
   }
   void field(string_view name, NumberOrPaths& value, string_view, Range<double> range) override {
     read_number(name, value, range);

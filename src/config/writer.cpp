@@ -137,4 +137,12 @@ std::vector<SettingDifference> internal::differences(const Describe& before,
   return found;
 }
 
+std::vector<std::string> internal::keys(const Describe& describe) {
+  std::vector<std::string> keys;
+  for (const Setting& setting : list_settings(describe)) {
+    if (!setting.is_section) keys.push_back(setting.key);
+  }
+  return keys;
+}
+
 }  // namespace sparse_transformer

@@ -1,6 +1,7 @@
 #include "data/codec.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <span>
 #include <stdexcept>
@@ -137,6 +138,28 @@ std::string_view sample_extension(const TokenFormat& format) {
       break;
   }
   return ".txt";
+}
+
+void check_extension(const std::filesystem::path& path, const TokenFormat& format) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  const bool is_right = ending == sample_extension(format);
+  switch (format.kind) {
+    case TokenFormat::Kind::kPicture:
+      if (is_right) return;
+      throw UserError(path.string() +
+                      ": pictures are written as PNG, expected a name that ends in .png");
+    case TokenFormat::Kind::kSound:
+      if (is_right) return;
+      throw UserError(path.string() +
+                      ": sound is written as WAV, expected a name that ends in .wav");
+    case TokenFormat::Kind::kBytes:
+      if (ending != ".png" && ending != ".wav") return;
+      throw UserError(path.string() +
+                      ": the samples are bytes, no picture or sound; expected another ending than "
+                      ".png and .wav, such as .txt");
+  }
 }
 
 std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& samples,

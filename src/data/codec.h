@@ -15,6 +15,10 @@ namespace sparse_transformer {
 /// File extension of samples of this format: ".png", ".wav", ".txt".
 std::string_view sample_extension(const TokenFormat& format);
 
+/// Throws UserError where a file of that name would be taken for another kind than the samples are:
+/// pictures end in .png, sound in .wav, bytes in neither.
+void check_extension(const std::filesystem::path& path, const TokenFormat& format);
+
 /// The file of one or more samples, any of which may be unfinished (a prefix of its tokens).
 /// Pictures: one alone is its own pixels; several are a roughly square grid, each at least 64
 /// pixels high or wide by a whole factor of enlargement; missing pixels are grey. Sound: one after

@@ -1,21 +1,26 @@
 #include "data/data_settings.h"
 
 #include <array>
+#include <filesystem>
 #include <functional>
 #include <numeric>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 
 #include "config/errors.h"
 #include "data/bytes.h"
 #include "data/cifar10.h"
 #include "data/generated.h"
 #include "data/packed.h"
+#include "data/splits.h"
 #include "data/text.h"
 
 namespace sparse_transformer {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kSources = {"bytes", "cifar10", "generated", "packed"};
 constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"};
@@ -26,6 +31,27 @@ void check_shape(const std::vector<std::int64_t>& shape) {
         "data.shape",
         "got " + shape_text(shape) + ", expected [height, width, channels] with 1 or 3 channels");
   }
+}
+
+/// What reads the files knows their paths, but not which setting gave them.
+void check_paths(const std::string& key, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (fs::status(path, ignored).type() == fs::file_type::not_found) {
+      throw SettingError(key, path + ": there is no such file or folder");
+    }
+  }
+}
+
+void check_paths(const DataSettings& settings) {
+  if (settings.source == DataSource::kGenerated) return;
+  if (settings.path.empty()) {
+    throw SettingError("data.path", "missing; expected a file, a folder or a list of them");
+  }
+  check_paths("data.path", settings.path);
+  if (settings.source != DataSource::kBytes) return;  // the others refuse paths of splits
+  check_paths("data.split.valid", split_paths(settings.split.valid));
+  check_paths("data.split.test", split_paths(settings.split.test));
 }
 
 }  // namespace
@@ -110,9 +136,7 @@ std::int64_t DataSettings::sequence_length() const {
 }
 
 DataSet open_data(const DataSettings& settings) {
-  if (settings.path.empty() && settings.source != DataSource::kGenerated) {
-    throw SettingError("data.path", "missing; expected a file, a folder or a list of them");
-  }
+  check_paths(settings);
   switch (settings.source) {
     case DataSource::kBytes:
       return open_bytes(settings);

@@ -53,8 +53,8 @@ struct DataSettings {
   std::int64_t sequence_length() const;
 };
 
-/// Opens the data that the settings name. Throws UserError (missing, empty, cut, wrong magic …)
-/// naming the path.
+/// Opens the data that the settings name. Throws SettingError for a path that is not there,
+/// UserError (empty, cut, wrong magic …) naming the path.
 DataSet open_data(const DataSettings& settings);
 
 }  // namespace sparse_transformer

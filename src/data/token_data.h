@@ -4,6 +4,7 @@
 // (pictures, tunes: every item is one sequence of n bytes).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -38,6 +39,7 @@ class Tokens {
 };
 
 enum class Split { kTrain, kValid, kTest };
+inline constexpr std::array<std::string_view, 3> kSplitWords = {"train", "valid", "test"};
 std::string_view split_name(Split split);
 
 /// One data set: three splits (a split may be empty), one format.

@@ -23,26 +23,6 @@ void require(bool fits, const std::string& option, Number value, const std::stri
   throw SettingError(option, problem.str());
 }
 
-/// Tokens of a sample. Throws where the settings do not fit the model.
-std::int64_t checked_length(const SamplingSettings& settings, std::int64_t n) {
-  const auto& [temperature, top_k, top_p] = settings.choice;
-  require(settings.count >= 1, "--count", settings.count, "at least 1");
-  require(settings.batch >= 1, "--batch", settings.batch, "at least 1");
-  require(temperature >= 0.0 && std::isfinite(temperature), "--temperature", temperature,
-          "at least 0");
-  require(top_k >= 0 && top_k <= 256, "--top-k", top_k, "between 0 and 256");
-  require(top_p > 0.0 && top_p <= 1.0, "--top-p", top_p, "above 0 and at most 1");
-  require(settings.length >= 0 && settings.length <= n, "--length", settings.length,
-          "between 1 and the model's sequence of " + std::to_string(n) + " tokens");
-  const std::int64_t length = settings.length == 0 ? n : settings.length;
-  if (static_cast<std::int64_t>(settings.prime.size()) >= length) {
-    throw SettingError("--prime", std::to_string(settings.prime.size()) +
-                                      " tokens leave none to draw in a sample of " +
-                                      std::to_string(length));
-  }
-  return length;
-}
-
 /// The samples first, first + 1, … of one batch.
 class Batch {
  public:
@@ -74,9 +54,28 @@ class Batch {
 
 }  // namespace
 
+std::int64_t sample_length(const SamplingSettings& settings, std::int64_t n) {
+  const auto& [temperature, top_k, top_p] = settings.choice;
+  require(settings.count >= 1, "--count", settings.count, "at least 1");
+  require(settings.batch >= 1, "--batch", settings.batch, "at least 1");
+  require(temperature >= 0.0 && std::isfinite(temperature), "--temperature", temperature,
+          "at least 0");
+  require(top_k >= 0 && top_k <= 256, "--top-k", top_k, "between 0 and 256");
+  require(top_p > 0.0 && top_p <= 1.0, "--top-p", top_p, "above 0 and at most 1");
+  require(settings.length >= 0 && settings.length <= n, "--length", settings.length,
+          "between 1 and the model's sequence of " + std::to_string(n) + " tokens");
+  const std::int64_t length = settings.length == 0 ? n : settings.length;
+  if (static_cast<std::int64_t>(settings.prime.size()) >= length) {
+    throw SettingError("--prime", std::to_string(settings.prime.size()) +
+                                      " tokens leave none to draw in a sample of " +
+                                      std::to_string(length));
+  }
+  return length;
+}
+
 void draw_samples(const Transformer& model, const SamplingSettings& settings, Samples& samples,
                   const SamplingProgress& progress) {
-  const std::int64_t length = checked_length(settings, model.layout().length);
+  const std::int64_t length = sample_length(settings, model.layout().length);
   const auto prime = static_cast<std::int64_t>(settings.prime.size());
   const std::int64_t total = settings.count * (length - prime);
   std::int64_t done = 0;

@@ -25,14 +25,17 @@ using Samples = std::vector<std::vector<std::uint8_t>>;
 /// Told after every position of a batch: tokens drawn so far and tokens to draw in all.
 using SamplingProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
+/// Tokens of a sample of a model of n. Throws SettingError for settings that are out of range or do
+/// not fit the model, named as the options of the command ("--top-p").
+std::int64_t sample_length(const SamplingSettings& settings, std::int64_t n);
+
 /// Draws settings.count samples and adds them to `samples` as they grow: when this throws, those of
 /// earlier batches are whole and those of the batch in hand are prefixes of what they would have
 /// become. The token at a position depends on (model, prime, choice, seed, index of the sample,
 /// position); how many samples are drawn, and in which batches, changes the logits at most in
 /// their rounding.
-/// Throws SettingError for settings out of range, named as the options of the command ("--top-p"),
-/// Interrupted at a block's boundary once a stop has been asked for, WorldError for a model whose
-/// output is not finite.
+/// Throws SettingError as sample_length does, Interrupted at a block's boundary once a stop has
+/// been asked for, WorldError for a model whose output is not finite.
 void draw_samples(const Transformer& model, const SamplingSettings& settings, Samples& samples,
                   const SamplingProgress& progress = {});
 

@@ -14,6 +14,7 @@ struct TensorShape {
   std::vector<std::int64_t> sizes;
 
   std::int64_t count() const;
+  bool operator==(const TensorShape&) const = default;
 };
 
 /// Name and shape of every tensor that Transformer::parameters() gives, in that order.

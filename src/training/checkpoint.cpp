@@ -83,19 +83,26 @@ Json manifest_of(const fs::path& folder) {
   return {{"sha256", files}};
 }
 
-void verify(const fs::path& folder) {
-  const std::string where = folder.string() + ": damaged checkpoint: ";
-  Json manifest;
+using Hashes = std::map<std::string, std::string>;
+
+std::string damaged(const fs::path& folder) { return folder.string() + ": damaged checkpoint: "; }
+
+/// What the manifest says, by the name of the file.
+Hashes read_hashes(const fs::path& folder) {
   try {
-    manifest = Json::parse(read_file(folder / kManifest));
-    for (const auto& [name, hash] : manifest.at("sha256").items()) {
-      if (!fs::exists(folder / name)) throw UserError(where + name + " is missing");
-      if (sha256_of_file(folder / name) != hash.get<std::string>()) {
-        throw UserError(where + name + " is not what was written (checksum)");
-      }
-    }
+    return Json::parse(read_file(folder / kManifest)).at("sha256").get<Hashes>();
   } catch (const Json::exception&) {
-    throw UserError(where + std::string(kManifest) + " cannot be read");
+    throw UserError(damaged(folder) + kManifest + " cannot be read");
+  }
+}
+
+void verify(const fs::path& folder, const Hashes& hashes, const std::string& name) {
+  const auto hash = hashes.find(name);
+  if (hash == hashes.end() || !fs::exists(folder / name)) {
+    throw UserError(damaged(folder) + name + " is missing");
+  }
+  if (sha256_of_file(folder / name) != hash->second) {
+    throw UserError(damaged(folder) + name + " is not what was written (checksum)");
   }
 }
 
@@ -150,14 +157,22 @@ fs::path write_checkpoint(const fs::path& parent, const CheckpointTensors& tenso
   return parent / name;
 }
 
-Checkpoint::Checkpoint(fs::path folder) : folder_(std::move(folder)) {
-  verify(folder_);
+CheckpointState read_state(const fs::path& folder) {
+  const Hashes hashes = read_hashes(folder);
+  for (const char* name : {kState, kConfig}) verify(folder, hashes, name);
+  CheckpointState state;
   try {
-    progress_ = from_json(Json::parse(read_file(folder_ / kState)));
+    state.progress = from_json(Json::parse(read_file(folder / kState)));
   } catch (const Json::exception&) {
-    throw UserError(folder_.string() + ": " + kState + " is not a training state");
+    throw UserError(folder.string() + ": " + kState + " is not a training state");
   }
-  config_yaml_ = read_file(folder_ / kConfig);
+  state.config_yaml = read_file(folder / kConfig);
+  return state;
+}
+
+Checkpoint::Checkpoint(fs::path folder) : folder_(std::move(folder)), state_(read_state(folder_)) {
+  const Hashes hashes = read_hashes(folder_);
+  for (const auto& [name, hash] : hashes) verify(folder_, hashes, name);
 }
 
 bool Checkpoint::has_average() const { return fs::exists(folder_ / kAverage); }

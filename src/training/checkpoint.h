@@ -44,6 +44,16 @@ std::filesystem::path write_checkpoint(const std::filesystem::path& parent,
                                        const TrainingProgress& progress,
                                        const std::string& config_yaml);
 
+/// What a checkpoint holds beside its tensors.
+struct CheckpointState {
+  TrainingProgress progress;
+  std::string config_yaml;
+};
+
+/// Verifies the checksums of these two alone, so that they are there at once, however large the
+/// tensors. Throws UserError as Checkpoint does.
+CheckpointState read_state(const std::filesystem::path& folder);
+
 /// A checkpoint on disk, its checksums verified on opening. Throws UserError naming the folder and
 /// what is damaged.
 class Checkpoint {
@@ -51,8 +61,8 @@ class Checkpoint {
   explicit Checkpoint(std::filesystem::path folder);
 
   const std::filesystem::path& folder() const { return folder_; }
-  const TrainingProgress& progress() const { return progress_; }
-  const std::string& config_yaml() const { return config_yaml_; }
+  const TrainingProgress& progress() const { return state_.progress; }
+  const std::string& config_yaml() const { return state_.config_yaml; }
   bool has_average() const;
 
   void read_model(const NamedTensors& model) const;
@@ -61,8 +71,7 @@ class Checkpoint {
 
  private:
   std::filesystem::path folder_;
-  TrainingProgress progress_;
-  std::string config_yaml_;
+  CheckpointState state_;
 };
 
 /// The checkpoints in a folder, oldest first; unfinished ones and what has another name than

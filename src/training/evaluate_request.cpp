@@ -52,8 +52,9 @@ std::string to_text(const EvaluationResult& result, const EvaluateRequest& reque
 
 std::string run_evaluation(const EvaluateRequest& request) {
   const StopSignals stop_signals;
-  const TrainedModel trained = load_trained_model(request.model, request.overrides);
-  const DataSet data = open_data(trained.settings.data);
+  TrainedModel trained = find_trained_model(request.model, request.overrides);
+  const DataSet data = open_data(trained.settings, trained.config);
+  load_weights(trained);
   Json results = Json::array();
   std::string text;
   for (const std::int64_t min_context : request.min_contexts) {

@@ -4,25 +4,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "config/errors.h"
-#include "files/atomic_file.h"
 #include "runtime/format.h"
 
 namespace sparse_transformer {
 namespace {
 
 namespace fs = std::filesystem;
-
-Settings settings_in(const fs::path& folder, const std::vector<std::string>& overrides) {
-  const fs::path file = folder / "config.yaml";
-  std::error_code ignored;
-  if (!fs::exists(file, ignored)) {
-    throw UserError(folder.string() +
-                    ": neither a run nor a checkpoint: it has no config.yaml; expected one of "
-                    "these, or config files");
-  }
-  return read_settings(Config::from_text(read_file(file), file.string(), overrides));
-}
 
 std::string shape_text(const std::vector<std::int64_t>& sizes) {
   std::string text;
@@ -86,15 +73,10 @@ Inspection inspect(const std::vector<std::string>& paths,
                    const std::vector<std::string>& overrides) {
   Inspection inspection;
   std::error_code ignored;
-  if (paths.size() == 1 && fs::is_directory(paths.front(), ignored)) {
-    const fs::path folder = paths.front();
-    if (fs::exists(folder / "manifest.json", ignored)) {
-      inspection.progress = Checkpoint(folder).progress();
-    }
-    inspection.settings = settings_in(folder, overrides);
-  } else {
-    inspection.settings = read_settings(Config(paths, overrides));
+  if (paths.size() == 1 && fs::exists(fs::path(paths.front()) / "manifest.json", ignored)) {
+    inspection.progress = Checkpoint(paths.front()).progress();
   }
+  inspection.settings = read_settings(open_config(paths, overrides));
   const TrainingSettings& training = inspection.settings.training;
   inspection.size = model_size(inspection.settings.model, sequence_layout(inspection.settings),
                                training.sequences_at_a_time(), training.average > 0);

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "config/errors.h"
 #include "data/packed.h"
+#include "data/splits.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
@@ -13,21 +14,42 @@
 
 namespace sparse_transformer {
 
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Whether the file is one of these paths, or lies in a folder that is.
+bool is_among(const fs::path& file, const std::vector<std::string>& paths) {
+  const fs::path whole = fs::weakly_canonical(file);
+  return std::any_of(paths.begin(), paths.end(), [&whole](const std::string& path) {
+    const fs::path folder = fs::weakly_canonical(path);
+    return std::mismatch(folder.begin(), folder.end(), whole.begin(), whole.end()).first ==
+           folder.end();
+  });
+}
+
+/// Packing over its own input would lose it; a packed file in a folder of data would be data the
+/// next time.
+void check_is_no_input(const fs::path& out, const DataSettings& data) {
+  if (is_among(out, data.path) || is_among(out, split_paths(data.split.valid)) ||
+      is_among(out, split_paths(data.split.test))) {
+    throw UserError(out.string() + " is among the data to pack; name another --out");
+  }
+}
+
+}  // namespace
+
 void run_preparation(const PrepareRequest& request) {
   const StopSignals stop_signals;
   if (request.files.empty()) throw UserError("prepare: no CONFIG is given");
-  if (!request.overwrite && std::filesystem::exists(request.out)) {
+  if (!request.overwrite && fs::exists(request.out)) {
     throw UserError(request.out.string() +
                     " exists already; name another --out, or give --overwrite");
   }
-  const Settings settings = read_settings(Config(request.files, request.overrides));
-  for (const std::string& path : settings.data.path) {
-    std::error_code absent;
-    if (std::filesystem::equivalent(path, request.out, absent)) {
-      throw UserError(request.out.string() + " is among the data to pack; name another --out");
-    }
-  }
-  const DataSet data = open_data(settings.data);
+  const Config config(request.files, request.overrides);
+  const Settings settings = read_settings(config);
+  check_is_no_input(request.out, settings.data);
+  const DataSet data = open_data(settings, config);
   const std::int64_t total = data.train->size() + data.valid->size() + data.test->size();
   constexpr std::int64_t kLines = 20;
   Progress bar("prepare", 0, total, std::max<std::int64_t>(1, total / kLines));

@@ -1,13 +1,22 @@
 #include "training/preview.h"
 
-#include <string>
+#include <algorithm>
 
+#include "config/scalars.h"
 #include "data/batches.h"
 #include "data/codec.h"
 #include "files/system_files.h"
 #include "generation/sampler.h"
 
 namespace sparse_transformer {
+namespace {
+
+TrainingSequences training_sequences(const Settings& settings, const DataSet& data) {
+  return {data, settings.data.sequence_length(),
+          static_cast<std::uint64_t>(settings.training.seed)};
+}
+
+}  // namespace
 
 std::filesystem::path write_preview(const Transformer& model, const Settings& settings,
                                     const TokenFormat& format, const RunFolder& run,
@@ -26,23 +35,31 @@ std::filesystem::path write_preview(const Transformer& model, const Settings& se
   return path;
 }
 
-void write_first_batch(const Settings& settings, const DataSet& data,
-                       const std::filesystem::path& path) {
-  const std::int64_t length = settings.data.sequence_length();
-  const TrainingSequences sequences(data, length,
-                                    static_cast<std::uint64_t>(settings.training.seed));
+std::filesystem::path write_training_examples(const Settings& settings, const DataSet& data,
+                                              const RunFolder& run) {
+  const TrainingSequences sequences = training_sequences(settings, data);
   Samples examples;
   for (std::int64_t i = 0; i < settings.training.sample_count; ++i) {
     examples.push_back(sequences.read(i, 1));
   }
-  write_samples(path, data.format, examples, {{"Software", "sparse-transformer"}});
-}
-
-void write_training_examples(const Settings& settings, const DataSet& data, const RunFolder& run) {
   const std::filesystem::path folder = run.path() / "samples";
   make_folder(folder);
-  write_first_batch(settings, data,
-                    folder / ("training" + std::string(sample_extension(data.format))));
+  const auto path = folder / ("training" + std::string(sample_extension(data.format)));
+  write_samples(path, data.format, examples, {{"Software", "sparse-transformer"}});
+  return path;
+}
+
+std::string beginning_of_first_example(const Settings& settings, const DataSet& data) {
+  const std::vector<std::uint8_t> tokens = training_sequences(settings, data).read(0, 1);
+  if (data.format.kind == TokenFormat::Kind::kBytes) {
+    return "the text " + one_line(std::string(tokens.begin(), tokens.end()));
+  }
+  constexpr std::size_t kShown = 16;
+  std::string numbers;
+  for (std::size_t i = 0; i < std::min(kShown, tokens.size()); ++i) {
+    numbers.append(i == 0 ? "" : " ").append(std::to_string(tokens[i]));
+  }
+  return "the tokens " + numbers;
 }
 
 }  // namespace sparse_transformer

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "data/token_data.h"
 #include "model/transformer.h"
@@ -17,12 +18,13 @@ std::filesystem::path write_preview(const Transformer& model, const Settings& se
                                     const TokenFormat& format, const RunFolder& run,
                                     std::int64_t step);
 
-/// The first training sequences of the run, as a file of samples.
-void write_first_batch(const Settings& settings, const DataSet& data,
-                       const std::filesystem::path& path);
+/// The first training sequences of the run, as a file of samples in its folder: what samples should
+/// come to look or sound like. Returns samples/training.EXTENSION.
+std::filesystem::path write_training_examples(const Settings& settings, const DataSet& data,
+                                              const RunFolder& run);
 
-/// The same into the run's folder, samples/training.EXTENSION: what samples should come to look or
-/// sound like.
-void write_training_examples(const Settings& settings, const DataSet& data, const RunFolder& run);
+/// What the first of them begins with, in one line: "the text …", or "the tokens 34 35 …" of a
+/// picture or sound.
+std::string beginning_of_first_example(const Settings& settings, const DataSet& data);
 
 }  // namespace sparse_transformer

@@ -34,15 +34,20 @@ fs::path numbered(const fs::path& out, std::int64_t number) {
 }
 
 std::vector<fs::path> output_files(const SampleRequest& request, const TokenFormat& format) {
-  if (to_stdout(request)) return {};
   if (is_one_file(request, format)) return {request.out};
   std::vector<fs::path> files;
   for (std::int64_t i = 1; i <= request.count; ++i) files.push_back(numbered(request.out, i));
   return files;
 }
 
-void check_outputs(const SampleRequest& request, const std::vector<fs::path>& files) {
-  for (const fs::path& file : files) {
+void check_outputs(const SampleRequest& request, const TokenFormat& format) {
+  if (to_stdout(request)) return;
+  if (!fs::path(request.out).has_filename()) {
+    throw UserError("--out: got '" + request.out + "', expected a file's name, or - for stdout");
+  }
+  check_extension(request.out, format);
+  for (const fs::path& file : output_files(request, format)) {
+    if (fs::is_directory(file)) throw UserError(file.string() + " is a folder, not a file");
     if (!request.overwrite && fs::exists(file)) {
       throw UserError(file.string() + " exists already; name another --out, or give --overwrite");
     }
@@ -75,6 +80,22 @@ std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const Token
   }
   tokens.resize(static_cast<std::size_t>(used));
   return tokens;
+}
+
+/// What to draw, with all checks that need no weights.
+SamplingSettings checked_sampling(const SampleRequest& request, const TrainedModel& trained) {
+  if (request.seed < 0) {
+    throw UserError("--seed: " + std::to_string(request.seed) + " is not at least 0");
+  }
+  SamplingSettings sampling{.count = request.count,
+                            .batch = request.batch,
+                            .length = request.length,
+                            .choice = request.choice,
+                            .seed = static_cast<std::uint64_t>(request.seed)};
+  sampling.length = sample_length(sampling, sequence_layout(trained.settings).length);
+  check_outputs(request, trained.format);
+  sampling.prime = prime_tokens(request, trained.format, sampling.length);
+  return sampling;
 }
 
 /// How the file came about, for the file itself. `which`: what of the samples is in it, as the
@@ -133,20 +154,10 @@ void drop_unfinished(Samples& samples, std::int64_t length) {
 }  // namespace
 
 void run_sampling(const SampleRequest& request) {
-  if (request.seed < 0) {
-    throw UserError("--seed: " + std::to_string(request.seed) + " is not at least 0");
-  }
   const StopSignals stop_signals;
-  const TrainedModel trained = load_trained_model(request.model, request.overrides);
-  const TokenFormat& format = trained.format;
-  check_outputs(request, output_files(request, format));
-  const std::int64_t length = request.length == 0 ? trained.model->layout().length : request.length;
-  const SamplingSettings sampling{.count = request.count,
-                                  .batch = request.batch,
-                                  .length = length,
-                                  .prime = prime_tokens(request, format, length),
-                                  .choice = request.choice,
-                                  .seed = static_cast<std::uint64_t>(request.seed)};
+  TrainedModel trained = find_trained_model(request.model, request.overrides);
+  const SamplingSettings sampling = checked_sampling(request, trained);
+  load_weights(trained);
   Samples samples;
   std::optional<Progress> bar;
   try {
@@ -156,7 +167,7 @@ void run_sampling(const SampleRequest& request) {
       bar->update(done);
     });
   } catch (const Interrupted&) {
-    drop_unfinished(samples, length);
+    drop_unfinished(samples, sampling.length);
     write(request, trained, samples);
     throw;
   }

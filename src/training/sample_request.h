@@ -31,7 +31,8 @@ struct SampleRequest {
 
 /// Draws the samples and writes them: x-1.txt … x-N.txt for several, one grid for pictures. When a
 /// signal stops it, the finished ones are written first. Throws UserError where an output exists
-/// already, WorldError, Interrupted.
+/// already or is named as another kind of file, or an option is out of range, all of which is said
+/// before the weights are read; WorldError, Interrupted.
 void run_sampling(const SampleRequest& request);
 
 }  // namespace sparse_transformer

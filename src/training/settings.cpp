@@ -4,13 +4,18 @@
 #include <variant>
 
 #include "config/errors.h"
+#include "files/atomic_file.h"
 
 namespace sparse_transformer {
 namespace {
 
+namespace fs = std::filesystem;
+
 void check(const TrainingSettings& training) {
   if (training.steps && training.epochs) {
-    throw SettingError("training.epochs", "steps are given too; give one of them");
+    throw SettingError(
+        "training.epochs",
+        "steps are given too; leave one of them out, as by --set training.steps=null");
   }
   if (training.sequences_at_a_time() > training.batch) {
     throw SettingError("training.micro_batch", std::to_string(training.sequences_at_a_time()) +
@@ -22,7 +27,7 @@ void check(const TrainingSettings& training) {
 /// So that a run's resolved settings mean the same wherever they are read.
 void make_absolute(std::vector<std::string>& paths) {
   for (std::string& path : paths) {
-    path = std::filesystem::absolute(path).lexically_normal().string();
+    path = fs::absolute(path).lexically_normal().string();
   }
 }
 
@@ -30,6 +35,17 @@ void make_paths_absolute(DataSettings& data) {
   make_absolute(data.path);
   for (NumberOrPaths* split : {&data.split.valid, &data.split.test}) {
     if (auto* paths = std::get_if<std::vector<std::string>>(split)) make_absolute(*paths);
+  }
+}
+
+/// What the action gives; a setting at fault is named with where the config gave it.
+template <typename Action>
+auto with_origin(const Config& config, const Action& action) {
+  try {
+    return action();
+  } catch (const SettingError& error) {
+    const std::string origin = config.origin(error.key());
+    throw UserError((origin.empty() ? "" : origin + ": ") + error.what());
   }
 }
 
@@ -45,14 +61,30 @@ Settings read_settings(const Config& config) {
   Settings settings;
   config.read(settings);
   make_paths_absolute(settings.data);
-  try {
+  with_origin(config, [&settings] {
     resolve(settings.model, settings.data.sequence_length(), settings.data.picture_shape());
     check(settings.training);
-  } catch (const SettingError& error) {
-    const std::string origin = config.origin(error.key());
-    throw UserError((origin.empty() ? "" : origin + ": ") + error.what());
-  }
+  });
   return settings;
+}
+
+Config open_config(const std::vector<std::string>& paths,
+                   const std::vector<std::string>& overrides) {
+  std::error_code ignored;
+  if (paths.size() != 1 || !fs::is_directory(paths.front(), ignored)) {
+    return {paths, overrides};
+  }
+  const fs::path file = fs::path(paths.front()) / "config.yaml";
+  if (!fs::exists(file, ignored)) {
+    throw UserError(paths.front() +
+                    ": neither a run nor a checkpoint: it has no config.yaml; expected one of "
+                    "these, or config files");
+  }
+  return Config::from_text(read_file(file), file.string(), overrides);
+}
+
+DataSet open_data(const Settings& settings, const Config& config) {
+  return with_origin(config, [&settings] { return open_data(settings.data); });
 }
 
 SequenceLayout sequence_layout(const Settings& settings) {

@@ -1,6 +1,9 @@
 // All settings of the program.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "config/config.h"
 #include "data/data_settings.h"
 #include "model/model_settings.h"
@@ -18,6 +21,15 @@ struct Settings {
 /// The settings of a config, with what follows from others filled in. Opens no data. Throws
 /// UserError with file:line.
 Settings read_settings(const Config& config);
+
+/// The config of `paths`: config files, or else one folder, a run or a checkpoint, whose
+/// config.yaml is read. Throws UserError.
+Config open_config(const std::vector<std::string>& paths,
+                   const std::vector<std::string>& overrides);
+
+/// Opens the data of settings that were read from this config. Throws UserError, with file:line
+/// where a setting is at fault.
+DataSet open_data(const Settings& settings, const Config& config);
 
 /// What the model of resolved settings sees.
 SequenceLayout sequence_layout(const Settings& settings);

@@ -1,12 +1,12 @@
 #include "training/train_request.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "config/errors.h"
 #include "data/codec.h"
+#include "data/text.h"
 #include "files/atomic_file.h"
 #include "model/size.h"
 #include "runtime/device.h"
@@ -37,29 +37,29 @@ bool is_free_to_change(const std::string& key) {
   return std::find(free.begin(), free.end(), key) != free.end();
 }
 
-Settings settings_of_run(const RunFolder& run, const std::vector<std::string>& overrides) {
-  return read_settings(
-      Config::from_text(read_file(run.config()), run.config().string(), overrides));
+Config config_of_run(const RunFolder& run, const std::vector<std::string>& overrides) {
+  return Config::from_text(read_file(run.config()), run.config().string(), overrides);
 }
 
-/// The settings that a run goes on with. Throws UserError with every difference that is not
-/// allowed.
-Settings resumed_settings(const TrainRequest& request, const RunFolder& run) {
-  const Settings before = settings_of_run(run, {});
-  const Settings after = request.files.empty()
-                             ? settings_of_run(run, request.overrides)
-                             : read_settings(Config(request.files, request.overrides));
-  std::string refused;
-  for (const SettingDifference& difference : settings_differences(before, after)) {
-    if (is_free_to_change(difference.key)) continue;
-    refused += (refused.empty() ? "" : "; ") + difference.key + " is " + difference.before +
-               " in the run, " + difference.after + " now";
+/// "model.width is 16 in the run, 32 now; …"
+std::string in_words(const std::vector<SettingDifference>& differences, const std::string& before,
+                     const std::string& after) {
+  std::string text;
+  for (const auto& [key, old_value, new_value] : differences) {
+    text += (text.empty() ? "" : "; ") + key + " is " + old_value + " " + before + ", " +
+            new_value + " " + after;
   }
-  if (!refused.empty()) {
-    throw UserError(run.path().string() + ": a resumed run keeps its settings: " + refused +
-                    " (start a new run with --init-from instead)");
-  }
-  return after;
+  return text;
+}
+
+/// Throws UserError with every difference that a resumed run may not have.
+void check_resumable(const RunFolder& run, const Settings& settings) {
+  auto refused = settings_differences(read_settings(config_of_run(run, {})), settings);
+  std::erase_if(refused, [](const auto& difference) { return is_free_to_change(difference.key); });
+  if (refused.empty()) return;
+  throw UserError(run.path().string() +
+                  ": a resumed run keeps its settings: " + in_words(refused, "in the run", "now") +
+                  " (start a new run with --init-from instead)");
 }
 
 /// The newest checkpoint, whole; nothing where there is none. Throws UserError that offers the one
@@ -78,6 +78,37 @@ std::optional<Checkpoint> checkpoint_to_resume(const RunFolder& run) {
   }
 }
 
+/// Settings that give the weights their shapes, beside those of the positions.
+bool shapes_weights(const std::string& key) {
+  constexpr std::array<std::string_view, 4> keys = {"model.layers", "model.width", "model.qk_ratio",
+                                                    "model.feedforward_ratio"};
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// The checkpoint of --init-from. Throws UserError where its weights do not fit, with the settings
+/// that they differ by.
+Checkpoint checkpoint_to_start_from(const fs::path& named, const Settings& settings) {
+  Checkpoint checkpoint(find_checkpoint(named, /*best=*/true));
+  const Settings its = read_settings(Config::from_text(
+      checkpoint.config_yaml(), (checkpoint.folder() / "config.yaml").string(), {}));
+  const SequenceLayout its_layout = sequence_layout(its);
+  const SequenceLayout layout = sequence_layout(settings);
+  if (parameter_shapes(its.model, its_layout) == parameter_shapes(settings.model, layout)) {
+    return checkpoint;
+  }
+  auto differences = settings_differences(its, settings);
+  std::erase_if(differences, [](const auto& each) { return !shapes_weights(each.key); });
+  if (its_layout.axes != layout.axes) {
+    differences.push_back(
+        {"the grid of positions (data.sequence, data.shape, "
+         "model.attention.stride)",
+         shape_text(its_layout.axes), shape_text(layout.axes)});
+  }
+  throw UserError(
+      checkpoint.folder().string() +
+      ": --init-from needs weights of the same shapes: " + in_words(differences, "there", "here"));
+}
+
 void log_size(const Settings& settings) {
   const ModelSize size =
       model_size(settings.model, sequence_layout(settings), settings.training.sequences_at_a_time(),
@@ -85,6 +116,14 @@ void log_size(const Settings& settings) {
   log_info(format_count(size.parameters) + " parameters, " + format_bytes(size.memory_bytes()) +
            " for a training step, " + format_fixed(size.attention_pairs_per_query, 1) +
            " keys a query");
+}
+
+void warn_of_warmup(const TrainingSettings& training, std::int64_t steps) {
+  if (training.warmup < steps) return;
+  log_warning("training.warmup: " + format_count(training.warmup) + " of " + format_count(steps) +
+              " steps: the learning rate rises to the very end; give fewer, such as --set "
+              "training.warmup=" +
+              std::to_string(steps / 10));
 }
 
 void warn_of_patterns(const Settings& settings) {
@@ -159,11 +198,19 @@ void check_request(const TrainRequest& request) {
   }
 }
 
-}  // namespace
+/// What a request comes to: all that it names is opened and checked, but no model built and nothing
+/// written yet.
+struct Plan {
+  RunFolder run;
+  bool goes_on;  // with a run that is there
+  Settings settings;
+  DataSet data;
+  std::optional<Checkpoint> newest;     // to go on from
+  std::optional<Checkpoint> init_from;  // to start a new run from
+};
 
-void run_training(const TrainRequest& request) {
+Plan plan_of(const TrainRequest& request) {
   check_request(request);
-  const StopSignals stop_signals;
   const RunFolder run = folder_of(request);
   const bool goes_on = request.resume && run.is_run();
   if (request.resume && !goes_on && request.files.empty()) {
@@ -171,18 +218,43 @@ void run_training(const TrainRequest& request) {
                     ": there is no run to resume; give a CONFIG to start one");
   }
   if (!goes_on) run.check_is_free();
-  const Settings settings = goes_on ? resumed_settings(request, run)
-                                    : read_settings(Config(request.files, request.overrides));
-  const DataSet data = open_data(settings.data);
-  Trainer trainer(settings, data, run);
-  const auto checkpoint = goes_on ? checkpoint_to_resume(run) : std::nullopt;
-  if (checkpoint) {
-    trainer.resume(*checkpoint);
-    if (trainer.is_finished()) return log_how_to_extend(run, settings.training, *checkpoint);
-  }
+  const Config config = request.files.empty() ? config_of_run(run, request.overrides)
+                                              : Config(request.files, request.overrides);
+  const Settings settings = read_settings(config);
+  if (goes_on) check_resumable(run, settings);
+  Plan plan{.run = run,
+            .goes_on = goes_on,
+            .settings = settings,
+            .data = open_data(settings, config),
+            .newest = {},
+            .init_from = {}};
+  if (goes_on) plan.newest = checkpoint_to_resume(run);
   if (request.init_from) {
-    trainer.start_from(Checkpoint(find_checkpoint(*request.init_from, /*best=*/true)));
+    plan.init_from = checkpoint_to_start_from(*request.init_from, settings);
   }
+  return plan;
+}
+
+/// What is said of a run before its first step.
+void log_beginning(const Plan& plan, std::int64_t steps) {
+  log_size(plan.settings);
+  warn_of_patterns(plan.settings);
+  warn_of_warmup(plan.settings.training, steps);
+  if (plan.newest) log_info("going on from " + plan.newest->folder().string());
+}
+
+}  // namespace
+
+void run_training(const TrainRequest& request) {
+  const StopSignals stop_signals;
+  const Plan plan = plan_of(request);
+  const auto& [run, goes_on, settings, data, newest, init_from] = plan;
+  Trainer trainer(settings, data, run);
+  if (newest) {
+    trainer.resume(*newest);
+    if (trainer.is_finished()) return log_how_to_extend(run, settings.training, *newest);
+  }
+  if (init_from) trainer.start_from(*init_from);
 
   // Whatever the user got wrong has been said by now: only here does the folder change.
   if (goes_on) {
@@ -192,29 +264,22 @@ void run_training(const TrainRequest& request) {
   }
   const LogFile log_file(run.log());
   log_info("run " + run.path().string() + ", data " + data.source);
-  log_size(settings);
-  warn_of_patterns(settings);
-  if (checkpoint) log_info("going on from " + checkpoint->folder().string());
-  if (!checkpoint) write_training_examples(settings, data, run);
+  log_beginning(plan, total_steps(settings, data));
+  if (!newest) {
+    log_info("examples of the data in " + write_training_examples(settings, data, run).string());
+  }
   train_and_log_end(trainer, run, data.format);
 }
 
 std::string dry_run(const TrainRequest& request) {
-  check_request(request);
-  const Settings settings = request.resume
-                                ? resumed_settings(request, folder_of(request))
-                                : read_settings(Config(request.files, request.overrides));
-  const DataSet data = open_data(settings.data);
-  log_size(settings);
-  warn_of_patterns(settings);
-  log_info(format_count(total_steps(settings, data)) + " steps of " +
-           format_count(settings.training.batch) + " sequences on " +
-           choose_device(settings.training.device).str());
-  const fs::path batch =
-      fs::temp_directory_path() / ("sparse-transformer-batch-" + std::to_string(::getpid()) +
-                                   std::string(sample_extension(data.format)));
-  write_first_batch(settings, data, batch);
-  log_info("a batch of the data: " + batch.string());
+  const Plan plan = plan_of(request);
+  const auto& [run, goes_on, settings, data, newest, init_from] = plan;
+  if (newest) check_same_data(*newest, data, data.content_hash());
+  const std::int64_t steps = total_steps(settings, data);
+  log_beginning(plan, steps);
+  log_info(format_count(steps) + " steps of " + format_count(settings.training.batch) +
+           " sequences on " + choose_device(settings.training.device).str());
+  log_info("the first sequence begins with " + beginning_of_first_example(settings, data));
   return resolved_yaml(settings);
 }
 

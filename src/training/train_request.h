@@ -18,12 +18,12 @@ struct TrainRequest {
 };
 
 /// Trains. Throws UserError: a folder that holds a run already, settings that a resumed run may not
-/// change (each with both values), a damaged checkpoint (the one before it is named).
+/// change (each with both values), a damaged checkpoint (the one before it is named), weights of
+/// --init-from that do not fit (with the settings that differ).
 void run_training(const TrainRequest& request);
 
-/// What `train` would do, without a run folder: the resolved settings (returned as YAML), sizes and
-/// memory (logged), and one batch of the data, written to a file in the folder for temporary files,
-/// which is logged too.
+/// What `train` would do, with nothing written: the resolved settings (returned as YAML), and in
+/// the log sizes, memory, steps and how the data begin. Throws UserError where `train` would.
 std::string dry_run(const TrainRequest& request);
 
 }  // namespace sparse_transformer

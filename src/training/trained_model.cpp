@@ -1,5 +1,7 @@
 #include "training/trained_model.h"
 
+#include <utility>
+
 #include "config/errors.h"
 #include "runtime/device.h"
 #include "training/checkpoint.h"
@@ -19,28 +21,33 @@ void check_model_unchanged(const Settings& stored, const Settings& settings) {
 
 }  // namespace
 
-TrainedModel load_trained_model(const std::filesystem::path& named,
+TrainedModel find_trained_model(const std::filesystem::path& named,
                                 const std::vector<std::string>& overrides) {
-  const Checkpoint checkpoint(find_checkpoint(named, /*best=*/true));
-  const std::string origin = (checkpoint.folder() / "config.yaml").string();
-  TrainedModel trained{
-      .settings = read_settings(Config::from_text(checkpoint.config_yaml(), origin, overrides)),
-      .model = nullptr,
-      .checkpoint = checkpoint.folder(),
-      .step = checkpoint.progress().step,
-      .format = checkpoint.progress().format,
-      .averaged = checkpoint.has_average()};
-  check_model_unchanged(read_settings(Config::from_text(checkpoint.config_yaml(), origin, {})),
-                        trained.settings);
+  const std::filesystem::path folder = find_checkpoint(named, /*best=*/true);
+  const CheckpointState state = read_state(folder);
+  const std::string origin = (folder / "config.yaml").string();
+  Config config = Config::from_text(state.config_yaml, origin, overrides);
+  const Settings settings = read_settings(config);
+  check_model_unchanged(read_settings(Config::from_text(state.config_yaml, origin, {})), settings);
+  return {.config = std::move(config),
+          .settings = settings,
+          .model = nullptr,
+          .checkpoint = folder,
+          .step = state.progress.step,
+          .format = state.progress.format};
+}
+
+void load_weights(TrainedModel& trained) {
+  const Checkpoint checkpoint(trained.checkpoint);
   trained.model =
       std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings));
+  trained.averaged = checkpoint.has_average();
   if (trained.averaged) {
     checkpoint.read_average(trained.model->parameters());
   } else {
     checkpoint.read_model(trained.model->parameters());
   }
   move_parameters(*trained.model, choose_device(trained.settings.training.device));
-  return trained;
 }
 
 }  // namespace sparse_transformer

@@ -13,12 +13,13 @@
 namespace sparse_transformer {
 
 struct TrainedModel {
+  Config config;  // what the settings were read from
   Settings settings;
-  std::unique_ptr<Transformer> model;
+  std::unique_ptr<Transformer> model;  // none until load_weights
   std::filesystem::path checkpoint;
   std::int64_t step = 0;
   TokenFormat format;
-  bool averaged = false;  // the averaged weights, where the run kept them
+  bool averaged = false;  // the model has the averaged weights, where the run kept them
 
   /// "model" or "average".
   std::string weights() const { return averaged ? "average" : "model"; }
@@ -26,8 +27,12 @@ struct TrainedModel {
 
 /// `named`: a run folder (its best checkpoint, or the newest where none was evaluated), a
 /// checkpoint, or a file in one. `overrides` change settings of the checkpoint's own config, but
-/// not the model's. Throws UserError.
-TrainedModel load_trained_model(const std::filesystem::path& named,
+/// not the model's. Only the small files are read, so that what else is wrong with a request can be
+/// said at once. Throws UserError.
+TrainedModel find_trained_model(const std::filesystem::path& named,
                                 const std::vector<std::string>& overrides);
+
+/// Verifies the whole checkpoint and reads the model from it. Throws UserError.
+void load_weights(TrainedModel& trained);
 
 }  // namespace sparse_transformer

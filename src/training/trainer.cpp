@@ -46,10 +46,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
     log_warning("the checkpoint is from another machine (" + difference +
                 "): the run goes on, but not bit for bit as it would have there");
   }
-  if (checkpoint.progress().data_hash != progress_.data_hash) {
-    throw UserError(checkpoint.folder().string() + ": made with other data than " + data_.source +
-                    " is now; restore the data, or start a new run with --init-from");
-  }
+  check_same_data(checkpoint, data_, progress_.data_hash);
   learner_.restore(checkpoint);
   const auto machine = progress_.machine;
   progress_ = checkpoint.progress();
@@ -156,6 +153,7 @@ void Trainer::sample() {
     if (data_.format.kind == TokenFormat::Kind::kPicture) {
       metrics_->add_picture(progress_.step, path);
     }
+    log_info("step " + format_count(progress_.step) + ": samples in " + path.string());
     progress_.sampled = progress_.step;
     saved_ = false;
   } catch (const WorldError& error) {
@@ -191,6 +189,12 @@ std::int64_t total_steps(const Settings& settings, const DataSet& data) {
   const TrainingSequences sequences(data, settings.data.sequence_length(),
                                     static_cast<std::uint64_t>(training.seed));
   return (*training.epochs * sequences.per_epoch() + training.batch - 1) / training.batch;
+}
+
+void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash) {
+  if (checkpoint.progress().data_hash == hash) return;
+  throw UserError(checkpoint.folder().string() + ": made with other data than " + data.source +
+                  " is now; restore the data, or start a new run with --init-from");
 }
 
 }  // namespace sparse_transformer

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "data/batches.h"
 #include "data/token_data.h"
@@ -19,6 +20,9 @@ namespace sparse_transformer {
 
 /// Steps of a whole run: training.steps, or its epochs over the training split.
 std::int64_t total_steps(const Settings& settings, const DataSet& data);
+
+/// Throws UserError where the checkpoint is not of these data, whose content hash is `hash`.
+void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash);
 
 /// Trains in a run folder, which it leaves alone until train(). The settings, the data and the
 /// folder must outlive it.

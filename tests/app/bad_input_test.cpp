@@ -43,7 +43,9 @@ TEST_F(BadInput, Settings) {
   expect_not_trained("--set training.steps=0", {"training.steps"});
   expect_not_trained("--set training.steps", {"training.steps"});
   expect_not_trained("--set training.micro_batch=5", {"training.micro_batch", "batch of 4"});
-  expect_not_trained("--set training.epochs=2", {"training.epochs"});
+  expect_not_trained("--set training.epochs=2",
+                     {"--set training.epochs=2: training.epochs: steps are given too",
+                      "--set training.steps=null"});
   expect_not_trained("--set training.learning_rate=fast", {"training.learning_rate"});
   expect_not_trained("--set data.source=byte", {"data.source", "bytes"});
   expect_not_trained("--set data.sequence=null", {"data.sequence"});
@@ -52,6 +54,7 @@ TEST_F(BadInput, Settings) {
 
 TEST_F(BadInput, Patterns) {
   expect_not_trained("--set model.attention.layers=[lokal]", {"lokal", "local"});
+  expect_not_trained("--set model.attention.layers=column", {"; write [column]"});
   expect_not_trained("--set model.attention.layers=[]", {"model.attention.layers"});
   expect_not_trained("--set model.attention.layers=[[local,column,row]]",
                      {"model.heads", "2 heads", "3 head groups"});
@@ -71,7 +74,15 @@ TEST_F(BadInput, Data) {
         "7zXZ and nothing of that kind");
   write("not.safetensors", "not a safetensors file");
   fs::create_directories(folder() / "nothing");
-  expect_not_trained("--set data.path=none.bin", {"none.bin"});
+  expect_not_trained("--set data.path=none.bin", {"--set data.path=none.bin: data.path: ",
+                                                  "/none.bin: there is no such file or folder"});
+  write("moved.yaml", "base: tiny.yaml\ndata:\n  path: moved.bin\n");
+  expect_refused("train moved.yaml", {"moved.yaml:3: data.path: ", "/moved.bin: there is no such"});
+  expect_refused("train tiny.yaml --dry-run --set data.path=[data.bin,none.bin]",
+                 {"data.path: ", "/none.bin: there is no such"});
+  expect_refused("prepare moved.yaml --out x", {"moved.yaml:3: data.path: "});
+  expect_not_trained("--set data.split.test=none.bin",
+                     {"--set data.split.test=none.bin: data.split.test: "});
   expect_not_trained("--set data.path=[]", {"data.path"});
   expect_not_trained("--set data.path=empty.bin", {"empty.bin", "empty"});
   expect_not_trained("--set data.path=nothing", {"nothing"});

@@ -7,6 +7,7 @@ namespace sparse_transformer {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -42,6 +43,39 @@ TEST(CommandLine, EveryCommandHasHelp) {
                                 HasSubstr("--reference"), HasSubstr("--quiet")));
 }
 
+TEST(CommandLine, HelpOfACommandEndsWithExamplesOfIt) {
+  for (const std::string command :
+       {"train", "sample", "evaluate", "prepare", "pattern", "inspect", "config"}) {
+    const CommandResult result = run_program({command, "--help"});
+    EXPECT_THAT(result.out,
+                MatchesRegex("(.|\n)+\nExamples?:\n(  sparse-transformer " + command + " .+\n)+"))
+        << command;
+  }
+}
+
+TEST(CommandLine, HelpIsAlsoACommand) {
+  EXPECT_EQ(run_program({"help"}).out, run_program({"--help"}).out);
+  for (const std::string line : {"help train", "-q help train", "help train --run a"}) {
+    const CommandResult result = run_shell("\"$PROGRAM\" " + line);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.out, run_program({"train", "--help"}).out) << line;
+  }
+  expect_refused({"help", "trian"}, "unknown command 'trian' (did you mean 'train'?)");
+  expect_refused({"hlep"}, "(did you mean 'help'?)");
+}
+
+TEST(CommandLine, HelpShowsDefaults) {
+  EXPECT_THAT(run_program({"sample", "--help"}).out,
+              AllOf(HasSubstr("how many samples (default: 1)"),
+                    HasSubstr("samples drawn side by side (default: 16)"),
+                    ContainsRegex("--temperature .+\\(default: 1\\)"),
+                    ContainsRegex("--top-p .+\\(default: 1\\)"),
+                    ContainsRegex("--seed .+\\(default: 1\\)")));
+  EXPECT_THAT(run_program({"evaluate", "--help"}).out,
+              AllOf(HasSubstr("what to score: train, valid or test (default: test)"),
+                    ContainsRegex("--min-context .+\\(default: 0\\)")));
+}
+
 TEST(CommandLine, TheVersionSaysWhatResultsDependOn) {
   const CommandResult result = run_program({"--version"});
   EXPECT_EQ(result.exit_code, 0);
@@ -72,11 +106,45 @@ TEST(CommandLine, TheValueOfAnUnknownOptionIsNotTakenForAConfig) {
   expect_refused({"config", "--steps", "3"}, "unknown option --steps");
 }
 
+TEST(CommandLine, AnUnknownOptionNamedAsASettingIsPointedToSet) {
+  expect_refused({"train", "--steps", "3"},
+                 "train: unknown option --steps; it is a setting: --set training.steps=3");
+  expect_refused({"train", "a.yaml", "--steps=3"}, "--set training.steps=3");
+  expect_refused({"train", "--training.learning-rate", "--resume"},
+                 "--set training.learning_rate=VALUE");
+  expect_refused({"train", "--layers", "3"},
+                 "--set model.layers=3 or --set model.attention.layers=3");
+  expect_refused({"train", "---"}, "unknown option ---");
+  expect_refused({"train", "--resum"}, "unknown option --resum (did you mean '--resume'?)");
+}
+
+TEST(CommandLine, AWrongValueIsRefusedInOurWords) {
+  expect_refused({"evaluate", "a", "--split", "vaild"},
+                 "--split: got 'vaild', expected train, valid or test (did you mean 'valid'?)");
+  expect_refused({"evaluate", "a", "--min-context", "0,many"},
+                 "--min-context: got 'many', expected a whole number");
+  const std::vector<std::string> sample = {"sample", "a", "--out", "x.txt"};
+  for (const std::string option :
+       {"--seed", "--count", "--batch", "--length", "--top-k", "--prime-length"}) {
+    std::vector<std::string> arguments = sample;
+    arguments.insert(arguments.end(), {option, "1.5"});
+    expect_refused(arguments, option + ": got '1.5', expected a whole number");
+  }
+  for (const std::string option : {"--temperature", "--top-p"}) {
+    std::vector<std::string> arguments = sample;
+    arguments.insert(arguments.end(), {option, "hot"});
+    expect_refused(arguments, option + ": got 'hot', expected a number");
+  }
+  expect_refused({"sample", "a", "--out", "x.txt", "-n", "few"}, "--count: got 'few'");
+  expect_refused({"pattern", "a.yaml", "--layer", "top"}, "--layer: got 'top'");
+  expect_refused({"config", "--progress", "line"}, "(did you mean 'lines'?)");
+}
+
 TEST(CommandLine, AnOptionWithoutItsValueIsRefused) {
-  expect_refused({"config", "--set"}, "--set");
-  expect_refused({"--color"}, "--color");
+  expect_refused({"config", "--set"}, "--set: nothing is given, expected KEY=VALUE");
+  expect_refused({"--color"}, "--color: nothing is given, expected WHEN");
   expect_refused({"config", "--reference", "--color", "sometimes"},
-                 "--color: got 'sometimes', expected one of auto, always, never");
+                 "--color: got 'sometimes', expected auto, always or never");
 }
 
 TEST(CommandLine, OptionsOfEveryCommandMayStandBeforeOrBehindIt) {

@@ -30,8 +30,8 @@ class ConfigCommand : public testing::Test {
 };
 
 TEST_F(ConfigCommand, PrintsTheResolvedSettingsOnStdout) {
-  folder_.write("a.yaml", "data: {source: cifar10, path: pictures, sequence: 3072}\n");
-  folder_.write("b.yaml", "data: {sequence: 64}\n");
+  folder_.write_text("a.yaml", "data: {source: cifar10, path: pictures, sequence: 3072}\n");
+  folder_.write_text("b.yaml", "data: {sequence: 64}\n");
   const CommandResult result = run("a.yaml b.yaml --set data.source=bytes");
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.err, IsEmpty());
@@ -39,43 +39,50 @@ TEST_F(ConfigCommand, PrintsTheResolvedSettingsOnStdout) {
 }
 
 TEST_F(ConfigCommand, AFileAfterSetIsStillAFile) {
-  folder_.write("a.yaml", "data: {sequence: 3}\n");
+  folder_.write_text("a.yaml", "data: {sequence: 3}\n");
   EXPECT_THAT(run("--set data.sequence=4 a.yaml").out, HasSubstr("sequence: 4\n"));
 }
 
 TEST_F(ConfigCommand, WhatItPrintsGivesTheSameSettings) {
-  folder_.write("a.yaml", "data: {source: generated, split: {valid: 0.1}}\n");
+  folder_.write_text("a.yaml", "data: {source: generated, split: {valid: 0.1}}\n");
   const std::string resolved = run("a.yaml").out;
-  folder_.write("resolved.yaml", resolved);
+  folder_.write_text("resolved.yaml", resolved);
   EXPECT_EQ(run("resolved.yaml").out, resolved);
 }
 
 TEST_F(ConfigCommand, TheReferenceIsAConfigOfTheDefaults) {
-  folder_.write("reference.yaml", run("--reference").out);
-  folder_.write("empty.yaml", "{}\n");
+  folder_.write_text("reference.yaml", run("--reference").out);
+  folder_.write_text("empty.yaml", "{}\n");
   const std::string sequence = " --set data.sequence=64";  // the one setting without a default
   const CommandResult result = run("reference.yaml" + sequence);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, run("empty.yaml" + sequence).out);
 }
 
+TEST_F(ConfigCommand, TakesARunFolder) {
+  folder_.write_text("run/config.yaml", "data: {source: generated}\n");
+  const CommandResult result = run("run --set training.steps=7");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, run("run/config.yaml --set training.steps=7").out);
+}
+
 TEST_F(ConfigCommand, MistakesAreNamedWithFileAndLine) {
-  folder_.write("key.yaml", "data:\n  source: bytes\n  sequense: 3\n");
+  folder_.write_text("key.yaml", "data:\n  source: bytes\n  sequense: 3\n");
   expect_refused("key.yaml", "key.yaml:3: ");
   expect_refused("key.yaml", "sequence");
-  folder_.write("type.yaml", "data:\n  sequence: many\n");
+  folder_.write_text("type.yaml", "data:\n  sequence: many\n");
   expect_refused("type.yaml", "type.yaml:2: data.sequence: got");
-  folder_.write("range.yaml", "data:\n  sequence: -3\n");
+  folder_.write_text("range.yaml", "data:\n  sequence: -3\n");
   expect_refused("range.yaml", "range.yaml:2: data.sequence: got");
   expect_refused("--set data.sequence=many", "--set data.sequence=many");
 }
 
 TEST_F(ConfigCommand, FilesThatCannotBeReadAreNamed) {
   expect_refused("missing.yaml", "missing.yaml");
-  expect_refused(".", ".");
-  folder_.write("broken.yaml", "data: {\n");
+  expect_refused(".", "no config.yaml");
+  folder_.write_text("broken.yaml", "data: {\n");
   expect_refused("broken.yaml", "broken.yaml:");
-  expect_refused("", "no CONFIG is given");
+  expect_refused("", "no CONFIG, run or checkpoint is given");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 namespace sparse_transformer {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using ::testing::HasSubstr;
 
@@ -97,11 +98,13 @@ TEST_F(Evaluate, RefusesWhatItCannotScore) {
   expect_refused("evaluate", {"RUN"});
   expect_refused("evaluate none", {"none: there is no such run or checkpoint"});
   expect_refused("evaluate data.bin", {"no checkpoint"});
-  expect_refused("evaluate a --split tests", {"--split"});
+  expect_refused("evaluate a --split tests", {"--split: got 'tests'", "did you mean 'test'?"});
   expect_refused("evaluate a --set model.width=32", {"model.width=32", "trained with 16"});
   expect_refused("evaluate a --set data.split.test=0", {"test split", "is empty"});
-  expect_refused("evaluate a --set data.path=none", {"none"});
+  expect_refused("evaluate a --set data.path=none", {"--set data.path=none: data.path: "});
   expect_refused("evaluate a --set data.pat=none", {"data.pat"});
+  fs::remove(folder() / "data.bin");
+  expect_refused("evaluate a", {"/config.yaml:", ": data.path: ", "/data.bin: there is no such"});
 }
 
 }  // namespace

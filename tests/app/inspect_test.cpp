@@ -20,7 +20,7 @@ constexpr const char* kConfig =
 /// The commands that tell of a config without opening its data.
 class Inspecting : public testing::Test {
  protected:
-  Inspecting() { folder_.write("a.yaml", kConfig); }
+  Inspecting() { folder_.write_text("a.yaml", kConfig); }
 
   CommandResult run(const std::string& line) const {
     return run_shell("\"$PROGRAM\" " + line, {.folder = folder_.path()});
@@ -55,7 +55,7 @@ TEST_F(Inspecting, InspectAsJsonIsOneObject) {
 }
 
 TEST_F(Inspecting, InspectTakesARunFolder) {
-  folder_.write("config.yaml", kConfig);
+  folder_.write_text("config.yaml", kConfig);
   EXPECT_EQ(run("inspect .").out, run("inspect a.yaml").out);
 }
 
@@ -67,8 +67,8 @@ TEST_F(Inspecting, InspectRefusesWhatIsNeitherConfigNorRun) {
 }
 
 TEST_F(Inspecting, ACheckpointThatIsDamagedIsNamed) {
-  folder_.write("config.yaml", kConfig);
-  folder_.write("manifest.json", "{");
+  folder_.write_text("config.yaml", kConfig);
+  folder_.write_text("manifest.json", "{");
   expect_refused("inspect .", ".");
 }
 
@@ -79,8 +79,14 @@ TEST_F(Inspecting, PatternPrintsCountsAndDraws) {
   EXPECT_THAT(read_text(folder_.path() / "a.png"), StartsWith("\x89PNG"));
 }
 
+TEST_F(Inspecting, PatternTakesARunFolder) {
+  folder_.write_text("run/config.yaml", kConfig);
+  EXPECT_EQ(run("pattern run").out, run("pattern a.yaml").out);
+  expect_refused("pattern .", "no config.yaml");
+}
+
 TEST_F(Inspecting, PatternOverwritesOnlyWhenTold) {
-  folder_.write("a.png", "mine");
+  folder_.write_text("a.png", "mine");
   expect_refused("pattern a.yaml --out a.png", "a.png exists already");
   EXPECT_EQ(read_text(folder_.path() / "a.png"), "mine");
   EXPECT_EQ(run("pattern a.yaml --out a.png --overwrite").exit_code, 0);
@@ -92,6 +98,7 @@ TEST_F(Inspecting, PatternRefusesWhatTheModelDoesNotHave) {
   expect_refused("pattern a.yaml --out b.png --layer 4", "--layer: got 4, expected 0 to 3");
   expect_refused("pattern a.yaml --out b.png --position 64",
                  "--position: got 64, expected 0 to 63");
+  expect_refused("pattern a.yaml --out b.jpg", "b.jpg: pictures are written as PNG");
   expect_refused("pattern a.yaml --out missing/b.png", "missing");
 }
 

@@ -252,6 +252,7 @@ TEST_F(Resume, LinksThatLagBehindAreMended) {
 TEST_F(Resume, NeedsARun) {
   expect_refused("train --resume", {"there is no runs/latest"});
   expect_refused("train --run none --resume", {"none: there is no run to resume"});
+  expect_refused("train --run none --resume --dry-run", {"none: there is no run to resume"});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 namespace sparse_transformer {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -94,13 +95,16 @@ TEST_F(Sample, RefusesWhatItCannotDraw) {
   expect_refused("sample none --out x.txt", {"none: there is no such run or checkpoint"});
   expect_refused("sample a", {"--out"});
   expect_refused("sample a --out none/x.txt", {"none: there is no such folder"});
+  expect_refused("sample a --out ''", {"--out: got '', expected a file's name"});
+  expect_refused("sample a --out a/ --overwrite", {"--out: got 'a/', expected a file's name"});
+  expect_refused("sample a --out a --overwrite", {"a is a folder, not a file"});
   expect_refused(sample + "--count 0", {"--count: 0 is not at least 1"});
   expect_refused(sample + "--count -1", {"--count: -1 is not at least 1"});
   expect_refused(sample + "--batch 0", {"--batch: 0"});
   expect_refused(sample + "--length 33", {"--length: 33"});
   expect_refused(sample + "--length -3", {"--length: -3"});
   expect_refused(sample + "--temperature -1", {"--temperature: -1"});
-  expect_refused(sample + "--temperature nan", {"--temperature: nan"});
+  expect_refused(sample + "--temperature nan", {"--temperature: got 'nan'"});
   expect_refused(sample + "--top-k 257", {"--top-k: 257"});
   expect_refused(sample + "--top-p 1.5", {"--top-p: 1.5"});
   expect_refused(sample + "--seed -1", {"--seed"});
@@ -110,6 +114,38 @@ TEST_F(Sample, RefusesWhatItCannotDraw) {
   expect_refused(sample + "--prime long.txt --prime-length 33", {"--prime-length 33"});
   expect_refused(sample + "--prime long.txt --prime-length -3", {"--prime-length -3"});
   EXPECT_FALSE(exists("x.txt"));
+}
+
+TEST_F(Sample, TheNameSaysTheKindOfFile) {
+  expect_refused("sample a --out x.png", {"x.png: ", "expected another ending than .png and .wav"});
+  expect_refused("sample a --out x.WAV --count 2", {"x.WAV: "});
+  sample("--out x.bin");
+  sample("--out x");
+}
+
+// What can be known without the weights is refused before they are read: here they are damaged.
+TEST_F(Sample, MistakesAreSaidBeforeTheWeightsAreRead) {
+  write("long.txt", std::string(32, 'x'));
+  for (const auto& entry : fs::directory_iterator(folder() / "a/checkpoints")) {
+    if (!entry.is_symlink()) flip_a_bit(entry.path() / "model.safetensors", 0.5);
+  }
+  const std::string sample = "sample a --out x.txt ";
+  expect_refused(sample, {"damaged checkpoint"});
+  expect_refused("sample a --out x.png", {"x.png: "});
+  expect_refused(sample + "--count 0", {"--count"});
+  expect_refused(sample + "--temperature -1", {"--temperature"});
+  expect_refused(sample + "--top-k 257", {"--top-k"});
+  expect_refused(sample + "--top-p 2", {"--top-p"});
+  expect_refused(sample + "--seed -1", {"--seed"});
+  expect_refused(sample + "--length 33", {"--length"});
+  expect_refused(sample + "--prime long.txt", {"--prime-length"});
+}
+
+TEST_F(Sample, SeveralTextsOnStdoutAreSeparated) {
+  const std::string out = run("sample a --out - --count 2").out;
+  EXPECT_THAT(out, StartsWith("---- sample 1 ----\n"));
+  EXPECT_THAT(out, HasSubstr("\n---- sample 2 ----\n"));
+  EXPECT_THAT(run("sample --help").out, HasSubstr("\"---- sample K ----\""));
 }
 
 TEST_F(Sample, AStopKeepsTheFinishedOnes) {
@@ -136,6 +172,13 @@ TEST_F(SamplePictures, AreOneGridOrAFileEach) {
   EXPECT_EQ(read("two-2.png"), read("four-2.png"));
   EXPECT_TRUE(exists("four-4.png"));
   EXPECT_EQ(run("sample pictures --out - --count 4").out, read("grid.png"));
+}
+
+TEST_F(SamplePictures, AreOnlyWrittenAsPng) {
+  expect_refused("sample pictures --out x.jpg",
+                 {"x.jpg: pictures are written as PNG, expected a name that ends in .png"});
+  expect_refused("sample pictures --out x", {"x: pictures are written as PNG"});
+  sample("--out x.PNG");
 }
 
 TEST_F(SamplePictures, CompleteHalfOfAnother) {

@@ -29,7 +29,7 @@ class TinyRuns : public testing::Test {
 
   const std::filesystem::path& folder() const { return folder_.path(); }
   std::string write(const std::string& name, std::string_view text) const {
-    return folder_.write(name, text);
+    return folder_.write_text(name, text);
   }
   std::string read(const std::filesystem::path& name) const { return read_text(folder() / name); }
   bool exists(const std::filesystem::path& name) const {

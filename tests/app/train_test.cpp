@@ -165,7 +165,10 @@ TEST_F(Train, StartsFromTheWeightsOfAnotherRun) {
   EXPECT_EQ(tensor_bytes(checkpoint_of(folder() / "b", 0) / "model.safetensors"),
             tensor_bytes(checkpoint_of(folder() / "a", 8) / "average.safetensors"));
   expect_refused("train tiny.yaml --run c --init-from a --set model.width=32",
-                 {"average.safetensors: tensor ", "[256, 16]", "[256, 32]"});
+                 {"a/checkpoints/step-0000000", "model.width is 16 there, 32 here"});
+  expect_refused("train tiny.yaml --run c --init-from a --set data.sequence=64",
+                 {"data.sequence", "is [4, 8] there, [8, 8] here"});
+  train("d", "--init-from a --set model.dropout=0.2 --set model.heads=4");
   EXPECT_FALSE(exists("c"));
   expect_refused("train --run a --resume --init-from b", {"--init-from"});
 }
@@ -174,8 +177,52 @@ TEST_F(Train, ADryRunShowsWhatWouldHappen) {
   const CommandResult result = run("train tiny.yaml --dry-run");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, run("config tiny.yaml").out);
-  EXPECT_THAT(result.err, AllOf(HasSubstr("parameters"), HasSubstr("8 steps of 4 sequences")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("parameters"), HasSubstr("8 steps of 4 sequences"),
+                                HasSubstr("\nthe first sequence begins with the text ")));
   EXPECT_FALSE(exists("runs"));
+}
+
+TEST_F(Train, ADryRunLeavesNothingBehind) {
+  fs::create_directories(folder() / "temporary");
+  const auto before = contents_of(folder());
+  const CommandResult result = sh("TMPDIR=temporary \"$PROGRAM\" train tiny.yaml --dry-run");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(contents_of(folder()), before);
+}
+
+TEST_F(Train, ADryRunIsRefusedWhereTheRunWouldBe) {
+  train("a");
+  write("other.bin", std::string(3000, 'x'));
+  const auto before = contents_of(folder());
+  for (const std::string line :
+       {"train tiny.yaml --run a", "train --run none --resume", "train --resume",
+        "train --run a --resume --set model.width=32",
+        "train --run a --resume --set data.path=other.bin", "train tiny.yaml --init-from none",
+        "train tiny.yaml --run b --init-from a --set model.width=32"}) {
+    const CommandResult real = run(line);
+    EXPECT_EQ(real.exit_code, 2) << line;
+    expect_refused(line + " --dry-run", {real.err});
+  }
+  const CommandResult resumed = run("train --run a --resume --dry-run --set training.steps=9");
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("going on from a/checkpoints/step-00000008"));
+  EXPECT_EQ(run("train tiny.yaml --run b --resume --dry-run").exit_code, 0);
+  EXPECT_EQ(contents_of(folder()), before);
+}
+
+TEST_F(Train, NamesTheSamplesThatItWrites) {
+  EXPECT_THAT(run("train tiny.yaml --run a").err,
+              AllOf(HasSubstr("\nexamples of the data in a/samples/training.txt\n"),
+                    HasSubstr("\nstep 4: samples in a/samples/step-00000004.txt\n"),
+                    HasSubstr("\nstep 8: samples in a/samples/step-00000008.txt\n")));
+}
+
+TEST_F(Train, WarnsOfAWarmUpThatTakesTheWholeRun) {
+  const std::string warning = "warning: training.warmup: 8 of 8 steps";
+  EXPECT_THAT(run("train tiny.yaml --dry-run --set training.warmup=8").err, HasSubstr(warning));
+  EXPECT_THAT(run("train tiny.yaml --run a --set training.warmup=8").err, HasSubstr(warning));
+  EXPECT_THAT(run("train tiny.yaml --dry-run --set training.warmup=7").err,
+              Not(HasSubstr("warning")));
 }
 
 TEST_F(Train, KeepsTheNewestAndTheBest) {

@@ -95,7 +95,7 @@ TEST_F(Fields, WrongTypes) {
       "a.yaml:1: split: got {}, expected a number of at least 0, or a path or a list of paths");
   EXPECT_EQ(error_of_text("inner:\n  layers: local"),
             "a.yaml:2: inner.layers: got local, expected a list whose entries are words or lists "
-            "of words");
+            "of words; write [local]");
   EXPECT_EQ(error_of_text("schedule: linear"),
             "a.yaml:1: schedule: got linear, expected one of constant, cosine, off");
 }

@@ -11,7 +11,8 @@
 
 #include "config/errors.h"
 #include "data/batches.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/data/all_tokens.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {

@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "config/errors.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/data/all_tokens.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {

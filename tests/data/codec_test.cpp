@@ -13,7 +13,7 @@
 #include "files/atomic_file.h"
 #include "files/png.h"
 #include "files/wav.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {
@@ -47,6 +47,19 @@ TEST(Codec, KnowsTheExtensionOfEveryFormat) {
   EXPECT_EQ(sample_extension(kText), ".txt");
   EXPECT_EQ(sample_extension(picture({2, 2, 1})), ".png");
   EXPECT_EQ(sample_extension(sound(4000)), ".wav");
+}
+
+TEST(Codec, AFileIsNamedAfterTheKindOfSamples) {
+  for (const char* path : {"a.txt", "a", "png", "a.png.bin"}) check_extension(path, kText);
+  for (const char* path : {"a.png", "b.jpg/a.PNG"}) check_extension(path, picture({8, 8, 1}));
+  for (const char* path : {"a.wav", "a.WAV"}) check_extension(path, sound(4000));
+  for (const char* path : {"a.png", "a.Wav"}) EXPECT_THROW(check_extension(path, kText), UserError);
+  for (const char* path : {"a.jpg", "a", "a.wav", "a.png/b"}) {
+    EXPECT_THROW(check_extension(path, picture({8, 8, 1})), UserError) << path;
+  }
+  EXPECT_THAT([&] { check_extension("a.mp3", sound(4000)); },
+              ThrowsMessage<UserError>(
+                  "a.mp3: sound is written as WAV, expected a name that ends in .wav"));
 }
 
 TEST(Codec, OneSampleComesBackAsAPrime) {

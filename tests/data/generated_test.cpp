@@ -12,7 +12,7 @@
 
 #include "config/errors.h"
 #include "data/mu_law.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/data/all_tokens.h"
 
 namespace sparse_transformer {
 namespace {

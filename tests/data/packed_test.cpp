@@ -11,7 +11,8 @@
 #include "config/errors.h"
 #include "data/bytes.h"
 #include "files/safetensors.h"
-#include "tests/data/temporary_folder.h"
+#include "tests/data/all_tokens.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {
@@ -84,7 +85,7 @@ TEST(Packed, HeaderSaysWhatTheTokensAre) {
   other.shape = {32, 8, 3};
   EXPECT_THAT([&] { open_data(other); },
               ThrowsMessage<SettingError>(HasSubstr("data.shape: got [32, 8, 3]")));
-  other.path.push_back("another");
+  other.path.push_back(folder.write("another", {}));
   EXPECT_THAT([&] { open_data(other); },
               ThrowsMessage<SettingError>(HasSubstr("data.path: got 2 paths")));
 }

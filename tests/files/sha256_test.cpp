@@ -8,7 +8,7 @@
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
-#include "tests/files/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {

@@ -12,7 +12,7 @@
 #include "files/atomic_file.h"
 #include "tests/files/expect_error.h"
 #include "tests/files/file_size_limit.h"
-#include "tests/files/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
 namespace {

@@ -1,0 +1,112 @@
+#include "app/option_values.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <utility>
+
+#include "config/errors.h"
+#include "config/nearest.h"
+#include "config/scalars.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+// "-n,--count" → "--count"
+std::string long_name(const std::string& names) { return names.substr(names.find("--")); }
+
+std::string default_text(const std::string& value) { return " (default: " + value + ")"; }
+
+[[noreturn]] void refuse(const std::string& names, const std::string& given,
+                         const std::string& expected) {
+  throw UserError(long_name(names) + ": got '" + one_line(given) + "', expected " + expected);
+}
+
+std::int64_t whole_number(const std::string& names, const std::string& text) {
+  const std::optional<std::int64_t> number = parse_integer(text);
+  if (!number) refuse(names, text, "a whole number");
+  return *number;
+}
+
+// "train, valid or test"
+std::string alternatives(std::span<const std::string_view> words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
+std::size_t index_of(const std::string& names, const std::string& word,
+                     std::span<const std::string_view> words) {
+  const auto found = std::find(words.begin(), words.end(), word);
+  if (found == words.end()) {
+    const std::vector<std::string> known(words.begin(), words.end());
+    refuse(names, word, alternatives(words) + did_you_mean(word, known));
+  }
+  return static_cast<std::size_t>(found - words.begin());
+}
+
+using ReadText = std::function<void(const std::string&)>;
+
+CLI::Option* add_text(CLI::App& app, const std::string& names, const ReadText& read,
+                      const std::string& meaning) {
+  return app.add_option_function<std::string>(names, read, meaning);
+}
+
+}  // namespace
+
+CLI::Option* add_number(CLI::App& app, const std::string& names, std::int64_t& value,
+                        const std::string& meaning) {
+  return add_text(
+      app, names, [&value, names](const std::string& text) { value = whole_number(names, text); },
+      meaning + default_text(std::to_string(value)));
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& names, double& value,
+                        const std::string& meaning) {
+  const ReadText read = [&value, names](const std::string& text) {
+    const std::optional<double> number = parse_number(text);
+    if (!number) refuse(names, text, "a number");
+    value = *number;
+  };
+  return add_text(app, names, read, meaning + default_text(number_text(value)));
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<std::int64_t>& value,
+                        const std::string& meaning) {
+  return add_text(
+      app, names, [&value, names](const std::string& text) { value = whole_number(names, text); },
+      meaning);
+}
+
+CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<std::int64_t>& values,
+                         const std::string& meaning) {
+  const auto read = [&values, names](const std::vector<std::string>& texts) {
+    values.clear();
+    for (const std::string& text : texts) values.push_back(whole_number(names, text));
+  };
+  std::string defaults;
+  for (const std::int64_t value : values) {
+    defaults += (defaults.empty() ? "" : ",") + std::to_string(value);
+  }
+  // Without extra arguments, what follows is not swallowed.
+  return app
+      .add_option_function<std::vector<std::string>>(names, read, meaning + default_text(defaults))
+      ->delimiter(',')
+      ->allow_extra_args(false);
+}
+
+CLI::Option* add_words(CLI::App& app, const std::string& names,
+                       std::span<const std::string_view> words, std::size_t default_word,
+                       const std::string& meaning, std::function<void(std::size_t)> choose) {
+  const ReadText read = [names, words, choose = std::move(choose)](const std::string& text) {
+    choose(index_of(names, text, words));
+  };
+  return add_text(
+      app, names, read,
+      meaning + ": " + alternatives(words) + default_text(std::string(words[default_word])));
+}
+
+}  // namespace sparse_transformer
