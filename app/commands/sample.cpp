@@ -33,7 +33,7 @@ void add_sample(CLI::App& app, Action& run) {
   add_number(app, "--length", options->length, "tokens a sample, at most the model's n; 0 = n")
       ->type_name("T");
   add_number(app, "--temperature", options->choice.temperature,
-             "below 1 bolder, above 1 wilder; 0 takes the most likely token")
+             "below 1 more cautious, above 1 wilder; 0 takes the most likely token")
       ->type_name("T");
   add_number(app, "--top-k", options->choice.top_k, "draw from the K most likely tokens; 0 = all")
       ->type_name("K");
