@@ -66,7 +66,7 @@ TEST(Decoder, MemoryFollowsThePatternAndTheLengthAskedFor) {
   Decoder decoder(*model, 3, 20);
   decoder.start({});
   constexpr std::int64_t kHeads = 2;
-  EXPECT_EQ(decoder.bytes(), 3 * kHeads * (2 * 4 + 20) * 2 * 8 * 4);
+  EXPECT_EQ(decoder.bytes(), 3 * kHeads * (2 * 4 + 20) * (4 + 8) * 4);
 }
 
 }  // namespace
