@@ -85,6 +85,11 @@ void flush_folder(const std::filesystem::path& folder) {
   if (::fsync(opened.number()) != 0 && errno != EINVAL) throw_file_error("write", folder, errno);
 }
 
+void check_writable(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) throw_file_error("write", file, errno);
+}
+
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);

@@ -42,6 +42,9 @@ void write_all(int descriptor, std::span<const std::byte> bytes, const std::file
 /// Makes what was created, renamed or removed in a folder survive a power cut.
 void flush_folder(const std::filesystem::path& folder);
 
+/// Throws, before any work is done, what writing the file would throw for its folder's permissions.
+void check_writable(const std::filesystem::path& file);
+
 /// Creates a folder with those above it, unless it is there.
 void make_folder(const std::filesystem::path& folder);
 

@@ -7,6 +7,7 @@
 
 #include "config/errors.h"
 #include "data/codec.h"
+#include "files/system_files.h"
 #include "generation/sampler.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
@@ -55,6 +56,7 @@ void check_outputs(const SampleRequest& request, const TokenFormat& format) {
     if (!fs::is_directory(folder)) {
       throw UserError(folder.string() + ": there is no such folder for --out");
     }
+    check_writable(file);
   }
 }
 
