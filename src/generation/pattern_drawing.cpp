@@ -172,10 +172,12 @@ void draw_pixel_lines(Canvas& canvas, double left, double top, double width, dou
                       double pixel_width, double pixel_height) {
   constexpr double kLeast = 7;
   if (pixel_width < kLeast || pixel_height < kLeast) return;
-  for (double x = pixel_width; x < width; x += pixel_width) {
+  for (std::int64_t i = 1; static_cast<double>(i) * pixel_width < width; ++i) {
+    const double x = static_cast<double>(i) * pixel_width;
     canvas.stroke_line(left + x, top, left + x, top + height, 0.5, kLine);
   }
-  for (double y = pixel_height; y < height; y += pixel_height) {
+  for (std::int64_t i = 1; static_cast<double>(i) * pixel_height < height; ++i) {
+    const double y = static_cast<double>(i) * pixel_height;
     canvas.stroke_line(left, top + y, left + width, top + y, 0.5, kLine);
   }
 }
@@ -192,8 +194,9 @@ struct GridSize {
     const Table table(grid.rows, grid.columns);
     constexpr std::int64_t kLargestDot = 48;
     dot_width = static_cast<double>(std::min(kSide / table.columns(), kLargestDot));
+    const std::int64_t tallest = kSide / table.rows();
     dot_height = std::min(dot_width * static_cast<double>(grid.channels),
-                          static_cast<double>(kSide / table.rows()));
+                          static_cast<double>(tallest));
     width = dot_width * static_cast<double>(table.columns());
     height = dot_height * static_cast<double>(table.rows());
   }

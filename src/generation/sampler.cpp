@@ -7,6 +7,7 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "config/errors.h"
 #include "generation/decoder.h"
@@ -65,7 +66,7 @@ std::int64_t sample_length(const SamplingSettings& settings, std::int64_t n) {
   require(settings.length >= 0 && settings.length <= n, "--length", settings.length,
           "between 1 and the model's sequence of " + std::to_string(n) + " tokens");
   const std::int64_t length = settings.length == 0 ? n : settings.length;
-  if (static_cast<std::int64_t>(settings.prime.size()) >= length) {
+  if (std::cmp_greater_equal(settings.prime.size(), length)) {
     throw SettingError("--prime", std::to_string(settings.prime.size()) +
                                       " tokens leave none to draw in a sample of " +
                                       std::to_string(length));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <string>
+#include <utility>
 
 namespace sparse_transformer {
 namespace {
@@ -11,8 +12,8 @@ constexpr std::int64_t kVocabulary = 256;
 
 }  // namespace
 
-Embedding::Embedding(std::int64_t width, const SequenceLayout& layout)
-    : layout_(layout), token_(at::empty({kVocabulary, width})), start_(at::empty({width})) {
+Embedding::Embedding(std::int64_t width, SequenceLayout layout)
+    : layout_(std::move(layout)), token_(at::empty({kVocabulary, width})), start_(at::empty({width})) {
   for (const std::int64_t size : layout_.axes) position_.push_back(at::empty({size, width}));
 }
 

@@ -13,7 +13,7 @@ namespace sparse_transformer {
 class Embedding {
  public:
   /// Tensors are created uninitialised.
-  Embedding(std::int64_t width, const SequenceLayout& layout);
+  Embedding(std::int64_t width, SequenceLayout layout);
 
   /// tokens: [batch, T] uint8, T <= n. Gives [batch, T', d]: the inputs of positions 0 … T - 1,
   /// then zeros up to the next multiple of `multiple`. Token T - 1 itself is not read.

@@ -37,7 +37,7 @@ std::string format_duration(double seconds) {
   constexpr std::int64_t minute = 60;
   constexpr std::int64_t hour = 60 * minute;
   constexpr std::int64_t day = 24 * hour;
-  if (!(seconds >= 0 && seconds < 1e15)) return "?";
+  if (!std::isfinite(seconds) || seconds < 0 || seconds >= 1e15) return "?";
   if (seconds < 9.95) return format_fixed(seconds, 1) + "s";
   const std::int64_t whole = std::llround(seconds);
   if (whole < minute) return std::to_string(whole) + "s";

@@ -23,7 +23,7 @@ class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void set_color(bool color) { color_ = color; }
 
- private:
+ protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     std::string line;
     if (message.level == spdlog::level::warn) line = colored("warning:", "\033[1;33m") + " ";
@@ -33,6 +33,7 @@ class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
   }
   void flush_() override {}
 
+ private:
   std::string colored(const std::string& word, const std::string& color) const {
     return color_ ? color + word + "\033[0m" : word;
   }

@@ -66,14 +66,14 @@ int terminal_width() {
 }
 
 void set_status_line(std::string_view line) {
-  const std::lock_guard lock(stderr_mutex);
+  const std::scoped_lock lock(stderr_mutex);
   if (status_line.empty() && line.empty()) return;
   status_line = line;
   write_all(STDERR_FILENO, std::string(kEraseLine) + status_line);
 }
 
 void print_to_stderr(std::string_view lines) {
-  const std::lock_guard lock(stderr_mutex);
+  const std::scoped_lock lock(stderr_mutex);
   // One write, so that the bar does not flicker.
   std::string text = status_line.empty() ? std::string() : std::string(kEraseLine);
   text.append(lines).append(status_line);
