@@ -14,7 +14,7 @@ die() {
 # What set-up downloads, in versioned folders shared by all checkouts.
 cache_folder=${XDG_CACHE_HOME:-$HOME/.cache}/sparse-transformer
 # Debian's 14 reads LibTorch's headers with every check, a minute and more a file; from 22 on it leaves them out.
-clang_tidy_folder=$cache_folder/clang-tidy-23.1.4
+export clang_tidy_folder=$cache_folder/clang-tidy-23.1.4
 
 # With -h or --help as the first argument: prints the comment at the head of the script, and ends.
 help_if_asked() {

@@ -16,8 +16,8 @@ namespace sparse_transformer {
 
 constexpr std::int64_t kTuneSampleRate = 4000;
 
-/// Throws SettingError when the pictures are too small to hold a figure (8 pixels a side), the tunes
-/// too short for three notes (512 tokens), or a split is given by paths.
+/// Throws SettingError when the pictures are too small to hold a figure (8 pixels a side), the
+/// tunes too short for three notes (512 tokens), or a split is given by paths.
 DataSet open_generated(const DataSettings& settings);
 
 /// One flat, solid figure (disc, square, triangle, ring) on a plain background; its size and place

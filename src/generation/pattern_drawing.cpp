@@ -195,8 +195,8 @@ struct GridSize {
     constexpr std::int64_t kLargestDot = 48;
     dot_width = static_cast<double>(std::min(kSide / table.columns(), kLargestDot));
     const std::int64_t tallest = kSide / table.rows();
-    dot_height = std::min(dot_width * static_cast<double>(grid.channels),
-                          static_cast<double>(tallest));
+    dot_height =
+        std::min(dot_width * static_cast<double>(grid.channels), static_cast<double>(tallest));
     width = dot_width * static_cast<double>(table.columns());
     height = dot_height * static_cast<double>(table.rows());
   }

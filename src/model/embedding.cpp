@@ -13,7 +13,9 @@ constexpr std::int64_t kVocabulary = 256;
 }  // namespace
 
 Embedding::Embedding(std::int64_t width, SequenceLayout layout)
-    : layout_(std::move(layout)), token_(at::empty({kVocabulary, width})), start_(at::empty({width})) {
+    : layout_(std::move(layout)),
+      token_(at::empty({kVocabulary, width})),
+      start_(at::empty({width})) {
   for (const std::int64_t size : layout_.axes) position_.push_back(at::empty({size, width}));
 }
 

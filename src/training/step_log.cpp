@@ -39,10 +39,9 @@ Figures StepLog::read(std::int64_t last_step) {
     }
     nats += value(i, 0);
   }
-  Figures figures = {
-      {"train_bits", nats / std::numbers::ln2 / static_cast<double>(steps_.size())},
-      {"gradient_norm", value(steps_.size() - 1, 1)},
-      {"tokens_per_second", static_cast<double>(tokens_) / seconds_}};
+  Figures figures = {{"train_bits", nats / std::numbers::ln2 / static_cast<double>(steps_.size())},
+                     {"gradient_norm", value(steps_.size() - 1, 1)},
+                     {"tokens_per_second", static_cast<double>(tokens_) / seconds_}};
   *this = StepLog();
   return figures;
 }
