@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 help_if_asked "$@"
 
-git ls-files -z 'app/*' 'src/*' 'tests/*' | grep -zE '\.(h|cpp|cu|cuh)$' |
+git ls-files -z 'app/*' 'src/*' 'tests/*' | grep -zE '\.(h|cpp|cu|cuh|inl)$' |
   xargs -0 --no-run-if-empty grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]' |
   awk '
     BEGIN {
