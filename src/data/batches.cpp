@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "config/errors.h"
 #include "data/mix.h"
@@ -80,7 +81,7 @@ std::vector<EvaluationWindow> evaluation_windows(const Tokens& tokens, std::int6
   std::vector<EvaluationWindow> windows;
   const std::int64_t size = tokens.size();
   for (std::int64_t scored = 0; scored < size;) {
-    if (limit > 0 && static_cast<std::int64_t>(windows.size()) == limit) {
+    if (limit > 0 && std::cmp_equal(windows.size(), limit)) {
       break;
     }
     const std::int64_t begin = std::max<std::int64_t>(0, scored - min_context);

@@ -74,7 +74,7 @@ void ItemTokens::read(std::int64_t offset, std::span<std::uint8_t> out) const {
   while (!out.empty()) {
     const auto skipped = static_cast<std::size_t>(offset % item_size_);
     const std::size_t count = std::min(out.size(), static_cast<std::size_t>(item_size_) - skipped);
-    if (count == static_cast<std::size_t>(item_size_)) {
+    if (std::cmp_equal(count, item_size_)) {
       read_item(offset / item_size_, out.first(count));
     } else {
       item.resize(static_cast<std::size_t>(item_size_));

@@ -51,6 +51,7 @@ void on_flush(png_structp /*png*/) {}
 /// Runs a body of libpng calls; false where libpng reported an error.
 template <typename Body>
 bool succeeds(png_structp png, const Body& body) {
+  // NOLINTNEXTLINE(modernize-avoid-setjmp-longjmp): libpng has no other way
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   body();
   return true;

@@ -27,7 +27,8 @@ struct ModelSize {
   /// 3 · 2·(query + value width) a pair of query and key and head.
   double flops_per_token = 0.0;
   double attention_pairs_per_query = 0.0;  // mean over queries, heads and layers
-  // Of a training step in float32, where it is largest: at the start of the backward pass.
+  // Of a training step in float32 on the CPU, where it is largest: at the start of the backward
+  // pass. On CUDA narrower queries and keys are padded to the width of values (block.h).
   std::int64_t state_bytes = 0;       // weights, gradients, Adam's two moments, averaged weights
   std::int64_t activation_bytes = 0;  // saved for the backward pass, and the largest temporaries
 

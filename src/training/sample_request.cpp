@@ -149,7 +149,7 @@ void write(const SampleRequest& request, const TrainedModel& trained, const Samp
 
 void drop_unfinished(Samples& samples, std::int64_t length) {
   std::erase_if(samples, [length](const std::vector<std::uint8_t>& sample) {
-    return static_cast<std::int64_t>(sample.size()) < length;
+    return std::cmp_less(sample.size(), length);
   });
 }
 
