@@ -102,7 +102,7 @@ class HeaderReader {
     const auto check = [&](int depth, nlohmann::json::parse_event_t event,
                            const nlohmann::json& value) {
       using Event = nlohmann::json::parse_event_t;
-      if (depth > static_cast<int>(kMaxDepth)) fail("its header is nested too deeply");
+      if (std::cmp_greater(depth, kMaxDepth)) fail("its header is nested too deeply");
       if (event == Event::object_start) keys.emplace_back();
       if (event == Event::object_end) keys.pop_back();
       if (event == Event::key && !keys.back().insert(value.get<std::string>()).second) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <boost/crc.hpp>
 #include <cerrno>
 #include <chrono>
@@ -66,7 +67,7 @@ std::uint32_t masked_crc(std::string_view bytes) {
   boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
   crc.process_bytes(bytes.data(), bytes.size());
   const std::uint32_t sum = crc.checksum();
-  return ((sum >> 15) | (sum << 17)) + 0xA282EAD8U;
+  return std::rotr(sum, 15) + 0xA282EAD8U;
 }
 
 template <typename Number>

@@ -11,10 +11,7 @@ namespace sparse_transformer {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
-using ::testing::Not;
 
 class BadInput : public TinyRuns {
  protected:
