@@ -13,6 +13,7 @@ std::span<const Command> commands() {
       Command{"prepare", "pack a data set into one file", add_prepare},
       Command{"pattern", "draw who attends to whom, and count it", add_pattern},
       Command{"inspect", "parameters, FLOPs a token, memory, tensors", add_inspect},
+      Command{"benchmark", "time training steps, sparse against dense", add_benchmark},
       Command{"config", "print the resolved settings, or every setting there is", add_config},
   };
   return table;
