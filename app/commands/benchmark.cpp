@@ -1,3 +1,5 @@
+#include "training/benchmark.h"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
@@ -10,7 +12,6 @@
 #include "runtime/progress.h"
 #include "runtime/stop.h"
 #include "runtime/terminal.h"
-#include "training/benchmark.h"
 
 namespace sparse_transformer {
 

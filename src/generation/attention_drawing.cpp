@@ -73,7 +73,7 @@ std::vector<Colour> picture_of(const Dots& dots, const std::vector<std::uint8_t>
   for (std::size_t t = tokens.size() / channels * channels; t >= channels; t -= channels) {
     const std::uint8_t* pixel = tokens.data() + t - channels;
     colours[dots.of(static_cast<std::int64_t>(t - channels))] = {pixel[0], pixel[channels / 2],
-                                                                pixel[channels - 1]};
+                                                                 pixel[channels - 1]};
   }
   return colours;
 }
@@ -116,9 +116,9 @@ class Drawing {
         canvas_(static_cast<std::int64_t>(kMargin + kLabels + kMargin +
                                           column_width_ * static_cast<double>(positions())),
                 static_cast<std::int64_t>(top_ + kMargin +
-                                          row_height_ * static_cast<double>(
-                                                            choice.layers.size() *
-                                                            choice.heads.size()))) {}
+                                          row_height_ * static_cast<double>(choice.layers.size() *
+                                                                            choice.heads.size()))) {
+  }
 
   Image draw(const std::vector<AttentionMap>& maps) {
     canvas_.text(kMargin, 44, "What the queries attend to", 26, Canvas::Align::kLeft, kInk);
@@ -175,17 +175,17 @@ class Drawing {
         },
         "attended to: nothing to the most of the panel");
     entry(
-        kSwatch,
-        [&](double x, double top) { frame(canvas_, x, top, kSwatch, kSwatch, 2, kQuery); },
+        kSwatch, [&](double x, double top) { frame(canvas_, x, top, kSwatch, kSwatch, 2, kQuery); },
         "the query");
     entry(
         kSwatch,
         [&](double x, double top) { canvas_.fill_rectangle(x, top, kSwatch, kSwatch, kLater); },
         "later: not yet seen");
     if (dots_.row_step * dots_.column_step > 1) {
-      entry(0, [](double, double) {},
-            "a dot is " + std::to_string(dots_.row_step) + " x " +
-                std::to_string(dots_.column_step) + " positions");
+      entry(
+          0, [](double, double) {},
+          "a dot is " + std::to_string(dots_.row_step) + " x " + std::to_string(dots_.column_step) +
+              " positions");
     }
   }
 

@@ -10,8 +10,8 @@
 
 namespace sparse_transformer {
 
-/// A panel a map: layers and heads below each other, positions side by side, as in `choice`. A dot is
-/// a pixel (the weights of its bytes added up) or a position of a stream, or several of a long
+/// A panel a map: layers and heads below each other, positions side by side, as in `choice`. A dot
+/// is a pixel (the weights of its bytes added up) or a position of a stream, or several of a long
 /// sequence. The brighter it is, the more is attended to it: as the square root of its weight over
 /// the panel's largest, since most weights are far smaller. A picture lies dimly below and, as it
 /// is, at the top; the query is marked, what comes later is blank. `tokens`: what was read.

@@ -35,9 +35,9 @@ struct AttentionMap {
   std::optional<std::size_t> strongest() const;
 };
 
-/// Reads the tokens, at most n, once, and keeps the weights of the chosen queries, by layer, head and
-/// position. The query of position t is the one that predicts token t: it and its keys have read the
-/// tokens before them. Throws Interrupted.
+/// Reads the tokens, at most n, once, and keeps the weights of the chosen queries, by layer, head
+/// and position. The query of position t is the one that predicts token t: it and its keys have
+/// read the tokens before them. Throws Interrupted.
 std::vector<AttentionMap> trace_attention(const Transformer& model,
                                           const std::vector<std::uint8_t>& tokens,
                                           const AttentionChoice& choice);

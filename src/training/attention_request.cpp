@@ -35,8 +35,9 @@ Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
   const Tokens& tokens = data.split(split);
   std::vector<std::uint8_t> first(static_cast<std::size_t>(std::min(n, tokens.size())));
   tokens.read(0, first);
-  return {.tokens = std::move(first),
-          .what = "the first of the " + std::string(split_name(split)) + " split of " + data.source};
+  return {
+      .tokens = std::move(first),
+      .what = "the first of the " + std::string(split_name(split)) + " split of " + data.source};
 }
 
 Reading what_to_read(const AttentionRequest& request, const TrainedModel& trained, std::int64_t n) {
@@ -69,9 +70,8 @@ std::string run_attention(const AttentionRequest& request) {
   TrainedModel trained = find_trained_model(request.model, request.overrides);
   const SequenceLayout layout = sequence_layout(trained.settings);
   const Reading reading = what_to_read(request, trained, layout.length);
-  const AttentionChoice choice =
-      spread_choice(request.choice, trained.settings.model, layout,
-                    static_cast<std::int64_t>(reading.tokens.size()));
+  const AttentionChoice choice = spread_choice(request.choice, trained.settings.model, layout,
+                                               static_cast<std::int64_t>(reading.tokens.size()));
   load_weights(trained);
   log_info("reads " + reading.what);
   const std::vector<AttentionMap> maps = trace_attention(*trained.model, reading.tokens, choice);

@@ -19,10 +19,10 @@ struct AttentionRequest {
   bool overwrite = false;
 };
 
-/// Draws what the model's heads attend to while it reads a sequence, and returns the same as a table,
-/// a row a map. The sequence is the file `prime` (its first n bytes; a picture whole), or else the
-/// first item or n bytes of the validation split of the checkpoint's data. Throws UserError, of what
-/// needs no weights before they are read; WorldError, Interrupted.
+/// Draws what the model's heads attend to while it reads a sequence, and returns the same as a
+/// table, a row a map. The sequence is the file `prime` (its first n bytes; a picture whole), or
+/// else the first item or n bytes of the validation split of the checkpoint's data. Throws
+/// UserError, of what needs no weights before they are read; WorldError, Interrupted.
 std::string run_attention(const AttentionRequest& request);
 
 }  // namespace sparse_transformer

@@ -159,8 +159,8 @@ std::string benchmark_text(const BenchmarkResult& result) {
                      format_count(result.settings.rounds) + " rounds of " +
                      format_count(result.settings.steps) +
                      (result.settings.steps == 1 ? " step\n" : " steps\n") + format_table(rows, 1) +
-                     "A matrix product, " + size + " x " + size + " in float32: " +
-                     format_rate(result.product_flops) + "FLOP/s.\n";
+                     "A matrix product, " + size + " x " + size +
+                     " in float32: " + format_rate(result.product_flops) + "FLOP/s.\n";
   if (result.models.size() > 1) {
     const TimedSteps& sparse = result.models[0];
     const TimedSteps& dense = result.models[1];

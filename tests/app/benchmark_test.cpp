@@ -22,7 +22,8 @@ TEST_F(Benchmark, PrintsATableForPeople) {
   EXPECT_EQ(result.err, "");
   const std::vector<std::string> lines = lines_of(result.out);
   ASSERT_EQ(lines.size(), 6U);
-  EXPECT_THAT(lines[0], HasSubstr("1 thread; 4 x 32 tokens a step; medians of 2 rounds of 2 steps"));
+  EXPECT_THAT(lines[0],
+              HasSubstr("1 thread; 4 x 32 tokens a step; medians of 2 rounds of 2 steps"));
   EXPECT_THAT(lines[2], testing::MatchesRegex("local, column +[0-9.]+ +.+%"));
   EXPECT_THAT(lines[3], testing::MatchesRegex("dense +[0-9.]+ +.+%"));
   EXPECT_THAT(lines[5], testing::MatchesRegex("Sparse over dense: [0-9.]+ of the time, [0-9.]+ of "

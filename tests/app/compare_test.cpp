@@ -27,7 +27,8 @@ TEST_F(Compare, TrainsEachPatternAndPrintsATable) {
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const std::vector<std::string> lines = lines_of(first.out);
   ASSERT_EQ(lines.size(), 5U);
-  EXPECT_THAT(lines[0], StartsWith("| pattern | keys a query | parameters | valid bits | test bits "));
+  EXPECT_THAT(lines[0],
+              StartsWith("| pattern | keys a query | parameters | valid bits | test bits "));
   const std::string figures = R"( \| [0-9]+\.[0-9] \| [0-9]+ \| [78]\.[0-9]{4} \| [78]\.[0-9]{4} )"
                               R"(\| [0-9]+ \| [0-9]+\.[0-9]{2} \|)";
   EXPECT_THAT(lines[2], MatchesRegex(R"(\| dense \| 16\.5 \|.* \| 1\.00 \|)"));
@@ -46,7 +47,8 @@ TEST_F(Compare, TrainsEachPatternAndPrintsATable) {
 }
 
 TEST_F(Compare, GoesWhereItIsTold) {
-  const CommandResult result = compare("--out here tiny.yaml local+column -- --set training.steps=2");
+  const CommandResult result =
+      compare("--out here tiny.yaml local+column -- --set training.steps=2");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(exists("here/local+column/config.yaml"));
   EXPECT_TRUE(exists("here/table.md"));

@@ -21,9 +21,9 @@ const HeadShape kShape{kQueryWidth, kValueWidth, 1.0 / std::sqrt(5.0)};
 /// Softmax of the masked dense scores of one head in float64, [n, n]; rows without any key are NaN.
 at::Tensor dense_weights(const at::Tensor& packed, const LayerPattern& pattern, std::int64_t head) {
   const at::Tensor rows = packed[0].select(1, head).to(at::kDouble);
-  const at::Tensor scores = at::matmul(rows.narrow(1, 0, kQueryWidth),
-                                       rows.narrow(1, kQueryWidth, kQueryWidth).t()) *
-                            kShape.scale;
+  const at::Tensor scores =
+      at::matmul(rows.narrow(1, 0, kQueryWidth), rows.narrow(1, kQueryWidth, kQueryWidth).t()) *
+      kShape.scale;
   const at::Tensor hidden = attention_mask(pattern, packed.size(1), head).logical_not();
   return scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()).softmax(1);
 }
@@ -63,8 +63,8 @@ TEST(AttentionWeights, AreTheSoftmaxOfMaskedDenseScores) {
 TEST(AttentionWeights, AreComputedInFloat32) {
   at::manual_seed(4);
   const PatternCase c{.entry = {"local+column"}, .n = 36, .stride = 6, .summary = 1, .heads = 2};
-  const at::Tensor packed = at::randn({1, c.n, c.heads, 2 * kQueryWidth + kValueWidth})
-                                .to(at::kBFloat16);
+  const at::Tensor packed =
+      at::randn({1, c.n, c.heads, 2 * kQueryWidth + kValueWidth}).to(at::kBFloat16);
   expect_equal(attention_weights(packed, layer_of(c), kShape, 1, 35),
                dense_weights(packed, layer_of(c), 1)[35]);
 }

@@ -25,7 +25,7 @@ std::int64_t count(const Image& image, Pixel colour, std::int64_t top) {
 }
 
 const SequenceLayout kStream{.length = 64, .axes = {8, 8}};
-constexpr std::int64_t kDot = 32 * 32;          // 256 / 8 a side
+constexpr std::int64_t kDot = 32 * 32;  // 256 / 8 a side
 constexpr std::int64_t kBelowTheLegend = 130;
 constexpr double kRing = 300;  // what the query's ring may cover
 
@@ -39,7 +39,8 @@ Image draw(const AttentionMap& map, const SequenceLayout& layout) {
 }
 
 TEST(AttentionDrawing, WhatIsAttendedToIsBrightAndWhatComesLaterBlank) {
-  const Image image = draw(map_of(35, {.keys = {3, 7, 11}, .weights = {0.4F, 0.4F, 0.2F}}), kStream);
+  const Image image =
+      draw(map_of(35, {.keys = {3, 7, 11}, .weights = {0.4F, 0.4F, 0.2F}}), kStream);
   EXPECT_NEAR(count(image, kAttended, kBelowTheLegend), 2 * kDot, 80);
   EXPECT_NEAR(count(image, kDark, kBelowTheLegend), (36 - 3) * kDot, kRing);
   EXPECT_NEAR(count(image, kLater, kBelowTheLegend), (64 - 36) * kDot, kRing);

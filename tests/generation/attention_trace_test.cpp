@@ -38,9 +38,8 @@ TEST(AttentionTrace, HasTheWeightsWithWhichTheModelReads) {
         const AttentionMap& map = maps[next];
         at::Tensor mixed = at::zeros({shape.value_width});
         for (std::size_t i = 0; i < map.query.keys.size(); ++i) {
-          const at::Tensor value =
-              packed[0][map.query.keys[i]][map.head].narrow(0, 2 * shape.query_width,
-                                                            shape.value_width);
+          const at::Tensor value = packed[0][map.query.keys[i]][map.head].narrow(
+              0, 2 * shape.query_width, shape.value_width);
           mixed += map.query.weights[i] * value;
         }
         EXPECT_LT((mixed - out[0][map.position][map.head]).abs().max().item<double>(), 1e-4);
@@ -72,8 +71,8 @@ TEST(AttentionTrace, WhatIsNotChosenIsSpread) {
   EXPECT_THAT(all.layers, ElementsAre(0, 3, 6, 9));
   EXPECT_THAT(all.heads, ElementsAre(0, 7));
   EXPECT_THAT(all.positions, ElementsAre(24 + 16, 3 * 24 + 16, 5 * 24 + 16, 7 * 24 + 16));
-  const AttentionChoice one = spread_choice({.layers = {2}, .heads = {}, .positions = {5}},
-                                            settings, picture, 192);
+  const AttentionChoice one =
+      spread_choice({.layers = {2}, .heads = {}, .positions = {5}}, settings, picture, 192);
   EXPECT_THAT(one.heads, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
   EXPECT_THAT(one.positions, ElementsAre(5));
   EXPECT_THAT(spread_choice({}, settings, {.length = 1, .axes = {1, 1}}, 1).positions,

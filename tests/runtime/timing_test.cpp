@@ -35,13 +35,18 @@ TEST(Timing, RunsTakeTurnsAndTheFirstRoundDoesNotCount) {
 TEST(Timing, GivesTheMedianOfTheCountedRounds) {
   int odd = 0;
   int even = 0;
-  const auto seconds = median_seconds(
-      {[&] { sleep_ms(std::array{300, 20, 200, 20}.at(static_cast<std::size_t>(odd++))); }}, 3,
-      ignore);
+  const auto seconds =
+      median_seconds({[&] {
+                       sleep_ms(std::array{300, 20, 200, 20}.at(static_cast<std::size_t>(odd++)));
+                     }},
+                     3, ignore);
   EXPECT_GE(seconds[0], 0.020);
   EXPECT_LT(seconds[0], 0.150);
-  const auto mean = median_seconds(
-      {[&] { sleep_ms(std::array{0, 20, 200}.at(static_cast<std::size_t>(even++))); }}, 2, ignore);
+  const auto mean =
+      median_seconds({[&] {
+                       sleep_ms(std::array{0, 20, 200}.at(static_cast<std::size_t>(even++)));
+                     }},
+                     2, ignore);
   EXPECT_GE(mean[0], 0.110);
 }
 

@@ -76,14 +76,13 @@ BenchmarkResult known_result() {
 }
 
 TEST(Benchmark, AsTextIsATableAndAComparison) {
-  EXPECT_EQ(
-      benchmark_text(known_result()),
-      "abacus, 2 threads; 4 x 1,000 tokens a step; medians of 5 rounds of 3 steps\n"
-      "attention  ms a step  tokens/s  FLOPs a token  FLOP/s  of a matrix product\n"
-      "local          500.0     8.00k          1.00M   8.00G                20.0%\n"
-      "dense         2000.0     2.00k          5.00M   10.0G                25.0%\n"
-      "A matrix product, 100 x 100 in float32: 40.0GFLOP/s.\n"
-      "Sparse over dense: 0.250 of the time, 0.200 of the FLOPs.\n");
+  EXPECT_EQ(benchmark_text(known_result()),
+            "abacus, 2 threads; 4 x 1,000 tokens a step; medians of 5 rounds of 3 steps\n"
+            "attention  ms a step  tokens/s  FLOPs a token  FLOP/s  of a matrix product\n"
+            "local          500.0     8.00k          1.00M   8.00G                20.0%\n"
+            "dense         2000.0     2.00k          5.00M   10.0G                25.0%\n"
+            "A matrix product, 100 x 100 in float32: 40.0GFLOP/s.\n"
+            "Sparse over dense: 0.250 of the time, 0.200 of the FLOPs.\n");
 }
 
 TEST(Benchmark, AsJsonHasTheSameFigures) {
