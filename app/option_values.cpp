@@ -91,9 +91,9 @@ CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<st
   for (const std::int64_t value : values) {
     defaults += (defaults.empty() ? "" : ",") + std::to_string(value);
   }
+  const std::string help = values.empty() ? meaning : meaning + default_text(defaults);
   // Without extra arguments, what follows is not swallowed.
-  return app
-      .add_option_function<std::vector<std::string>>(names, read, meaning + default_text(defaults))
+  return app.add_option_function<std::vector<std::string>>(names, read, help)
       ->delimiter(',')
       ->allow_extra_args(false);
 }

@@ -28,7 +28,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, double& value,
 /// One that has no default.
 CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<std::int64_t>& value,
                         const std::string& meaning);
-/// One or several, between commas.
+/// One or several, between commas; none by default where `values` is empty.
 CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<std::int64_t>& values,
                          const std::string& meaning);
 

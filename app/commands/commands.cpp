@@ -9,9 +9,12 @@ std::span<const Command> commands() {
       Command{"train", "train a model, or go on with a run", add_train},
       Command{"sample", "draw pictures, music or text from a model", add_sample},
       Command{"evaluate", "bits per byte of a model", add_evaluate},
+      Command{"attention", "draw what trained heads attend to", add_attention},
+      Command{"curves", "draw training and validation bits of runs", add_curves},
       Command{"prepare", "pack a data set into one file", add_prepare},
       Command{"pattern", "draw who attends to whom, and count it", add_pattern},
       Command{"inspect", "parameters, FLOPs a token, memory, tensors", add_inspect},
+      Command{"benchmark", "time training steps, sparse against dense", add_benchmark},
       Command{"config", "print the resolved settings, or every setting there is", add_config},
   };
   return table;

@@ -30,5 +30,8 @@ void add_evaluate(CLI::App& app, Action& run);
 void add_prepare(CLI::App& app, Action& run);
 void add_inspect(CLI::App& app, Action& run);
 void add_pattern(CLI::App& app, Action& run);
+void add_attention(CLI::App& app, Action& run);
+void add_curves(CLI::App& app, Action& run);
+void add_benchmark(CLI::App& app, Action& run);
 
 }  // namespace sparse_transformer

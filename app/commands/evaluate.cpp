@@ -16,7 +16,7 @@ void add_evaluate(CLI::App& app, Action& run) {
   add_choice(app, "--split", request->split, kSplitWords, "what to score")->type_name("SPLIT");
   add_numbers(app, "--min-context", request->min_contexts,
               "streams: tokens that must stand before each scored one, in overlapping windows; "
-              "one number or several, M[,M...]")
+              "one number or several, M[,M...], which give a table")
       ->type_name("M");
   app.add_option("--set", request->overrides,
                  "a setting of the checkpoint's config, such as data.path=FILE")
@@ -26,7 +26,7 @@ void add_evaluate(CLI::App& app, Action& run) {
   app.footer(
       "Examples:\n"
       "  sparse-transformer evaluate runs/first --split valid\n"
-      "  sparse-transformer evaluate runs/first/checkpoints/latest --min-context 0,512 --json");
+      "  sparse-transformer evaluate runs/first/checkpoints/latest --min-context 0,512,960");
   run = [request] { write_to_stdout(run_evaluation(*request)); };
 }
 

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -8,11 +7,8 @@
 #include "app/option_values.h"
 #include "attention/pattern_counts.h"
 #include "config/errors.h"
-#include "data/codec.h"
-#include "files/atomic_file.h"
-#include "files/png.h"
 #include "generation/pattern_drawing.h"
-#include "runtime/log.h"
+#include "generation/picture_output.h"
 #include "runtime/terminal.h"
 #include "training/settings.h"
 
@@ -48,18 +44,6 @@ std::string counts_json(const PatternCounts& counts) {
   return json.dump() + "\n";
 }
 
-void write_drawing(const PatternOptions& options, const PatternCounts& counts,
-                   const SequenceLayout& layout) {
-  check_extension(options.out, {.kind = TokenFormat::Kind::kPicture, .shape = {}});
-  std::error_code ignored;
-  if (!options.overwrite && std::filesystem::exists(options.out, ignored)) {
-    throw UserError(options.out + " exists already; name another --out, or give --overwrite");
-  }
-  write_file(options.out, encode_png(draw_pattern(counts, layout, options.choice),
-                                     {{"Software", "sparse-transformer"}}));
-  log_info("drawn: " + options.out);
-}
-
 void run_pattern(const PatternOptions& options) {
   if (options.config.files.empty())
     throw UserError("pattern: no CONFIG, run or checkpoint is given");
@@ -69,7 +53,10 @@ void run_pattern(const PatternOptions& options) {
   const PatternCounts counts = count_patterns(
       layer_patterns(settings.model.attention, settings.model.layers, settings.model.heads),
       layout.length);
-  if (!options.out.empty()) write_drawing(options, counts, layout);
+  if (!options.out.empty()) {
+    check_picture_output(options.out, options.overwrite);
+    write_picture(options.out, draw_pattern(counts, layout, options.choice));
+  }
   write_to_stdout(options.json ? counts_json(counts) : counts_table(counts));
 }
 

@@ -1,7 +1,6 @@
 #include "attention/pattern_counts.h"
 
 #include <algorithm>
-#include <array>
 
 #include "runtime/format.h"
 
@@ -33,37 +32,6 @@ std::string heads_text(const HeadGroup& group) {
 }
 
 std::string percent(double share) { return format_fixed(100.0 * share, 2) + "%"; }
-
-constexpr std::size_t kColumns = 7;
-using Line = std::array<std::string, kColumns>;
-
-/// Letters, not bytes: the only wide character of the table is the ellipsis.
-std::size_t letters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-std::string aligned(const std::vector<Line>& lines) {
-  Line::size_type column = 0;
-  std::array<std::size_t, kColumns> widths{};
-  for (const Line& line : lines) {
-    for (column = 0; column < kColumns; ++column) {
-      widths[column] = std::max(widths[column], letters(line[column]));
-    }
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    for (column = 0; column < kColumns; ++column) {
-      const std::string space(widths[column] - letters(line[column]), ' ');
-      const bool is_number = column >= 3;
-      text += column > 0 ? "  " : "";
-      text += is_number ? space + line[column] : line[column] + space;
-    }
-    text.erase(text.find_last_not_of(' ') + 1);
-    text += "\n";
-  }
-  return text;
-}
 
 }  // namespace
 
@@ -102,7 +70,7 @@ std::string layers_text(const std::vector<std::int64_t>& layers) {
 }
 
 std::string counts_table(const PatternCounts& counts) {
-  std::vector<Line> lines = {
+  std::vector<std::vector<std::string>> lines = {
       {"pattern", "layers", "heads", "pairs a head", "keys a query", "of dense", "no key"}};
   for (const GroupCounts& group : counts.groups) {
     lines.push_back({group.group.name, layers_text(group.layers), heads_text(group.group),
@@ -112,7 +80,8 @@ std::string counts_table(const PatternCounts& counts) {
   lines.push_back({"mean", "", "", "", format_fixed(counts.pairs_per_query, 1),
                    percent(counts.share_of_dense), ""});
   const std::string last = std::to_string(counts.length - 1);
-  return aligned(lines) + "What is at position 0 " +
+  constexpr std::size_t kTextColumns = 3;
+  return format_table(lines, kTextColumns) + "What is at position 0 " +
          (counts.connected ? "reaches" : "never reaches") + " position " + last + ".\n";
 }
 

@@ -3,6 +3,7 @@
 #include <cairo.h>
 
 #include <cstring>
+#include <numbers>
 #include <stdexcept>
 
 namespace sparse_transformer {
@@ -66,6 +67,31 @@ void Canvas::stroke_line(double x0, double y0, double x1, double y1, double thic
   cairo_line_to(surface_->context, x1, y1);
   cairo_stroke(surface_->context);
 }
+
+void Canvas::stroke_path(std::span<const Point> points, double thickness, Colour colour) {
+  if (points.empty()) return;
+  set_colour(surface_->context, colour);
+  cairo_set_line_width(surface_->context, thickness);
+  cairo_set_line_cap(surface_->context, CAIRO_LINE_CAP_ROUND);
+  cairo_set_line_join(surface_->context, CAIRO_LINE_JOIN_ROUND);
+  cairo_move_to(surface_->context, points.front().x, points.front().y);
+  for (const Point& point : points) cairo_line_to(surface_->context, point.x, point.y);
+  cairo_stroke(surface_->context);
+  cairo_set_line_cap(surface_->context, CAIRO_LINE_CAP_BUTT);
+}
+
+void Canvas::fill_circle(double x, double y, double radius, Colour colour) {
+  set_colour(surface_->context, colour);
+  cairo_arc(surface_->context, x, y, radius, 0, 2 * std::numbers::pi);
+  cairo_fill(surface_->context);
+}
+
+void Canvas::clip_to(double x, double y, double width, double height) {
+  cairo_rectangle(surface_->context, x, y, width, height);
+  cairo_clip(surface_->context);
+}
+
+void Canvas::clip_to_all() { cairo_reset_clip(surface_->context); }
 
 void Canvas::text(double x, double y, const std::string& text, double size, Align align,
                   Colour colour) {

@@ -7,6 +7,7 @@
 
 #include "config/errors.h"
 #include "files/canvas.h"
+#include "generation/sequence_grid.h"
 #include "runtime/format.h"
 
 namespace sparse_transformer {
@@ -110,28 +111,6 @@ bool heads_differ(const HeadGroup& group) {
          });
 }
 
-/// The sequence as people see it: rows of a picture's bytes, or rows of l of a stream.
-struct Grid {
-  explicit Grid(const SequenceLayout& layout)
-      : rows(layout.axes[0]),
-        columns(layout.axes[1] * (layout.axes.size() > 2 ? layout.axes[2] : 1)),
-        channels(layout.axes.size() > 2 ? layout.axes[2] : 1),
-        is_picture(layout.axes.size() > 2) {}
-
-  /// "row 19, column 19, green".
-  std::string place(std::int64_t t) const {
-    static constexpr std::array kNames = {"red", "green", "blue"};
-    const std::int64_t column = t % columns;
-    std::string text =
-        "row " + std::to_string(t / columns) + ", column " + std::to_string(column / channels);
-    if (channels == 3) text += std::string(", ") + kNames[static_cast<std::size_t>(column % 3)];
-    return text;
-  }
-
-  std::int64_t rows, columns, channels;
-  bool is_picture;
-};
-
 void frame(Canvas& canvas, double left, double top, double width, double height) {
   const double right = left + width;
   const double bottom = top + height;
@@ -190,7 +169,7 @@ std::string shrunk_text(const Table& table) {
 
 /// The sizes of the table that shows the grid, in pixels.
 struct GridSize {
-  explicit GridSize(const Grid& grid) {
+  explicit GridSize(const SequenceGrid& grid) {
     const Table table(grid.rows, grid.columns);
     constexpr std::int64_t kLargestDot = 48;
     dot_width = static_cast<double>(std::min(kSide / table.columns(), kLargestDot));
@@ -204,8 +183,8 @@ struct GridSize {
   double dot_width, dot_height, width, height;
 };
 
-void draw_key_set(Canvas& canvas, double left, double top, const HeadGroup& group, const Grid& grid,
-                  std::int64_t position) {
+void draw_key_set(Canvas& canvas, double left, double top, const HeadGroup& group,
+                  const SequenceGrid& grid, std::int64_t position) {
   Table table(grid.rows, grid.columns);
   for (std::int64_t t = 0; t < position; ++t) {
     table.mark_earlier(t / grid.columns, t % grid.columns);
@@ -326,7 +305,8 @@ void draw_legend(Canvas& canvas, double top) {
   }
 }
 
-std::int64_t chosen_position(const DrawingChoice& choice, const Grid& grid, std::int64_t length) {
+std::int64_t chosen_position(const DrawingChoice& choice, const SequenceGrid& grid,
+                             std::int64_t length) {
   if (!choice.position) {
     const std::int64_t pixel = grid.columns / grid.channels * 5 / 8;
     return std::min(length - 1,
@@ -361,7 +341,7 @@ std::vector<GroupCounts> chosen_groups(const DrawingChoice& choice, const Patter
 Image draw_pattern(const PatternCounts& counts, const SequenceLayout& layout,
                    const DrawingChoice& choice) {
   const std::vector<GroupCounts> groups = chosen_groups(choice, counts);
-  const Grid grid(layout);
+  const SequenceGrid grid(layout);
   const std::int64_t position = chosen_position(choice, grid, counts.length);
   const double key_set = kCaption + GridSize(grid).height + kNumbers + kMargin;
   const double height = kTop + kHeading + key_set + kCaption + kSide + kNumbers + kMargin;

@@ -1,5 +1,6 @@
 #include "runtime/format.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -13,6 +14,12 @@ namespace {
 std::string two_units(std::int64_t large, char large_unit, std::int64_t small, char small_unit) {
   const std::string digits = std::to_string(small);
   return std::to_string(large) + large_unit + (small < 10 ? "0" : "") + digits + small_unit;
+}
+
+// Letters, not bytes.
+std::size_t letters(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 }  // namespace
@@ -63,6 +70,28 @@ std::string format_fixed(double value, int decimals) {
   const int length = std::snprintf(nullptr, 0, "%.*f", decimals, value);
   std::string text(static_cast<std::size_t>(length), '\0');
   std::snprintf(text.data(), text.size() + 1, "%.*f", decimals, value);
+  return text;
+}
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows,
+                         std::size_t text_columns) {
+  std::vector<std::size_t> widths(rows.empty() ? 0 : rows.front().size());
+  for (const auto& row : rows) {
+    for (std::size_t column = 0; column < widths.size(); ++column) {
+      widths[column] = std::max(widths[column], letters(row.at(column)));
+    }
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t column = 0; column < widths.size(); ++column) {
+      const std::string space(widths[column] - letters(row[column]), ' ');
+      line += column > 0 ? "  " : "";
+      line += column < text_columns ? row[column] + space : space + row[column];
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
   return text;
 }
 

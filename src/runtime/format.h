@@ -1,8 +1,10 @@
 // Figures as people read them, the same in every command.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sparse_transformer {
 
@@ -22,5 +24,10 @@ std::string format_rate(double quantity);
 
 /// With this many digits after the point: format_fixed(2.3149, 2) → "2.31".
 std::string format_fixed(double value, int decimals);
+
+/// Lines of a table of UTF-8, two spaces between columns: the first `text_columns` begin, the
+/// others, of numbers, end below each other. All rows have as many cells.
+std::string format_table(const std::vector<std::vector<std::string>>& rows,
+                         std::size_t text_columns);
 
 }  // namespace sparse_transformer

@@ -36,16 +36,58 @@ Json to_json(const EvaluationResult& result, const EvaluateRequest& request,
           {"step", trained.step},         {"checkpoint", trained.checkpoint.string()}};
 }
 
-std::string to_text(const EvaluationResult& result, const EvaluateRequest& request,
-                    std::int64_t min_context, const TrainedModel& trained, const DataSet& data) {
-  const bool pictures = data.format.kind == TokenFormat::Kind::kPicture;
-  std::string text =
-      format_fixed(result.bits, 4) + (pictures ? " bits a dimension" : " bits a byte");
-  text += ", " + std::string(split_name(request.split)) + " split, " + format_count(result.tokens) +
-          " tokens in " + format_count(result.examples) +
-          (data.is_stream() ? " windows" : " items");
-  if (min_context > 0) text += ", at least " + format_count(min_context) + " tokens of context";
-  return text + ", " + trained.weights() + " weights of step " + format_count(trained.step) + "\n";
+std::string unit(const DataSet& data) {
+  return data.format.kind == TokenFormat::Kind::kPicture ? "bits a dimension" : "bits a byte";
+}
+
+std::string examples_word(const DataSet& data) { return data.is_stream() ? "windows" : "items"; }
+
+/// "average weights of step 1,000"
+std::string weights_text(const TrainedModel& trained) {
+  return trained.weights() + " weights of step " + format_count(trained.step);
+}
+
+std::string one_line(const EvaluationResult& result, const EvaluateRequest& request,
+                     const TrainedModel& trained, const DataSet& data) {
+  return format_fixed(result.bits, 4) + " " + unit(data) + ", " +
+         std::string(split_name(request.split)) + " split, " + format_count(result.tokens) +
+         " tokens in " + format_count(result.examples) + " " + examples_word(data) + ", " +
+         weights_text(trained) + "\n";
+}
+
+/// The paper's table 3: what more context is worth.
+std::string context_table(const std::vector<EvaluationResult>& results,
+                          const EvaluateRequest& request, const TrainedModel& trained,
+                          const DataSet& data) {
+  const std::int64_t n = trained.model->layout().length;
+  std::vector<std::vector<std::string>> rows = {
+      {"minimum context", "new tokens a window", examples_word(data), unit(data)}};
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::int64_t min_context = request.min_contexts[i];
+    rows.push_back({format_count(min_context), format_count(n - min_context),
+                    format_count(results[i].examples), format_fixed(results[i].bits, 4)});
+  }
+  return std::string(split_name(request.split)) + " split, " +
+         format_count(results.front().tokens) + " tokens, windows of " + format_count(n) + ", " +
+         weights_text(trained) + "\n" + format_table(rows, 0);
+}
+
+std::string to_text(const std::vector<EvaluationResult>& results, const EvaluateRequest& request,
+                    const TrainedModel& trained, const DataSet& data) {
+  const bool asked_for_context = results.size() > 1 || request.min_contexts.front() > 0;
+  return asked_for_context ? context_table(results, request, trained, data)
+                           : one_line(results.front(), request, trained, data);
+}
+
+std::string to_json(const std::vector<EvaluationResult>& results, const EvaluateRequest& request,
+                    const TrainedModel& trained) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    list.push_back(to_json(results[i], request, request.min_contexts[i], trained));
+  }
+  Json json = list.front();
+  if (list.size() > 1) json["results"] = list;
+  return json.dump() + "\n";
 }
 
 }  // namespace
@@ -54,18 +96,17 @@ std::string run_evaluation(const EvaluateRequest& request) {
   const StopSignals stop_signals;
   TrainedModel trained = find_trained_model(request.model, request.overrides);
   const DataSet data = open_data(trained.settings, trained.config);
-  load_weights(trained);
-  Json results = Json::array();
-  std::string text;
+  const std::int64_t n = trained.settings.data.sequence_length();
   for (const std::int64_t min_context : request.min_contexts) {
-    const EvaluationResult result = score(trained, data, request.split, min_context);
-    results.push_back(to_json(result, request, min_context, trained));
-    text += to_text(result, request, min_context, trained, data);
+    check_evaluation(data, request.split, n, min_context);
   }
-  if (!request.json) return text;
-  Json json = results.front();
-  if (results.size() > 1) json["results"] = results;
-  return json.dump() + "\n";
+  load_weights(trained);
+  std::vector<EvaluationResult> results;
+  for (const std::int64_t min_context : request.min_contexts) {
+    results.push_back(score(trained, data, request.split, min_context));
+  }
+  return request.json ? to_json(results, request, trained)
+                      : to_text(results, request, trained, data);
 }
 
 }  // namespace sparse_transformer

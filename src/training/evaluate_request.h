@@ -18,10 +18,11 @@ struct EvaluateRequest {
   bool json = false;
 };
 
-/// Scores the split once for each min_context. Returns one line each for people, or one JSON object
-/// with `bits`, `tokens`, `examples`, `split`, `weights`, `min_context`, `step` and `checkpoint`
-/// (of the first min_context; several are a list `results` of such objects beside it). Throws
-/// UserError, Interrupted.
+/// Scores the split once for each min_context. Returns for people one line, or where a least
+/// context is asked for the paper's table 3, a row each; or one JSON object with `bits`, `tokens`,
+/// `examples`, `split`, `weights`, `min_context`, `step` and `checkpoint` (of the first
+/// min_context; several are a list `results` of such objects beside it). Throws UserError, before
+/// anything is scored; Interrupted.
 std::string run_evaluation(const EvaluateRequest& request);
 
 }  // namespace sparse_transformer

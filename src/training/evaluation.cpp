@@ -14,23 +14,6 @@
 namespace sparse_transformer {
 namespace {
 
-void check(const Tokens& tokens, const DataSet& data, Split split, std::int64_t length,
-           std::int64_t min_context) {
-  if (tokens.size() == 0) {
-    throw UserError("the " + std::string(split_name(split)) + " split of " + data.source +
-                    " is empty: choose another --split, or give it a share in data.split");
-  }
-  if (min_context >= length || min_context < 0) {
-    throw UserError("--min-context " + std::to_string(min_context) +
-                    ": must be at least 0 and below the model's sequence of " +
-                    std::to_string(length));
-  }
-  if (min_context > 0 && !data.is_stream()) {
-    throw UserError("--min-context is for streams; the items of " + data.source +
-                    " are scored whole");
-  }
-}
-
 /// Windows [first, first + count), which have one length, as [count, length] uint8.
 at::Tensor read_windows(const Tokens& tokens, const EvaluationWindow* windows, std::int64_t count) {
   const std::int64_t length = windows->end - windows->begin;
@@ -57,12 +40,29 @@ double score(const Transformer& model, const at::Tensor& tokens, std::int64_t sc
 
 }  // namespace
 
+void check_evaluation(const DataSet& data, Split split, std::int64_t length,
+                      std::int64_t min_context) {
+  if (data.split(split).size() == 0) {
+    throw UserError("the " + std::string(split_name(split)) + " split of " + data.source +
+                    " is empty: choose another --split, or give it a share in data.split");
+  }
+  if (min_context >= length || min_context < 0) {
+    throw UserError("--min-context " + std::to_string(min_context) +
+                    ": must be at least 0 and below the model's sequence of " +
+                    std::to_string(length));
+  }
+  if (min_context > 0 && !data.is_stream()) {
+    throw UserError("--min-context is for streams; the items of " + data.source +
+                    " are scored whole");
+  }
+}
+
 EvaluationResult evaluate(
     const Transformer& model, const DataSet& data, Split split, const EvaluationSettings& settings,
     const std::function<void(std::int64_t done, std::int64_t total)>& progress) {
   const at::NoGradGuard no_grad;
   const Tokens& tokens = data.split(split);
-  check(tokens, data, split, model.layout().length, settings.min_context);
+  check_evaluation(data, split, model.layout().length, settings.min_context);
   const std::vector<EvaluationWindow> windows = evaluation_windows(
       tokens, data.item_size, model.layout().length, settings.min_context, settings.limit);
   const auto total = static_cast<std::int64_t>(windows.size());

@@ -22,8 +22,13 @@ struct EvaluationResult {
   std::int64_t examples = 0;  // windows or items
 };
 
-/// Scores a split. `progress` is told windows done, of all. Throws UserError for an empty split, a
-/// min_context that is not below n or given for items; Interrupted between batches.
+/// Throws UserError for what `evaluate` cannot score: an empty split, a min_context that is not
+/// below `length`, the model's n, or is given for items.
+void check_evaluation(const DataSet& data, Split split, std::int64_t length,
+                      std::int64_t min_context);
+
+/// Scores a split. `progress` is told windows done, of all. Throws what check_evaluation does;
+/// Interrupted between batches.
 EvaluationResult evaluate(
     const Transformer& model, const DataSet& data, Split split, const EvaluationSettings& settings,
     const std::function<void(std::int64_t done, std::int64_t total)>& progress);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "config/errors.h"
+#include "config/scalars.h"
 #include "files/atomic_file.h"
 #include "files/png.h"
 #include "files/system_files.h"
@@ -34,6 +35,19 @@ void cut_back(const std::filesystem::path& path, std::int64_t step) {
   write_file(path, kept);
 }
 
+MetricsLine parse_line(const std::string& line, const std::string& place) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) {
+    throw UserError(place + ": expected an object with \"step\" and figures, got '" +
+                    one_line(line) + "'");
+  }
+  MetricsLine result{.step = json["step"].get<std::int64_t>(), .figures = {}};
+  for (const auto& [name, value] : json.items()) {
+    if (name != "step" && value.is_number()) result.figures.emplace_back(name, value.get<double>());
+  }
+  return result;
+}
+
 void append(const std::filesystem::path& path, const std::string& line) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor < 0) throw_file_error("write", path, errno);
@@ -47,6 +61,21 @@ void append(const std::filesystem::path& path, const std::string& line) {
 }
 
 }  // namespace
+
+std::vector<MetricsLine> read_metrics(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  std::istringstream stream(text.substr(0, text.rfind('\n') + 1));
+  std::vector<MetricsLine> lines;
+  for (std::string line; std::getline(stream, line);) {
+    const std::string place = path.string() + ":" + std::to_string(lines.size() + 1);
+    lines.push_back(parse_line(line, place));
+  }
+  if (lines.empty()) {
+    throw UserError(path.string() +
+                    ": no figures yet; a run writes some every training.log_every steps");
+  }
+  return lines;
+}
 
 MetricsLog::MetricsLog(const std::filesystem::path& folder, std::int64_t step)
     : lines_(folder / "metrics.jsonl"), events_(folder, step + 1) {

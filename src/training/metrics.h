@@ -16,6 +16,17 @@ namespace sparse_transformer {
 /// "tokens_per_second".
 using Figures = std::vector<std::pair<std::string, double>>;
 
+/// A line of metrics.jsonl.
+struct MetricsLine {
+  std::int64_t step = 0;
+  Figures figures;
+};
+
+/// What a run's metrics.jsonl says so far. A line that is being written just now is left out.
+/// Throws UserError for a file that is not there or holds no figures yet, with file:line for a line
+/// that holds none.
+std::vector<MetricsLine> read_metrics(const std::filesystem::path& path);
+
 /// Appends to metrics.jsonl, one JSON object a line with "step" first, and to an event file of its
 /// own. A full disk is warned of once; figures are then lost, the run goes on.
 class MetricsLog {

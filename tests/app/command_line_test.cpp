@@ -44,8 +44,8 @@ TEST(CommandLine, EveryCommandHasHelp) {
 }
 
 TEST(CommandLine, HelpOfACommandEndsWithExamplesOfIt) {
-  for (const std::string command :
-       {"train", "sample", "evaluate", "prepare", "pattern", "inspect", "config"}) {
+  for (const std::string command : {"train", "sample", "evaluate", "prepare", "pattern", "inspect",
+                                    "config", "curves", "benchmark", "attention"}) {
     const CommandResult result = run_program({command, "--help"});
     EXPECT_THAT(result.out,
                 MatchesRegex("(.|\n)+\nExamples?:\n(  sparse-transformer " + command + " .+\n)+"))

@@ -39,6 +39,25 @@ TEST_F(Evaluate, ForPeopleIsOneLine) {
                                                 "windows, average weights of step [48]\n"));
 }
 
+TEST_F(Evaluate, LeastContextsForPeopleAreATable) {
+  const Json results = evaluate("a --min-context 0,16,31").at("results");
+  const std::vector<std::string> lines = lines_of(run("evaluate a --min-context 0,16,31").out);
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_THAT(lines[0], testing::MatchesRegex("test split, 201 tokens, windows of 32, average "
+                                              "weights of step [48]"));
+  EXPECT_EQ(lines[1], "minimum context  new tokens a window  windows  bits a byte");
+  const std::vector<std::string> begin = {"              0                   32        7       ",
+                                          "             16                   16       12       ",
+                                          "             31                    1      170       "};
+  for (std::size_t i = 0; i < begin.size(); ++i) {
+    ASSERT_EQ(lines[i + 2].size(), lines[1].size());
+    EXPECT_EQ(lines[i + 2].substr(0, begin[i].size()), begin[i]);
+    EXPECT_NEAR(std::stod(lines[i + 2].substr(begin[i].size())),
+                results[i].at("bits").get<double>(), 5.1e-5);
+  }
+  EXPECT_EQ(lines_of(run("evaluate a --min-context 16").out).size(), 3U);
+}
+
 TEST_F(Evaluate, EveryTokenOfEverySplitCountsOnce) {
   EXPECT_EQ(evaluate("a --split train").at("tokens"), 3000 - 200 - 201);
   EXPECT_EQ(evaluate("a --split valid").at("tokens"), 200);
@@ -56,6 +75,7 @@ TEST_F(Evaluate, TakesALeastContextOrSeveral) {
   EXPECT_EQ(json.at("bits"), json["results"][0].at("bits"));
   EXPECT_EQ(evaluate("a --min-context 16").at("bits"), json["results"][1].at("bits"));
   expect_refused("evaluate a --min-context 32", {"--min-context 32"});
+  expect_refused("evaluate a --min-context 0,32", {"--min-context 32"});  // and scores none
   expect_refused("evaluate a --min-context -1", {"--min-context -1"});
   expect_refused("evaluate a --min-context many", {"--min-context"});
 }

@@ -61,6 +61,39 @@ TEST(Canvas, line_has_its_thickness) {
   EXPECT_EQ(pixel(image, 3, 4), kWhite);
 }
 
+TEST(Canvas, path_goes_from_point_to_point) {
+  Canvas canvas(30, 30);
+  const std::vector<Point> corner = {{5, 5}, {25, 5}, {25, 25}};
+  canvas.stroke_path(corner, 2, {255, 0, 0});
+  canvas.stroke_path({}, 2, {});
+  const Image image = canvas.image();
+  constexpr Pixel kRed{255, 0, 0};
+  EXPECT_EQ(pixel(image, 15, 5), kRed);
+  EXPECT_EQ(pixel(image, 25, 15), kRed);
+  EXPECT_EQ(pixel(image, 15, 15), kWhite);  // it is not closed
+}
+
+TEST(Canvas, circle_is_round) {
+  Canvas canvas(20, 20);
+  canvas.fill_circle(10, 10, 8, {0, 0, 255});
+  const Image image = canvas.image();
+  EXPECT_EQ(pixel(image, 10, 3), (Pixel{0, 0, 255}));
+  EXPECT_EQ(pixel(image, 3, 10), (Pixel{0, 0, 255}));
+  EXPECT_EQ(pixel(image, 3, 3), kWhite);
+}
+
+TEST(Canvas, a_clip_cuts_off_until_it_is_lifted) {
+  Canvas canvas(10, 10);
+  canvas.clip_to(2, 2, 4, 4);
+  canvas.fill_rectangle(0, 0, 10, 10, {1, 2, 3});
+  canvas.clip_to_all();
+  canvas.fill_rectangle(8, 8, 1, 1, {4, 5, 6});
+  const Image image = canvas.image();
+  EXPECT_EQ(pixel(image, 5, 5), (Pixel{1, 2, 3}));
+  EXPECT_EQ(pixel(image, 6, 5), kWhite);
+  EXPECT_EQ(pixel(image, 8, 8), (Pixel{4, 5, 6}));
+}
+
 TEST(Canvas, what_falls_outside_is_cut_off) {
   Canvas canvas(2, 2);
   canvas.fill_rectangle(-5, -5, 100, 100, {1, 2, 3});

@@ -52,5 +52,13 @@ TEST(Format, RoundsToFixedDigits) {
   EXPECT_EQ(format_fixed(1e20, 1), "100000000000000000000.0");
 }
 
+TEST(Format, TablesAreAligned) {
+  EXPECT_EQ(format_table({{"name", "a", "long"}, {"x", "10", "2"}, {"0 … 9", "", ""}}, 1),
+            "name    a  long\n"
+            "x      10     2\n"
+            "0 … 9\n");
+  EXPECT_EQ(format_table({}, 1), "");
+}
+
 }  // namespace
 }  // namespace sparse_transformer
