@@ -1,6 +1,6 @@
-// Dropout whose mask is a function of where it falls, not of what was drawn before: nothing is
-// stored, recomputation draws the same mask again, and splitting a step into micro-batches or
-// processes changes no mask.
+// Dropout whose mask is a function of where it falls, not of what was drawn before: a resumed run
+// and recomputation draw the same mask again, and splitting a step into micro-batches or processes
+// changes no mask.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +17,8 @@ struct DropoutPlace {
   std::int64_t site = 0;            // layer and place in it
 };
 
-/// x / (1 - p) with each element zeroed with probability p. x is [batch, …], dense. Differentiable.
+/// x / (1 - p) with each element zeroed with probability p. x is [batch, …], dense, of any type; a
+/// byte an element is kept for the backward pass. Differentiable once.
 at::Tensor dropout(const at::Tensor& x, double p, const DropoutPlace& place);
 
 }  // namespace sparse_transformer

@@ -2,21 +2,40 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
+#include <stdexcept>
 
 #include "attention/sparse_attention.h"
 
 namespace sparse_transformer {
 
-Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout)
+namespace {
+
+/// Of activations that would be in `full` where nothing is rounded.
+at::ScalarType activation_type(Precision precision, at::ScalarType full) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return full;
+    case Precision::kBfloat16:
+      return at::kBFloat16;
+    case Precision::kFloat16:
+      return at::kHalf;
+  }
+  throw std::logic_error("activation_type: no such precision");
+}
+
+}  // namespace
+
+Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout,
+                         const Computation& computation)
     : settings_(settings),
       layout_(layout),
+      computation_(computation),
       patterns_(layer_patterns(settings.attention, settings.layers, settings.heads)),
       embedding_(settings.width, layout),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
-    blocks_.emplace_back(settings_, layer);
+    blocks_.emplace_back(settings_, layer, computation.recompute);
   }
 }
 
@@ -30,13 +49,13 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dr
 
 at::Tensor Transformer::run_blocks(const at::Tensor& hidden, const Attend& attend,
                                    const DropoutPlace* dropout_place) const {
-  at::Tensor h = hidden;
+  at::Tensor h = hidden.to(activation_type(computation_.precision, hidden.scalar_type()));
   for (const Block& block : blocks_) h = block.forward(h, attend, dropout_place);
   return h;
 }
 
 at::Tensor Transformer::logits(const at::Tensor& hidden) const {
-  return at::linear(final_norm_(hidden), output_);
+  return at::linear(final_norm_(hidden, output_.scalar_type()), output_);
 }
 
 HeadShape Transformer::head_shape() const {

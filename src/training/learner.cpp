@@ -21,7 +21,7 @@ NamedTensors prepared(const Transformer& model, const TrainingSettings& settings
 
 Learner::Learner(const Settings& settings, c10::Device device)
     : settings_(settings.training),
-      model_(settings.model, sequence_layout(settings)),
+      model_(settings.model, sequence_layout(settings), settings_.computation()),
       optimizer_(prepared(model_, settings_, device), {.beta1 = settings_.beta1,
                                                        .beta2 = settings_.beta2,
                                                        .weight_decay = settings_.weight_decay}) {

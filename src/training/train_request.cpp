@@ -27,13 +27,14 @@ constexpr const char* kCommand = "sparse-transformer ";
 
 /// Settings that a resumed run may change: they move no weight but the last rounding of one.
 bool is_free_to_change(const std::string& key) {
-  constexpr std::array<std::string_view, 12> free = {
+  constexpr std::array<std::string_view, 14> free = {
       "training.steps",        "training.epochs",
       "training.device",       "training.micro_batch",
       "training.log_every",    "training.evaluate_every",
       "training.sample_every", "training.evaluate_examples",
       "training.sample_count", "training.checkpoint_every",
-      "training.keep",         "data.path"};
+      "training.keep",         "data.path",
+      "training.precision",    "training.recompute"};
   return std::find(free.begin(), free.end(), key) != free.end();
 }
 

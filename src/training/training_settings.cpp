@@ -24,6 +24,12 @@ void TrainingSettings::describe(FieldVisitor& visit) {
               "decay of the averaged weights that evaluate and sample use, at step t at most (1 + "
               "t) / (10 + t); 0 = no average",
               below_one);
+  visit.choice("precision", precision, kPrecisionWords,
+               "of activations, their gradients and matrix products; weights, norms, softmax and "
+               "loss are fp32, and fp16 has a dynamic loss scale");
+  visit.choice("recompute", recompute, kRecomputeWords,
+               "what the backward pass computes again to save memory: nothing, the attention half "
+               "of each block, or whole blocks");
   visit.field("deterministic", deterministic, "CUDA: only kernels that repeat bit for bit");
   visit.field("seed", seed, "of initial weights, order of the data, dropout and previews",
               at_least(kNone));

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "config/fields.h"
+#include "model/computation.h"
 #include "runtime/device.h"
 
 namespace sparse_transformer {
@@ -25,6 +26,8 @@ struct TrainingSettings {
   double weight_decay = 0.01;
   double clip = 1.0;
   double average = 0.999;
+  Precision precision = Precision::kFloat32;
+  Recompute recompute = Recompute::kNone;
   bool deterministic = true;
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::kAuto;
@@ -39,6 +42,8 @@ struct TrainingSettings {
 
   /// micro_batch, or the whole batch.
   std::int64_t sequences_at_a_time() const { return micro_batch.value_or(batch); }
+
+  Computation computation() const { return {.precision = precision, .recompute = recompute}; }
 };
 
 }  // namespace sparse_transformer

@@ -18,7 +18,7 @@ std::vector<at::Tensor> tensors_of(const Transformer& model) {
 }  // namespace
 
 WeightAverage::WeightAverage(const Transformer& model, double decay)
-    : average_(model.settings(), model.layout()), decay_(decay) {
+    : average_(model.settings(), model.layout(), model.computation()), decay_(decay) {
   move_parameters(average_, model.device());
   const at::NoGradGuard no_grad;
   at::_foreach_copy_(tensors_of(average_), tensors_of(model));
