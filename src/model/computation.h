@@ -13,8 +13,9 @@ namespace sparse_transformer {
 enum class Precision : std::uint8_t { kFloat32, kBfloat16, kFloat16 };
 inline constexpr std::array<std::string_view, 3> kPrecisionWords = {"fp32", "bf16", "fp16"};
 
-/// What the backward pass computes again rather than having it kept (paper §5.4, figure 4): nothing,
-/// the attention half of each block, or whole blocks, of which only the boundaries are kept then.
+/// What the backward pass computes again rather than having it kept (paper §5.4, figure 4):
+/// nothing, the attention half of each block, or whole blocks, of which only the boundaries are
+/// kept then.
 enum class Recompute : std::uint8_t { kNone, kAttention, kBlock };
 inline constexpr std::array<std::string_view, 3> kRecomputeWords = {"none", "attention", "block"};
 

@@ -14,8 +14,12 @@ struct DropoutPlace {
   std::uint64_t seed = 0;
   std::int64_t step = 0;
   std::int64_t first_sequence = 0;  // of the step, that x[0] holds
-  std::int64_t site = 0;            // layer and place in it
+  std::int64_t site = 0;            // a block's two are 2·layer and 2·layer + 1
 };
+
+/// Sites outside the blocks.
+inline constexpr std::int64_t kOutputSite = -1, kTokenSite = -2;
+inline constexpr std::int64_t kPositionSite = -3;  // of the first table; -4 of the next, …
 
 /// x / (1 - p) with each element zeroed with probability p. x is [batch, …], dense, of any type; a
 /// byte an element is kept for the backward pass. Differentiable once.

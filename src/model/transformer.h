@@ -36,7 +36,7 @@ class Transformer {
   /// [batch, T', d], in float32, rounded here to the precision of what comes after.
   at::Tensor run_blocks(const at::Tensor& hidden, const Attend& attend,
                         const DropoutPlace* dropout_place = nullptr) const;
-  at::Tensor logits(const at::Tensor& hidden) const;
+  at::Tensor logits(const at::Tensor& hidden, const DropoutPlace* dropout_place = nullptr) const;
 
   const Embedding& embedding() const { return embedding_; }
   const std::vector<LayerPattern>& patterns() const { return patterns_; }

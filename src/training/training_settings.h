@@ -12,6 +12,11 @@
 
 namespace sparse_transformer {
 
+/// What a loss or gradient that is not finite leads to; an fp16 gradient that overflows is
+/// ordinary.
+enum class NonFinite : std::uint8_t { kStop, kSkip, kRollback };
+inline constexpr std::array<std::string_view, 3> kNonFiniteWords = {"stop", "skip", "rollback"};
+
 enum class Schedule { kCosine, kConstant };
 inline constexpr std::array<std::string_view, 2> kScheduleWords = {"cosine", "constant"};
 
@@ -28,6 +33,8 @@ struct TrainingSettings {
   double average = 0.999;
   Precision precision = Precision::kFloat32;
   Recompute recompute = Recompute::kNone;
+  NonFinite non_finite = NonFinite::kStop;
+  double watch = 8.0;  // standard deviations
   bool deterministic = true;
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::kAuto;
