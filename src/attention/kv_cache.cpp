@@ -122,28 +122,31 @@ at::Tensor KeyValueCache::attend(std::int64_t layer, const at::Tensor& packed) {
 }
 
 /// query: [batch, heads, 1, query_width]. One softmax runs over the keys of all pieces, so that
-/// nothing has to be merged.
+/// nothing has to be merged. Half precision is left for float32: q·k may overflow float16 (paper
+/// §5.6).
 at::Tensor KeyValueCache::attend(const GroupCache& group, const at::Tensor& query,
                                  std::int64_t t) const {
+  const auto type = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const at::Tensor wide_query = query.to(type);
   std::vector<at::Tensor> scores;
   std::vector<at::Tensor> values;
   for (const auto& piece : group.pieces) {
-    const at::Tensor rows = std::visit([&](const auto& kept) { return kept.seen(t); }, piece);
+    const at::Tensor rows =
+        std::visit([&](const auto& kept) { return kept.seen(t); }, piece).to(type);
     if (rows.size(2) == 0) continue;
-    scores.push_back(at::matmul(query, rows.narrow(3, 0, head_.query_width).transpose(2, 3)));
+    scores.push_back(at::matmul(wide_query, rows.narrow(3, 0, head_.query_width).transpose(2, 3)));
     values.push_back(rows.narrow(3, head_.query_width, head_.value_width));
   }
-  at::Tensor out = at::zeros({query.size(0), query.size(1), 1, head_.value_width}, query.options());
-  if (scores.empty()) return out;
-  const auto type = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor weights =
-      (at::cat(scores, 3).to(type) * head_.scale).softmax(3).to(query.scalar_type());
+  at::Tensor out =
+      at::zeros({query.size(0), query.size(1), 1, head_.value_width}, wide_query.options());
+  if (scores.empty()) return out.to(query.scalar_type());
+  const at::Tensor weights = (at::cat(scores, 3) * head_.scale).softmax(3);
   std::int64_t first = 0;
   for (const at::Tensor& value : values) {
     out += at::matmul(weights.narrow(3, first, value.size(2)), value);
     first += value.size(2);
   }
-  return out;
+  return out.to(query.scalar_type());
 }
 
 std::int64_t KeyValueCache::bytes() const {

@@ -71,7 +71,7 @@ class KeyValueCache {
   void append(std::int64_t layer, const at::Tensor& packed);
 
   /// Keeps a layer's next position and returns its attention, [batch, 1, heads, value_width]: the
-  /// row of that position of sparse_attention() over the sequence so far. Softmax in float32
+  /// row of that position of sparse_attention() over the sequence so far. Computed in float32
   /// (float64 for float64). A head without any key yields 0. packed: one position.
   at::Tensor attend(std::int64_t layer, const at::Tensor& packed);
 

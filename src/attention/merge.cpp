@@ -81,6 +81,8 @@ void merge_into(const at::Tensor& out, const at::Tensor& lse, const at::Tensor& 
     merge_on_cpu<double, double>(out, lse, piece_out, piece_lse);
   } else if (piece_out.scalar_type() == at::kBFloat16) {
     merge_on_cpu<float, c10::BFloat16>(out, lse, piece_out, piece_lse);
+  } else if (piece_out.scalar_type() == at::kHalf) {
+    merge_on_cpu<float, c10::Half>(out, lse, piece_out, piece_lse);
   } else {
     merge_on_cpu<float, float>(out, lse, piece_out, piece_lse);
   }

@@ -264,8 +264,9 @@ at::Tensor sparse_attention_reference(const at::Tensor& packed, const LayerPatte
   const at::Tensor hidden = at::stack(masks).to(packed.device()).logical_not();  // [heads, n, n]
   const at::Tensor scores = at::einsum("bihw,bjhw->bhij", {x.query, x.key}) * shape.scale;
   // A large number rather than -inf: a row without any key must give weights that the mask then
-  // makes 0, not NaN.
-  const at::Tensor weights = scores.masked_fill(hidden, -1e30).softmax(-1).masked_fill(hidden, 0.0);
+  // makes 0, not NaN. Float16 knows none beyond 65,504.
+  const double none = packed.scalar_type() == at::kHalf ? -65504.0 : -1e30;
+  const at::Tensor weights = scores.masked_fill(hidden, none).softmax(-1).masked_fill(hidden, 0.0);
   return at::einsum("bhij,bjhw->bihw", {weights, x.value});
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 
+#include "model/recompute.h"
 #include "runtime/stop.h"
 
 namespace sparse_transformer {
@@ -64,12 +65,8 @@ HeadShape head_shape(const ModelSettings& settings, c10::Device device) {
   return shape;
 }
 
-at::Tensor Norm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
-}
-
-Block::Block(const ModelSettings& settings, std::int64_t layer)
-    : settings_(settings), layer_(layer) {
+Block::Block(const ModelSettings& settings, std::int64_t layer, Recompute recompute)
+    : settings_(settings), layer_(layer), recompute_(recompute) {
   const std::int64_t d = settings.width;
   attention_norm_ = make_norm(d);
   query_key_value_ =
@@ -83,7 +80,30 @@ Block::Block(const ModelSettings& settings, std::int64_t layer)
 at::Tensor Block::forward(const at::Tensor& hidden, const Attend& attend,
                           const DropoutPlace* dropout_place) const {
   const at::Tensor h = StopPoint::apply(hidden);
-  const at::Tensor a = h + drop(attention(attention_norm_(h), attend), dropout_place, 0);
+  if (recompute_ == Recompute::kNone || !at::GradMode::is_enabled()) {
+    return add_feedforward(add_attention(h, attend, dropout_place), dropout_place);
+  }
+  // The backward pass comes when the caller's place is gone.
+  const auto place = dropout_place == nullptr ? std::nullopt : std::optional(*dropout_place);
+  const auto its = [](const std::optional<DropoutPlace>& kept) { return kept ? &*kept : nullptr; };
+  if (recompute_ == Recompute::kAttention) {
+    const Part half = [=, this](const at::Tensor& x) {
+      return add_attention(x, attend, its(place));
+    };
+    return add_feedforward(recomputed(half, h, attention_parameters()), dropout_place);
+  }
+  const Part whole = [=, this](const at::Tensor& x) {
+    return add_feedforward(add_attention(x, attend, its(place)), its(place));
+  };
+  return recomputed(whole, h, parameters());
+}
+
+at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
+                                const DropoutPlace* dropout_place) const {
+  return h + drop(attention(attention_norm_(h), attend), dropout_place, 0);
+}
+
+at::Tensor Block::add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const {
   return a + drop(feedforward(feedforward_norm_(a)), dropout_place, 1);
 }
 
@@ -98,19 +118,33 @@ at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
 
 at::Tensor Block::attention(const at::Tensor& normed, const Attend& attend) const {
   const HeadShape shape = head_shape(settings_, normed.device());
-  const at::Tensor packed = at::linear(normed, padded(query_key_value_.weight, settings_, shape),
-                                       padded(query_key_value_.bias, settings_, shape));
+  const Linear query_key_value = {padded(query_key_value_.weight, settings_, shape),
+                                  padded(query_key_value_.bias, settings_, shape)};
+  const at::Tensor packed = apply(query_key_value, normed);
   at::Tensor out = attend(layer_, packed.unflatten(2, {settings_.heads, shape.packed_width()}));
   if (out.size(3) > settings_.value_width()) out = out.narrow(3, 0, settings_.value_width());
-  return at::linear(out.flatten(2), attention_output_.weight, attention_output_.bias);
+  return apply(attention_output_, out.flatten(2));
 }
 
 at::Tensor Block::feedforward(const at::Tensor& normed) const {
   // f(x) = x·sigmoid(1.702·x) (paper §5.2) is silu(1.702·x) / 1.702, one pass over the wide
   // activations when the two factors go into the weights.
   constexpr double kSlope = 1.702;
-  const at::Tensor inner = at::linear(normed, expand_.weight * kSlope, expand_.bias * kSlope);
-  return at::linear(at::silu(inner), contract_.weight / kSlope, contract_.bias);
+  const at::Tensor inner = apply(expand_, normed, {.weight = kSlope, .bias = kSlope});
+  return apply(contract_, at::silu(inner), {.weight = 1.0 / kSlope});
+}
+
+std::vector<at::Tensor> Block::attention_parameters() const {
+  return {attention_norm_.weight, attention_norm_.bias,     query_key_value_.weight,
+          query_key_value_.bias,  attention_output_.weight, attention_output_.bias};
+}
+
+std::vector<at::Tensor> Block::parameters() const {
+  NamedTensors named;
+  collect(named);
+  std::vector<at::Tensor> tensors;
+  for (const NamedTensor& parameter : named) tensors.push_back(parameter.tensor);
+  return tensors;
 }
 
 void Block::collect(NamedTensors& parameters) const {

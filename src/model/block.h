@@ -7,10 +7,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "attention/head_shape.h"
+#include "model/computation.h"
 #include "model/dropout.h"
+#include "model/linear.h"
 #include "model/model_settings.h"
+#include "model/norm.h"
 #include "model/parameters.h"
 
 namespace sparse_transformer {
@@ -26,10 +30,11 @@ using Attend = std::function<at::Tensor(std::int64_t layer, const at::Tensor& pa
 class Block {
  public:
   /// Tensors are created uninitialised.
-  Block(const ModelSettings& settings, std::int64_t layer);
+  Block(const ModelSettings& settings, std::int64_t layer, Recompute recompute);
 
-  /// hidden: [batch, n, d]; no `dropout_place`: no dropout. Throws Interrupted at the block's
-  /// boundary, in the backward pass too.
+  /// hidden: [batch, n, d], in whose type the block computes (computation.h); no `dropout_place`:
+  /// no dropout. Throws Interrupted at the block's boundary, in the backward pass too. The block
+  /// and what `attend` refers to must outlive that.
   at::Tensor forward(const at::Tensor& hidden, const Attend& attend,
                      const DropoutPlace* dropout_place) const;
 
@@ -37,12 +42,19 @@ class Block {
   void collect(NamedTensors& parameters) const;
 
  private:
+  /// h + drop(attention(norm(h))), and a + drop(feedforward(norm(a))).
+  at::Tensor add_attention(const at::Tensor& h, const Attend& attend,
+                           const DropoutPlace* dropout_place) const;
+  at::Tensor add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const;
   at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
   at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
   at::Tensor feedforward(const at::Tensor& normed) const;
+  std::vector<at::Tensor> attention_parameters() const;
+  std::vector<at::Tensor> parameters() const;
 
   ModelSettings settings_;
   std::int64_t layer_;
+  Recompute recompute_;
   Norm attention_norm_, feedforward_norm_;
   Linear query_key_value_, attention_output_, expand_, contract_;
 };

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/dropout.h"
 #include "model/model_settings.h"
 #include "model/parameters.h"
 
@@ -12,12 +13,15 @@ namespace sparse_transformer {
 /// is a learned start vector alone.
 class Embedding {
  public:
-  /// Tensors are created uninitialised.
-  Embedding(std::int64_t width, SequenceLayout layout);
+  /// Tensors are created uninitialised. `dropout`: probability, on the embedding of each token and
+  /// of each of its positions, in training (released code).
+  Embedding(std::int64_t width, SequenceLayout layout, double dropout);
 
   /// tokens: [batch, T] uint8, T <= n. Gives [batch, T', d]: the inputs of positions 0 … T - 1,
-  /// then zeros up to the next multiple of `multiple`. Token T - 1 itself is not read.
-  at::Tensor forward(const at::Tensor& tokens, std::int64_t multiple) const;
+  /// then zeros up to the next multiple of `multiple`. Token T - 1 itself is not read. No
+  /// `dropout_place`: no dropout.
+  at::Tensor forward(const at::Tensor& tokens, std::int64_t multiple,
+                     const DropoutPlace* dropout_place = nullptr) const;
 
   /// The input of one position, [batch, 1, d]. `previous`: token t - 1 of each sequence, [batch]
   /// uint8 (unused at 0).
@@ -26,10 +30,13 @@ class Embedding {
   void collect(NamedTensors& parameters) const;
 
  private:
-  /// Sum of the position embeddings of [first, first + count): [count, d].
-  at::Tensor positions(std::int64_t first, std::int64_t count) const;
+  /// The position embeddings of [first, first + count), one a table: [count, d].
+  std::vector<at::Tensor> positions(std::int64_t first, std::int64_t count) const;
+  /// x: [batch, count, d].
+  at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
 
   SequenceLayout layout_;
+  double dropout_;
   at::Tensor token_, start_;
   std::vector<at::Tensor> position_;
 };

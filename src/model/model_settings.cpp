@@ -64,6 +64,10 @@ void ModelSettings::describe(FieldVisitor& visit) {
               more_than(0.0));
   visit.field("dropout", dropout, "probability, at the end of each residual addition",
               Range<double>{.low = 0.0, .high = 0.99});
+  visit.field("embedding_dropout", embedding_dropout,
+              "probability, on the embeddings of tokens and of each position, and on the output "
+              "matrix",
+              Range<double>{.low = 0.0, .high = 0.99});
   visit.section("attention", attention, "who attends to whom");
   visit.section("initialisation", initialisation, "spread of the initial weights");
 }

@@ -27,6 +27,7 @@ struct ModelSettings {
   double qk_ratio = 1.0;           // width of queries and keys over d
   double feedforward_ratio = 4.0;  // inner width over d
   double dropout = 0.0;
+  double embedding_dropout = 0.0;
   AttentionSettings attention;
   InitialisationSettings initialisation;
   void describe(FieldVisitor& visit);

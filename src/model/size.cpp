@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <stdexcept>
 
 #include "attention/pattern.h"
 
@@ -46,51 +47,100 @@ double flops_per_token(const ModelSettings& settings, const std::vector<TensorSh
   return flops + 3.0 * 2.0 * static_cast<double>(widths) * pairs;
 }
 
-/// float32 numbers that one block keeps from the forward to the backward pass (block.cpp), for this
-/// many tokens.
-std::int64_t saved_by_block(const ModelSettings& settings, std::int64_t tokens) {
-  const std::int64_t d = settings.width;
-  const std::int64_t heads = settings.heads;
-  const std::int64_t value = settings.value_width();
-  const std::int64_t packed = 2 * settings.query_width() + value;
-  const std::int64_t inner = settings.feedforward_width();
-  constexpr std::int64_t kNormStatistics = 2;              // mean and deviation
-  std::int64_t per_token = 2 * (2 * d + kNormStatistics);  // both norms: what goes in, comes out
-  per_token += heads * (packed + value + 1);               // packed projection, output, lse
-  per_token += 2 * inner;                                  // before and after the non-linearity
-  if (settings.dropout > 0.0) per_token += 2 * d;          // both masks
-  const std::int64_t weights = 2 * inner * d;              // scaled anew in every pass
-  return tokens * per_token + weights;
+constexpr std::int64_t kFull = sizeof(float);
+
+/// Bytes a token that a block keeps for the backward pass and that come and go in it (block.cpp,
+/// attention/sparse_attention.cpp).
+struct BlockBytes {
+  BlockBytes(const ModelSettings& settings, Precision precision)
+      : d(settings.width),
+        inner(settings.feedforward_width()),
+        heads(settings.heads),
+        values(heads * settings.value_width()),
+        packed(2 * heads * settings.query_width() + values),
+        number(precision == Precision::kFloat32 ? kFull : kFull / 2),
+        is_widened(precision == Precision::kFloat16),
+        mask(settings.dropout > 0.0 ? d : 0) {}
+
+  std::int64_t boundary() const { return number * d; }
+  static constexpr std::int64_t kStatistics = 2 * kFull;  // of a norm: mean and deviation
+
+  /// Beside what comes in: norm, packed projection, output, lse.
+  std::int64_t attention() const {
+    return number * (d + packed + values) + kStatistics + kFull * heads + mask;
+  }
+  /// Likewise, with what comes in: norm, before and after the non-linearity.
+  std::int64_t feedforward() const { return number * (2 * d + 2 * inner) + kStatistics + mask; }
+
+  /// Gradients along the residual and inside; float16 is multiplied in float32.
+  std::int64_t feedforward_moment() const {
+    return number * (2 * d + inner) + (is_widened ? kFull * (d + 2 * inner) : 0);
+  }
+  /// Gradients along the residual, of the output, of the packed projection and of a piece's
+  /// queries, keys and values, which the kernel computes in float32 from float32.
+  std::int64_t attention_moment() const {
+    const std::int64_t copies = number < kFull ? kFull * (packed + 2 * values) : 0;
+    return number * (2 * d + values + packed) + kFull * (packed + heads) + copies;
+  }
+
+  std::int64_t d, inner, heads, values, packed;
+  std::int64_t number;  // bytes of an activation
+  bool is_widened;
+  std::int64_t mask;
+};
+
+/// The largest moment of a block's backward pass, for so many tokens, beside what all blocks keep.
+std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int64_t tokens) {
+  // At its feed-forward part: the gradient of a weight, and the same scaled.
+  const std::int64_t wide_matrix = kFull * block.inner * block.d;
+  const std::int64_t again_first =
+      recompute == Recompute::kBlock ? block.attention() + block.feedforward() : 0;
+  const std::int64_t first = tokens * (block.feedforward_moment() + again_first) + 2 * wide_matrix;
+  // At its attention, when what the feed-forward part keeps by itself is free again. The gradients
+  // of weights that were met since stay until what is recomputed has its gradient.
+  const std::int64_t kept = recompute == Recompute::kBlock ? 0 : block.feedforward();
+  const std::int64_t again = recompute == Recompute::kNone ? 0 : block.attention();
+  const std::int64_t output_matrix =
+      recompute == Recompute::kNone ? 0 : kFull * block.values * block.d;
+  const std::int64_t second = tokens * (block.attention_moment() + again - kept) + output_matrix +
+                              (recompute == Recompute::kBlock ? 2 * wide_matrix : 0);
+  return std::max(first, second);
 }
 
-/// float32 numbers that live only for a moment, at the moment of the step when they are the most.
-std::int64_t largest_temporaries(const ModelSettings& settings, std::int64_t tokens) {
-  const std::int64_t d = settings.width;
-  const std::int64_t values = settings.heads * settings.value_width();
-  const std::int64_t packed = 2 * settings.heads * settings.query_width() + values;
-  const std::int64_t inner = settings.feedforward_width();
-  const std::int64_t loss = 3 * kVocabulary;  // log-probabilities, their gradient, the logits'
-  const std::int64_t feedforward = 2 * d + 2 * inner;  // gradients along the residual and inside
-  // Gradients of the packed projection, of the output, and of a piece's queries, keys and values;
-  // what the feed-forward part saved is free again by then.
-  const std::int64_t attention = d + (packed + values + packed) - 2 * inner - d;
-  return tokens * std::max({loss, feedforward, attention});
+std::int64_t kept_by_block(const BlockBytes& block, Recompute recompute) {
+  switch (recompute) {
+    case Recompute::kNone:
+      return block.boundary() + block.attention() + block.feedforward();
+    case Recompute::kAttention:
+      return block.boundary() + block.feedforward();
+    case Recompute::kBlock:
+      return block.boundary();
+  }
+  throw std::logic_error("kept_by_block: no such recomputation");
 }
 
-std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
-                              std::int64_t micro_batch) {
-  const std::int64_t stride = *settings.attention.stride;
-  const std::int64_t tokens = micro_batch * ((layout.length + stride - 1) / stride * stride);
-  const std::int64_t last_norm = 2 * settings.width;
-  const std::int64_t logits = kVocabulary;
-  const std::int64_t numbers = settings.layers * saved_by_block(settings, tokens) +
-                               tokens * (last_norm + logits) +
-                               largest_temporaries(settings, tokens);
-  constexpr std::int64_t kTokenIndexBytes = sizeof(std::int64_t);
-  return numbers * static_cast<std::int64_t>(sizeof(float)) + tokens * kTokenIndexBytes;
+/// Bytes a token of the embedding's masks and of the indices of tokens, read and to be predicted.
+std::int64_t kept_by_embedding(const ModelSettings& settings, const SequenceLayout& layout) {
+  const auto masks = static_cast<std::int64_t>(1 + layout.axes.size()) * settings.width;
+  return (settings.embedding_dropout > 0.0 ? masks : 0) +
+         2 * static_cast<std::int64_t>(sizeof(std::int64_t));
 }
 
 }  // namespace
+
+std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
+                              std::int64_t micro_batch, const Computation& computation) {
+  const auto [precision, recompute] = computation;
+  const std::int64_t stride = *settings.attention.stride;
+  const std::int64_t tokens = micro_batch * ((layout.length + stride - 1) / stride * stride);
+  const BlockBytes block(settings, precision);
+  const std::int64_t logits = kFull * kVocabulary;
+  const std::int64_t kept = settings.layers * kept_by_block(block, recompute) + block.boundary() +
+                            logits + kept_by_embedding(settings, layout);
+  // The final norm, log-probabilities, their gradient and that of the logits.
+  const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + 3 * logits;
+  return tokens * kept + std::max(tokens * loss, block_moment(block, recompute, tokens));
+}
 
 std::int64_t TensorShape::count() const {
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
@@ -113,7 +163,7 @@ std::vector<TensorShape> parameter_shapes(const ModelSettings& settings,
 }
 
 ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
-                     std::int64_t micro_batch, bool average) {
+                     std::int64_t micro_batch, bool average, const Computation& computation) {
   const std::vector<TensorShape> shapes = parameter_shapes(settings, layout);
   ModelSize size;
   for (const TensorShape& shape : shapes) size.parameters += shape.count();
@@ -122,7 +172,7 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
   size.flops_per_token = flops_per_token(settings, shapes, size.attention_pairs_per_query);
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
   size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));
-  size.activation_bytes = activation_bytes(settings, layout, micro_batch);
+  size.activation_bytes = activation_bytes(settings, layout, micro_batch, computation);
   return size;
 }
 

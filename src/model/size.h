@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/computation.h"
 #include "model/model_settings.h"
 
 namespace sparse_transformer {
@@ -27,10 +28,11 @@ struct ModelSize {
   /// 3 · 2·(query + value width) a pair of query and key and head.
   double flops_per_token = 0.0;
   double attention_pairs_per_query = 0.0;  // mean over queries, heads and layers
-  // Of a training step in float32 on the CPU, where it is largest: at the start of the backward
-  // pass. On CUDA narrower queries and keys are padded to the width of values (block.h).
+  // Of a training step on the CPU, at the moment of the backward pass when it is largest. CUDA's
+  // attention needs less beside what is kept, in half precision, and more where narrower queries
+  // and keys are padded to the width of values (block.h).
   std::int64_t state_bytes = 0;       // weights, gradients, Adam's two moments, averaged weights
-  std::int64_t activation_bytes = 0;  // saved for the backward pass, and the largest temporaries
+  std::int64_t activation_bytes = 0;  // kept for the backward pass, and the largest temporaries
 
   std::int64_t memory_bytes() const { return state_bytes + activation_bytes; }
 };
@@ -38,6 +40,10 @@ struct ModelSize {
 /// `settings` must be resolved. `micro_batch`: sequences at a time; `average`: whether averaged
 /// weights are kept.
 ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
-                     std::int64_t micro_batch, bool average);
+                     std::int64_t micro_batch, bool average, const Computation& computation);
+
+/// ModelSize::activation_bytes alone.
+std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
+                              std::int64_t micro_batch, const Computation& computation);
 
 }  // namespace sparse_transformer

@@ -2,41 +2,69 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
+#include <stdexcept>
 
 #include "attention/sparse_attention.h"
 
 namespace sparse_transformer {
 
-Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout)
+namespace {
+
+/// Of activations that would be in `full` where nothing is rounded.
+at::ScalarType activation_type(Precision precision, at::ScalarType full) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return full;
+    case Precision::kBfloat16:
+      return at::kBFloat16;
+    case Precision::kFloat16:
+      return at::kHalf;
+  }
+  throw std::logic_error("activation_type: no such precision");
+}
+
+}  // namespace
+
+Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout,
+                         const Computation& computation)
     : settings_(settings),
       layout_(layout),
+      computation_(computation),
       patterns_(layer_patterns(settings.attention, settings.layers, settings.heads)),
-      embedding_(settings.width, layout),
+      embedding_(settings.width, layout, settings.embedding_dropout),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
-    blocks_.emplace_back(settings_, layer);
+    blocks_.emplace_back(settings_, layer, computation.recompute);
   }
 }
 
 at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dropout_place) const {
-  const at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride);
+  at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride, dropout_place);
   const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
     return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape());
   };
-  return logits(run_blocks(hidden, whole_sequence, dropout_place).narrow(1, 0, tokens.size(1)));
+  hidden = run_blocks(hidden, whole_sequence, dropout_place);
+  return logits(hidden.narrow(1, 0, tokens.size(1)), dropout_place);
 }
 
 at::Tensor Transformer::run_blocks(const at::Tensor& hidden, const Attend& attend,
                                    const DropoutPlace* dropout_place) const {
-  at::Tensor h = hidden;
+  at::Tensor h = hidden.to(activation_type(computation_.precision, hidden.scalar_type()));
   for (const Block& block : blocks_) h = block.forward(h, attend, dropout_place);
   return h;
 }
 
-at::Tensor Transformer::logits(const at::Tensor& hidden) const {
-  return at::linear(final_norm_(hidden), output_);
+at::Tensor Transformer::logits(const at::Tensor& hidden, const DropoutPlace* dropout_place) const {
+  at::Tensor output = output_;
+  if (dropout_place != nullptr) {
+    // One mask for the step, whichever sequences these are.
+    DropoutPlace place = *dropout_place;
+    place.first_sequence = 0;
+    place.site = kOutputSite;
+    output = dropout(output_, settings_.embedding_dropout, place);
+  }
+  return at::linear(final_norm_(hidden, output_.scalar_type()), output);
 }
 
 HeadShape Transformer::head_shape() const {

@@ -10,8 +10,10 @@
 
 #include "attention/pattern.h"
 #include "model/block.h"
+#include "model/computation.h"
 #include "model/embedding.h"
 #include "model/model_settings.h"
+#include "model/norm.h"
 #include "model/parameters.h"
 
 namespace sparse_transformer {
@@ -20,24 +22,26 @@ class Transformer {
  public:
   /// `settings` must be resolved. Tensors are float32 on the CPU, uninitialised: see initialise(),
   /// copy_parameters().
-  Transformer(const ModelSettings& settings, const SequenceLayout& layout);
+  Transformer(const ModelSettings& settings, const SequenceLayout& layout,
+              const Computation& computation = {});
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
-  /// Logits [batch, T, 256] for every position of `tokens` [batch, T] uint8, T <= n; position t
-  /// sees the tokens before t. `dropout_place`: where training's dropout masks fall; nothing for
-  /// evaluation.
+  /// Logits [batch, T, 256], float32, for every position of `tokens` [batch, T] uint8, T <= n;
+  /// position t sees the tokens before t. `dropout_place`: where training's dropout masks fall;
+  /// nothing for evaluation.
   at::Tensor forward(const at::Tensor& tokens, const DropoutPlace* dropout_place = nullptr) const;
 
   /// The same with another attention than that of whole sequences (sampling's cache). hidden:
-  /// [batch, T', d].
+  /// [batch, T', d], in float32, rounded here to the precision of what comes after.
   at::Tensor run_blocks(const at::Tensor& hidden, const Attend& attend,
                         const DropoutPlace* dropout_place = nullptr) const;
-  at::Tensor logits(const at::Tensor& hidden) const;
+  at::Tensor logits(const at::Tensor& hidden, const DropoutPlace* dropout_place = nullptr) const;
 
   const Embedding& embedding() const { return embedding_; }
   const std::vector<LayerPattern>& patterns() const { return patterns_; }
   const ModelSettings& settings() const { return settings_; }
+  const Computation& computation() const { return computation_; }
   const SequenceLayout& layout() const { return layout_; }
   HeadShape head_shape() const;  // on the device where the model is
   c10::Device device() const;
@@ -48,6 +52,7 @@ class Transformer {
  private:
   ModelSettings settings_;
   SequenceLayout layout_;
+  Computation computation_;
   std::vector<LayerPattern> patterns_;
   Embedding embedding_;
   std::vector<Block> blocks_;

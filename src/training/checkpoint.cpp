@@ -36,6 +36,16 @@ std::string folder_name(std::int64_t step) {
   return name.data();
 }
 
+Json to_json(const RunningFigure& figure) {
+  return {{"mean", figure.mean}, {"variance", figure.variance}, {"count", figure.count}};
+}
+
+RunningFigure figure_from_json(const Json& json) {
+  return {.mean = json.at("mean").get<double>(),
+          .variance = json.at("variance").get<double>(),
+          .count = json.at("count").get<std::int64_t>()};
+}
+
 Json to_json(const TrainingProgress& progress) {
   Json json;
   json["step"] = progress.step;
@@ -43,6 +53,13 @@ Json to_json(const TrainingProgress& progress) {
   json["sampled"] = progress.sampled;
   if (progress.best_bits) json["best_bits"] = *progress.best_bits;
   json["best_step"] = progress.best_step;
+  json["skipped_steps"] = progress.skipped_steps;
+  if (progress.loss_scale) json["loss_scale"] = *progress.loss_scale;
+  json["passed_over"] = progress.passed_over;
+  json["rollbacks"] = progress.rollbacks;
+  json["watch"] = {{"loss", to_json(progress.watch.loss)},
+                   {"gradient_norm", to_json(progress.watch.gradient_norm)},
+                   {"calm_steps", progress.watch.calm_steps}};
   json["machine"] = progress.machine;
   json["data_hash"] = progress.data_hash;
   json["format"] = {{"kind", kKinds[static_cast<std::size_t>(progress.format.kind)]},
@@ -58,6 +75,14 @@ TrainingProgress from_json(const Json& json) {
   progress.sampled = json.at("sampled").get<std::int64_t>();
   if (json.contains("best_bits")) progress.best_bits = json.at("best_bits").get<double>();
   progress.best_step = json.at("best_step").get<std::int64_t>();
+  progress.skipped_steps = json.at("skipped_steps").get<std::int64_t>();
+  if (json.contains("loss_scale")) progress.loss_scale = json.at("loss_scale").get<double>();
+  progress.passed_over = json.at("passed_over").get<std::int64_t>();
+  progress.rollbacks = json.at("rollbacks").get<std::int64_t>();
+  const Json& watch = json.at("watch");
+  progress.watch = {.loss = figure_from_json(watch.at("loss")),
+                    .gradient_norm = figure_from_json(watch.at("gradient_norm")),
+                    .calm_steps = watch.at("calm_steps").get<std::int64_t>()};
   progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
   progress.data_hash = json.at("data_hash").get<std::string>();
   const Json& format = json.at("format");

@@ -18,6 +18,7 @@
 
 #include "data/token_data.h"
 #include "model/parameters.h"
+#include "training/divergence_watch.h"
 
 namespace sparse_transformer {
 
@@ -28,6 +29,11 @@ struct TrainingProgress {
   std::int64_t sampled = 0;         // … that samples were drawn at
   std::optional<double> best_bits;  // of the validation split
   std::int64_t best_step = 0;
+  std::int64_t skipped_steps = 0;    // of the finished ones, those that changed nothing
+  std::optional<double> loss_scale;  // of fp16
+  std::int64_t passed_over = 0;      // sequences that were left out after going back
+  std::int64_t rollbacks = 0;        // to this very step
+  WatchState watch;
   std::map<std::string, std::string> machine;  // describe_machine()
   std::string data_hash;                       // DataSet::content_hash()
   TokenFormat format;                          // how samples become files

@@ -1,5 +1,7 @@
 #include "training/checkpoint_keeper.h"
 
+#include <algorithm>
+
 #include "config/errors.h"
 #include "runtime/log.h"
 #include "training/run_folder.h"
@@ -18,6 +20,15 @@ void remove_checkpoint(const fs::path& folder) {
   const fs::path hidden = folder.parent_path() / (kUnfinished + folder.filename().string());
   fs::rename(folder, hidden);
   fs::remove_all(hidden);
+}
+
+/// A damaged one is not.
+bool is_sound(const fs::path& checkpoint) {
+  try {
+    return !read_state(checkpoint).progress.watch.is_alarmed();
+  } catch (const UserError&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -70,14 +81,33 @@ void CheckpointKeeper::point_links(std::int64_t best_step) const {
   }
 }
 
+std::optional<fs::path> CheckpointKeeper::newest_sound() const {
+  const auto all = list_checkpoints(folder_);
+  if (all.empty()) return std::nullopt;
+  const auto sound = std::find_if(all.rbegin(), all.rend(), is_sound);
+  return sound == all.rend() ? all.back() : *sound;
+}
+
+void CheckpointKeeper::drop_after(std::int64_t step, std::int64_t best_step) const {
+  for (const fs::path& checkpoint : list_checkpoints(folder_)) {
+    if (checkpoint_step(checkpoint) > step) remove_checkpoint(checkpoint);
+  }
+  if (!fs::exists(folder_ / "best")) fs::remove(folder_ / "best");  // a link to one of them
+  point_links(best_step);
+}
+
 /// What the link to the best points to is kept: where the save of a better one failed, that is an
 /// older one.
 void CheckpointKeeper::drop_old() const {
   std::error_code no_best;
   const fs::path best = fs::read_symlink(folder_ / "best", no_best);
-  const auto all = list_checkpoints(folder_);
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < all.size(); ++i) {
-    if (all[i].filename() != best) remove_checkpoint(all[i]);
+  auto all = list_checkpoints(folder_);
+  std::reverse(all.begin(), all.end());
+  std::int64_t sound = 0;
+  std::int64_t unsound = 0;
+  for (const fs::path& checkpoint : all) {
+    std::int64_t& newer = is_sound(checkpoint) ? sound : unsound;
+    if (++newer > keep_ && checkpoint.filename() != best) remove_checkpoint(checkpoint);
   }
 }
 

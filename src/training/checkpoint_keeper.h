@@ -1,8 +1,10 @@
 // Which checkpoints of a run exist: the newest N and the best one; a failed save costs none of
-// them.
+// them. Those saved while something was wrong (TrainingProgress::watch is alarmed) are counted
+// apart: they push out no sound one.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "training/checkpoint.h"
@@ -22,6 +24,12 @@ class CheckpointKeeper {
   bool save(const CheckpointTensors& tensors, const TrainingProgress& progress);
   /// The same where no later attempt will be made: any failure is thrown.
   void save_last(const CheckpointTensors& tensors, const TrainingProgress& progress);
+
+  /// The newest sound checkpoint, the newest of all where none is; nothing where there is none.
+  std::optional<std::filesystem::path> newest_sound() const;
+
+  /// Removes what was saved after `step`, which the run has gone back to.
+  void drop_after(std::int64_t step, std::int64_t best_step) const;
 
  private:
   void write(const CheckpointTensors& tensors, const TrainingProgress& progress);

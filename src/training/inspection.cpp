@@ -22,11 +22,29 @@ std::string line(std::string name, const std::string& value, std::size_t column 
   return name + value + "\n";
 }
 
+template <typename Enum, std::size_t size>
+std::string_view word_of(const std::array<std::string_view, size>& words, Enum value) {
+  return words.at(static_cast<std::size_t>(value));
+}
+
+/// What the step would take with each choice.
+std::string recompute_text(const Inspection& inspection) {
+  std::string text;
+  for (std::size_t i = 0; i < kRecomputeWords.size(); ++i) {
+    const bool is_chosen = static_cast<Recompute>(i) == inspection.settings.training.recompute;
+    text +=
+        line("  recompute: " + std::string(kRecomputeWords.at(i)),
+             format_bytes(inspection.memory_by_recompute.at(i)) + (is_chosen ? " (this)" : ""), 24);
+  }
+  return text;
+}
+
 std::string size_text(const Inspection& inspection) {
   const ModelSize& size = inspection.size;
   const std::int64_t n = inspection.settings.data.sequence_length();
   const double dense = static_cast<double>(n + 1) / 2;
-  const std::int64_t sequences = inspection.settings.training.sequences_at_a_time();
+  const TrainingSettings& training = inspection.settings.training;
+  const std::int64_t sequences = training.sequences_at_a_time();
   return line("parameters", format_count(size.parameters)) +
          line("FLOPs a token", format_rate(size.flops_per_token) + ", forward and backward") +
          line("keys a query", format_fixed(size.attention_pairs_per_query, 1) + " of " +
@@ -35,11 +53,12 @@ std::string size_text(const Inspection& inspection) {
                                   "%), mean over queries, heads and layers") +
          line("memory of a step", format_bytes(size.memory_bytes())) +
          line("  state", format_bytes(size.state_bytes) + ": weights, gradients, two moments" +
-                             (inspection.settings.training.average > 0 ? ", average" : "")) +
-         line("  activations", format_bytes(size.activation_bytes) + ": " +
-                                   std::to_string(sequences) +
-                                   (sequences == 1 ? " sequence of " : " sequences of ") +
-                                   format_count(n) + " at a time");
+                             (training.average > 0 ? ", average" : "")) +
+         line("  activations",
+              format_bytes(size.activation_bytes) + ": " + std::to_string(sequences) +
+                  (sequences == 1 ? " sequence of " : " sequences of ") + format_count(n) +
+                  " at a time, " + std::string(word_of(kPrecisionWords, training.precision))) +
+         recompute_text(inspection);
 }
 
 std::string progress_text(const TrainingProgress& progress) {
@@ -78,8 +97,17 @@ Inspection inspect(const std::vector<std::string>& paths,
   }
   inspection.settings = read_settings(open_config(paths, overrides));
   const TrainingSettings& training = inspection.settings.training;
-  inspection.size = model_size(inspection.settings.model, sequence_layout(inspection.settings),
-                               training.sequences_at_a_time(), training.average > 0);
+  inspection.size =
+      model_size(inspection.settings.model, sequence_layout(inspection.settings),
+                 training.sequences_at_a_time(), training.average > 0, training.computation());
+  for (std::size_t i = 0; i < kRecomputeWords.size(); ++i) {
+    Computation computation = training.computation();
+    computation.recompute = static_cast<Recompute>(i);
+    inspection.memory_by_recompute[i] =
+        inspection.size.state_bytes + activation_bytes(inspection.settings.model,
+                                                       sequence_layout(inspection.settings),
+                                                       training.sequences_at_a_time(), computation);
+  }
   return inspection;
 }
 
@@ -94,6 +122,10 @@ std::string inspection_json(const Inspection& inspection) {
       {"flops_per_token", inspection.size.flops_per_token},
       {"attention_pairs_per_query", inspection.size.attention_pairs_per_query},
       {"memory_bytes", inspection.size.memory_bytes()}};
+  for (std::size_t i = 0; i < kRecomputeWords.size(); ++i) {
+    json["memory_bytes_by_recompute"][std::string(kRecomputeWords.at(i))] =
+        inspection.memory_by_recompute.at(i);
+  }
   if (inspection.progress) json["step"] = inspection.progress->step;
   return json.dump() + "\n";
 }

@@ -2,6 +2,8 @@
 // built.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +17,8 @@ namespace sparse_transformer {
 struct Inspection {
   Settings settings;
   ModelSize size;
+  /// memory_bytes() for each choice of training.recompute, the others as they are.
+  std::array<std::int64_t, kRecomputeWords.size()> memory_by_recompute = {};
   std::optional<TrainingProgress> progress;  // of a checkpoint
 };
 
@@ -26,8 +30,8 @@ Inspection inspect(const std::vector<std::string>& paths,
 /// For people: figures, where a checkpoint stands, tensors.
 std::string inspection_text(const Inspection& inspection);
 
-/// One JSON object: parameters, flops_per_token, attention_pairs_per_query, memory_bytes, and of a
-/// checkpoint step.
+/// One JSON object: parameters, flops_per_token, attention_pairs_per_query, memory_bytes,
+/// memory_bytes_by_recompute (an object of the three), and of a checkpoint step.
 std::string inspection_json(const Inspection& inspection);
 
 }  // namespace sparse_transformer

@@ -21,10 +21,11 @@ NamedTensors prepared(const Transformer& model, const TrainingSettings& settings
 
 Learner::Learner(const Settings& settings, c10::Device device)
     : settings_(settings.training),
-      model_(settings.model, sequence_layout(settings)),
+      model_(settings.model, sequence_layout(settings), settings_.computation()),
       optimizer_(prepared(model_, settings_, device), {.beta1 = settings_.beta1,
                                                        .beta2 = settings_.beta2,
-                                                       .weight_decay = settings_.weight_decay}) {
+                                                       .weight_decay = settings_.weight_decay}),
+      loss_scale_(settings_.precision, device) {
   if (settings_.average > 0.0) average_.emplace(model_, settings_.average);
 }
 
@@ -36,8 +37,20 @@ StepFigures Learner::step(const at::Tensor& tokens, std::int64_t step, std::int6
     optimizer_.drop_gradients();
     throw;
   }
-  figures.gradient_norm = optimizer_.update(learning_rate(settings_, step, steps), settings_.clip);
-  if (average_) average_->follow(model_, step + 1);
+  figures.loss_scale = loss_scale_.value();
+  figures.gradient_norm = optimizer_.gradient_norm() / figures.loss_scale;
+  const at::Tensor is_skipped = figures.loss.isfinite()
+                                    .logical_and(figures.gradient_norm.isfinite())
+                                    .logical_not()
+                                    .to(at::kFloat);
+  // At least the loss scale, so that only too large gradients are made smaller.
+  const at::Tensor divisor =
+      settings_.clip > 0.0
+          ? figures.loss_scale * (figures.gradient_norm / settings_.clip).clamp_min(1.0)
+          : figures.loss_scale;
+  optimizer_.update(learning_rate(settings_, step, steps), divisor, is_skipped);
+  if (average_) average_->follow(model_, step + 1, is_skipped);
+  loss_scale_.follow(figures.loss, figures.gradient_norm);
   return figures;
 }
 
@@ -56,7 +69,7 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
         at::cross_entropy_loss(logits.flatten(0, 1), part.flatten().to(at::kLong), {},
                                at::Reduction::Sum) /
         static_cast<double>(tokens.numel());
-    torch::autograd::backward({loss}, {});
+    torch::autograd::backward({loss * loss_scale_.value()}, {});
     total += loss.detach();
   }
   return total;
@@ -74,7 +87,8 @@ void Learner::restore(const Checkpoint& checkpoint) {
   checkpoint.read_model(model_.parameters());
   checkpoint.read_optimizer(optimizer_.moments());
   if (average_) checkpoint.read_average(average_->model().parameters());
-  optimizer_.set_updates(checkpoint.progress().step);
+  optimizer_.set_steps(checkpoint.progress().step, checkpoint.progress().skipped_steps);
+  loss_scale_.restore(checkpoint.progress().loss_scale);
 }
 
 void Learner::start_from(const Checkpoint& checkpoint) {

@@ -9,6 +9,7 @@
 
 #include "model/transformer.h"
 #include "training/checkpoint.h"
+#include "training/loss_scale.h"
 #include "training/optimizer.h"
 #include "training/settings.h"
 #include "training/weight_average.h"
@@ -18,7 +19,8 @@ namespace sparse_transformer {
 /// Scalars on the device: reading them waits for it.
 struct StepFigures {
   at::Tensor loss;           // nats a token, mean over all tokens of the step
-  at::Tensor gradient_norm;  // before clipping
+  at::Tensor gradient_norm;  // before clipping, without the loss scale
+  at::Tensor loss_scale;     // with which it was computed
 };
 
 /// Model, optimizer and averaged weights.
@@ -28,7 +30,8 @@ class Learner {
   Learner(const Settings& settings, c10::Device device);
 
   /// tokens: [batch, n] uint8 on the CPU. `step` counts from 0, of `steps`. Throws Interrupted at a
-  /// layer's boundary, with the weights as they were.
+  /// layer's boundary, with the weights as they were. Where the loss or the gradient is not finite
+  /// the step changes nothing but the loss scale.
   StepFigures step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps);
 
   /// The averaged weights where there are any.
@@ -37,6 +40,8 @@ class Learner {
 
   /// Everything that a checkpoint holds, sharing memory.
   CheckpointTensors tensors() const;
+  /// Of fp16, for a checkpoint.
+  std::optional<double> loss_scale() const { return loss_scale_.stored(); }
   /// Continues from a checkpoint. Throws UserError where it does not fit.
   void restore(const Checkpoint& checkpoint);
   /// Starts from a checkpoint's weights (averaged where it has them), with nothing else of it.
@@ -48,6 +53,7 @@ class Learner {
   TrainingSettings settings_;
   Transformer model_;
   AdamW optimizer_;
+  LossScale loss_scale_;
   std::optional<WeightAverage> average_;
 };
 

@@ -13,7 +13,7 @@
 namespace sparse_transformer {
 
 /// Figures by name: "train_bits", "valid_bits", "learning_rate", "gradient_norm",
-/// "tokens_per_second".
+/// "tokens_per_second", "skipped_steps", and of fp16 "loss_scale".
 using Figures = std::vector<std::pair<std::string, double>>;
 
 /// A line of metrics.jsonl.

@@ -28,9 +28,8 @@ AdamW::AdamW(const NamedTensors& parameters, const AdamSettings& settings)
     group.weights.push_back(parameter.tensor);
     group.first_moments.push_back(at::zeros_like(parameter.tensor.detach()));
     group.second_moments.push_back(at::zeros_like(parameter.tensor.detach()));
-    group.updates.push_back(
-        at::zeros({}, at::TensorOptions().dtype(at::kFloat).device(parameter.tensor.device())));
   }
+  set_steps(0, 0);
 }
 
 std::vector<at::Tensor> AdamW::Group::gradients() const {
@@ -41,31 +40,35 @@ std::vector<at::Tensor> AdamW::Group::gradients() const {
   return result;
 }
 
-at::Tensor AdamW::update(double learning_rate, double clip) {
+at::Tensor AdamW::gradient_norm() const {
   const at::NoGradGuard no_grad;
-  std::vector<std::vector<at::Tensor>> gradients;
   std::vector<at::Tensor> norms;
   for (const Group& group : groups_) {
-    gradients.push_back(group.gradients());
-    for (const at::Tensor& norm : at::_foreach_norm(gradients.back())) norms.push_back(norm);
+    for (const at::Tensor& norm : at::_foreach_norm(group.gradients())) norms.push_back(norm);
   }
-  at::Tensor norm = at::stack(norms).norm();
-  // The kernel divides gradients by this: at least 1, so that only too large ones are scaled.
-  const at::Tensor divisor = clip > 0.0 ? (norm / clip).clamp_min(1.0) : at::ones_like(norm);
+  return at::stack(norms).norm();
+}
 
-  ++updates_;
+void AdamW::update(double learning_rate, const at::Tensor& divisor, const at::Tensor& is_skipped) {
+  const at::NoGradGuard no_grad;
+  ++steps_;
+  updates_.add_(1 - is_skipped);
   // The kernel adds its epsilon to √(v / (1-β₂ᵗ)); the paper's stands beside √v.
-  const double epsilon = kEpsilon / std::sqrt(1.0 - std::pow(settings_.beta2, updates_));
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    Group& group = groups_[i];
-    for (const at::Tensor& count : group.updates) count.fill_(updates_);
-    at::_fused_adamw_(group.weights, gradients[i], group.first_moments, group.second_moments,
-                      /*max_exp_avg_sqs=*/{}, group.updates, learning_rate, settings_.beta1,
+  const double epsilon = kEpsilon / std::sqrt(1.0 - std::pow(settings_.beta2, steps_));
+  for (const Group& group : groups_) {
+    const std::vector<at::Tensor> updates(group.weights.size(), updates_);
+    at::_fused_adamw_(group.weights, group.gradients(), group.first_moments, group.second_moments,
+                      /*max_exp_avg_sqs=*/{}, updates, learning_rate, settings_.beta1,
                       settings_.beta2, group.weight_decay, epsilon, /*amsgrad=*/false,
-                      /*maximize=*/false, divisor);
+                      /*maximize=*/false, divisor, is_skipped);
   }
   drop_gradients();
-  return norm;
+}
+
+void AdamW::set_steps(std::int64_t steps, std::int64_t skipped) {
+  steps_ = steps;
+  const auto options = groups_.front().weights.front().options().dtype(at::kFloat);
+  updates_ = at::full({}, static_cast<double>(steps - skipped), options.requires_grad(false));
 }
 
 void AdamW::drop_gradients() {

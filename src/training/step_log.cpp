@@ -2,48 +2,50 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <numbers>
-#include <string>
-
-#include "config/errors.h"
-#include "runtime/format.h"
 
 namespace sparse_transformer {
 
 void StepLog::add(const StepFigures& figures, std::int64_t tokens, double seconds) {
-  steps_.push_back(figures);
+  unread_.push_back(figures);
   tokens_ += tokens;
   seconds_ += seconds;
 }
 
-Figures StepLog::read(std::int64_t last_step) {
-  if (steps_.empty()) return {};
+std::vector<StepValues> StepLog::read() {
+  if (unread_.empty()) return {};
   std::vector<at::Tensor> scalars;
-  for (const StepFigures& step : steps_) {
-    scalars.push_back(step.loss);
-    scalars.push_back(step.gradient_norm);
+  for (const StepFigures& step : unread_) {
+    scalars.insert(scalars.end(), {step.loss, step.gradient_norm, step.loss_scale});
   }
-  const at::Tensor values = at::stack(scalars).to(at::kDouble).cpu();
-  const auto value = [&](std::size_t step, int which) {
-    return values[static_cast<std::int64_t>(2 * step) + which].item<double>();
-  };
+  const at::Tensor values = at::stack(scalars).to(at::kDouble).cpu();  // one transfer for all
+  const auto* value = values.const_data_ptr<double>();
+  std::vector<StepValues> steps;
+  for (std::size_t i = 0; i < unread_.size(); ++i, value += 3) {
+    steps.push_back({.loss = value[0], .gradient_norm = value[1], .loss_scale = value[2]});
+  }
+  unread_.clear();
+  read_.insert(read_.end(), steps.begin(), steps.end());
+  return steps;
+}
+
+std::optional<StepSummary> StepLog::summary() {
+  if (read_.empty()) return std::nullopt;
+  StepSummary summary{.bits = {},
+                      .gradient_norm = {},
+                      .loss_scale = read_.back().loss_scale,
+                      .tokens_per_second = static_cast<double>(tokens_) / seconds_};
   double nats = 0.0;
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const std::int64_t step = last_step - static_cast<std::int64_t>(steps_.size() - 1 - i);
-    if (!std::isfinite(value(i, 0)) || !std::isfinite(value(i, 1))) {
-      throw WorldError("step " + format_count(step) + ": the " +
-                       (std::isfinite(value(i, 0)) ? "gradient" : "loss") +
-                       " is not finite; training stops, and the last checkpoint stands (a lower "
-                       "training.learning_rate or a longer training.warmup often helps)");
-    }
-    nats += value(i, 0);
+  std::int64_t taken = 0;
+  for (const StepValues& step : read_) {
+    if (!step.is_finite()) continue;
+    nats += step.loss;
+    taken += 1;
+    summary.gradient_norm = step.gradient_norm;
   }
-  Figures figures = {{"train_bits", nats / std::numbers::ln2 / static_cast<double>(steps_.size())},
-                     {"gradient_norm", value(steps_.size() - 1, 1)},
-                     {"tokens_per_second", static_cast<double>(tokens_) / seconds_}};
+  if (taken > 0) summary.bits = nats / std::numbers::ln2 / static_cast<double>(taken);
   *this = StepLog();
-  return figures;
+  return summary;
 }
 
 }  // namespace sparse_transformer

@@ -25,15 +25,18 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCommand = "sparse-transformer ";
 
-/// Settings that a resumed run may change: they move no weight but the last rounding of one.
+/// Settings that a resumed run may change: they move weights by rounding alone (the weights of a
+/// checkpoint are float32 in every precision), or say what happens when something goes wrong.
 bool is_free_to_change(const std::string& key) {
-  constexpr std::array<std::string_view, 12> free = {
+  constexpr std::array<std::string_view, 16> free = {
       "training.steps",        "training.epochs",
       "training.device",       "training.micro_batch",
       "training.log_every",    "training.evaluate_every",
       "training.sample_every", "training.evaluate_examples",
       "training.sample_count", "training.checkpoint_every",
-      "training.keep",         "data.path"};
+      "training.keep",         "data.path",
+      "training.precision",    "training.recompute",
+      "training.non_finite",   "training.watch"};
   return std::find(free.begin(), free.end(), key) != free.end();
 }
 
@@ -112,10 +115,21 @@ Checkpoint checkpoint_to_start_from(const fs::path& named, const Settings& setti
 void log_size(const Settings& settings) {
   const ModelSize size =
       model_size(settings.model, sequence_layout(settings), settings.training.sequences_at_a_time(),
-                 settings.training.average > 0.0);
+                 settings.training.average > 0.0, settings.training.computation());
   log_info(format_count(size.parameters) + " parameters, " + format_bytes(size.memory_bytes()) +
            " for a training step, " + format_fixed(size.attention_pairs_per_query, 1) +
            " keys a query");
+}
+
+void warn_of_precision(const Checkpoint& newest, const TrainingSettings& training) {
+  const Config config = Config::from_text(newest.config_yaml(), newest.folder().string(), {});
+  const Precision before = read_settings(config).training.precision;
+  if (before == training.precision) return;
+  const auto word = [](Precision precision) {
+    return std::string(kPrecisionWords.at(static_cast<std::size_t>(precision)));
+  };
+  log_warning("training.precision was " + word(before) + " and is " + word(training.precision) +
+              " now: the run goes on, but not as it would have");
 }
 
 void warn_of_warmup(const TrainingSettings& training, std::int64_t steps) {
@@ -240,6 +254,7 @@ void log_beginning(const Plan& plan, std::int64_t steps) {
   log_size(plan.settings);
   warn_of_patterns(plan.settings);
   warn_of_warmup(plan.settings.training, steps);
+  if (plan.newest) warn_of_precision(*plan.newest, plan.settings.training);
   if (plan.newest) log_info("going on from " + plan.newest->folder().string());
 }
 

@@ -40,7 +40,8 @@ TrainedModel find_trained_model(const std::filesystem::path& named,
 void load_weights(TrainedModel& trained) {
   const Checkpoint checkpoint(trained.checkpoint);
   trained.model =
-      std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings));
+      std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings),
+                                    trained.settings.training.computation());
   trained.averaged = checkpoint.has_average();
   if (trained.averaged) {
     checkpoint.read_average(trained.model->parameters());

@@ -33,7 +33,8 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
       sequences_(data, settings.data.sequence_length(),
                  static_cast<std::uint64_t>(settings.training.seed)),
       learner_(settings, device_),
-      keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep) {
+      keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep),
+      review_(settings.training) {
   progress_.machine = describe_machine(device_);
   progress_.data_hash = data.content_hash();
   progress_.format = data.format;
@@ -64,13 +65,15 @@ bool Trainer::is_finished() const {
 
 void Trainer::train() {
   keeper_.tidy(progress_.best_step);
-  metrics_.emplace(run_.path(), progress_.step);
-  bar_.emplace("train", progress_.step, steps_, settings_.training.log_every);
+  start_lines();
+  const bool may_go_back = settings_.training.non_finite == NonFinite::kRollback;
+  if (may_go_back && !keeper_.newest_sound()) saved_ = false;
   try {
     if (!saved_) save();
     do_what_is_due();
     while (progress_.step < steps_) {
       learn();
+      if (figures_are_due()) read_steps();
       do_what_is_due();
     }
   } catch (const Interrupted&) {
@@ -78,6 +81,12 @@ void Trainer::train() {
     throw;
   }
   bar_.reset();
+}
+
+/// Lines and progress from this step on.
+void Trainer::start_lines() {
+  metrics_.emplace(run_.path(), progress_.step);
+  bar_.emplace("train", progress_.step, steps_, settings_.training.log_every);
 }
 
 bool Trainer::is_due(std::int64_t every) const {
@@ -93,6 +102,12 @@ bool Trainer::sampling_is_due() const {
   return is_due(settings_.training.sample_every) && progress_.sampled < progress_.step;
 }
 
+/// The figures tell whether the steps so far may be logged, evaluated, sampled or saved.
+bool Trainer::figures_are_due() const {
+  return is_due(settings_.training.log_every) || evaluation_is_due() || sampling_is_due() ||
+         is_due(settings_.training.checkpoint_every);
+}
+
 void Trainer::do_what_is_due() {
   if (is_due(settings_.training.log_every)) log();
   bar_->update(progress_.step);  // with the figures of this very step
@@ -105,27 +120,69 @@ void Trainer::do_what_is_due() {
 void Trainer::learn() {
   const auto begin = Clock::now();
   const std::int64_t batch = settings_.training.batch;
-  std::vector<std::uint8_t> tokens = sequences_.read(progress_.step * batch, batch);
+  std::vector<std::uint8_t> tokens =
+      sequences_.read(progress_.step * batch + progress_.passed_over, batch);
   const auto count = static_cast<std::int64_t>(tokens.size());
   const at::Tensor sequences = at::from_blob(tokens.data(), {batch, count / batch}, at::kByte);
   const StepFigures figures = learner_.step(sequences, progress_.step, steps_);
   ++progress_.step;
+  progress_.rollbacks = 0;
   saved_ = false;
   step_log_.add(figures, count, seconds_since(begin));
 }
 
+void Trainer::read_steps() {
+  const std::vector<StepValues> steps = step_log_.read();
+  if (const auto failed = review_.review(steps, progress_)) roll_back(*failed);
+}
+
+/// The sequences from the checkpoint to the failed step, which may have caused it, are passed over.
+void Trainer::roll_back(const FailedStep& failed) {
+  constexpr std::int64_t kMostRollbacks = 3;
+  const auto folder = keeper_.newest_sound();
+  if (!folder) throw WorldError(failed.what + ", and there is no checkpoint to go back to");
+  const Checkpoint checkpoint(*folder);
+  if (checkpoint.progress().rollbacks >= kMostRollbacks) {
+    throw WorldError(failed.what + ", after going back to step " +
+                     format_count(checkpoint.progress().step) + " " +
+                     std::to_string(kMostRollbacks) +
+                     " times already; training stops, and that checkpoint stands");
+  }
+  learner_.restore(checkpoint);
+  const auto machine = progress_.machine;
+  progress_ = checkpoint.progress();
+  progress_.machine = machine;
+  const std::int64_t sequences = (failed.number - progress_.step) * settings_.training.batch;
+  progress_.passed_over += sequences;
+  progress_.rollbacks += 1;
+  step_log_ = StepLog();
+  log_warning(failed.what + ": back to step " + format_count(progress_.step) +
+              ", and on from there over other data; " + format_count(sequences) +
+              " sequences are passed over");
+  keeper_.drop_after(progress_.step, progress_.best_step);
+  start_lines();
+  save();  // so that a resumed run does not meet the same sequences again
+}
+
 void Trainer::log() {
-  Figures figures = step_log_.read(progress_.step);
-  if (figures.empty()) return;
-  bar_->set_figures(format_fixed(figures[0].second, 3) + " bits, " +
-                    format_rate(figures[2].second) + " tok/s");
-  figures.insert(figures.begin() + 1,
-                 {"learning_rate", learning_rate(settings_.training, progress_.step - 1, steps_)});
+  const auto summary = step_log_.summary();
+  if (!summary) return;
+  Figures figures;
+  if (summary->bits) figures.emplace_back("train_bits", *summary->bits);
+  figures.emplace_back("learning_rate",
+                       learning_rate(settings_.training, progress_.step - 1, steps_));
+  if (summary->gradient_norm) figures.emplace_back("gradient_norm", *summary->gradient_norm);
+  figures.emplace_back("tokens_per_second", summary->tokens_per_second);
+  if (settings_.training.precision == Precision::kFloat16) {
+    figures.emplace_back("loss_scale", summary->loss_scale);
+  }
+  figures.emplace_back("skipped_steps", static_cast<double>(progress_.skipped_steps));
   metrics_->add(progress_.step, figures);
+  bar_->set_figures((summary->bits ? format_fixed(*summary->bits, 3) + " bits, " : "") +
+                    format_rate(summary->tokens_per_second) + " tok/s");
 }
 
 void Trainer::evaluate_now() {
-  step_log_.read(progress_.step);
   if (data_.valid->size() > 0) {
     const EvaluationResult result =
         evaluate(learner_.best_model(), data_, Split::kValid,
@@ -146,7 +203,6 @@ void Trainer::evaluate_now() {
 }
 
 void Trainer::sample() {
-  step_log_.read(progress_.step);
   try {
     const auto path =
         write_preview(learner_.best_model(), settings_, data_.format, run_, progress_.step);
@@ -163,7 +219,7 @@ void Trainer::sample() {
 }
 
 void Trainer::save() {
-  step_log_.read(progress_.step);
+  progress_.loss_scale = learner_.loss_scale();
   if (progress_.step == steps_) {
     keeper_.save_last(learner_.tensors(), progress_);
     saved_ = true;
@@ -173,9 +229,10 @@ void Trainer::save() {
 }
 
 void Trainer::save_before_leaving() {
+  if (!saved_) read_steps();
   bar_.reset();
-  if (saved_) return;
-  step_log_.read(progress_.step);
+  if (saved_) return;  // as it is after going back
+  progress_.loss_scale = learner_.loss_scale();
   keeper_.save_last(learner_.tensors(), progress_);
   log_info("saved step " + format_count(progress_.step));
 }

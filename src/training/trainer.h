@@ -15,6 +15,7 @@
 #include "training/run_folder.h"
 #include "training/settings.h"
 #include "training/step_log.h"
+#include "training/step_review.h"
 
 namespace sparse_transformer {
 
@@ -40,7 +41,7 @@ class Trainer {
   bool is_finished() const;
 
   /// Trains until the last step. Throws Interrupted after saving where a signal asked to stop;
-  /// WorldError where the loss is not finite or the disk is full.
+  /// WorldError where training.non_finite says so or the disk is full.
   void train();
 
  private:
@@ -48,7 +49,11 @@ class Trainer {
   bool evaluation_is_due() const;
   bool sampling_is_due() const;
   void do_what_is_due();
+  bool figures_are_due() const;
   void learn();
+  void read_steps();
+  void roll_back(const FailedStep& failed);
+  void start_lines();
   void log();
   void evaluate_now();
   void sample();
@@ -66,6 +71,7 @@ class Trainer {
   TrainingProgress progress_;
   bool saved_ = true;  // a checkpoint holds all that there is; the initial weights need none
   StepLog step_log_;
+  StepReview review_;
   std::optional<MetricsLog> metrics_;
   std::optional<Progress> bar_;
 };

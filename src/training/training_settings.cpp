@@ -24,6 +24,20 @@ void TrainingSettings::describe(FieldVisitor& visit) {
               "decay of the averaged weights that evaluate and sample use, at step t at most (1 + "
               "t) / (10 + t); 0 = no average",
               below_one);
+  visit.choice("precision", precision, kPrecisionWords,
+               "of activations, their gradients and matrix products; weights, norms, softmax and "
+               "loss are fp32, and fp16 has a dynamic loss scale");
+  visit.choice("recompute", recompute, kRecomputeWords,
+               "what the backward pass computes again to save memory: nothing, the attention half "
+               "of each block, or whole blocks");
+  visit.choice(
+      "non_finite", non_finite, kNonFiniteWords,
+      "where a loss or gradient is not finite: stop; skip the step; or go back to the last "
+      "checkpoint and on from there over other data");
+  visit.field("watch", watch,
+              "standard deviations above its running mean at which a loss or gradient norm is "
+              "warned of; 0 = never",
+              at_least(0.0));
   visit.field("deterministic", deterministic, "CUDA: only kernels that repeat bit for bit");
   visit.field("seed", seed, "of initial weights, order of the data, dropout and previews",
               at_least(kNone));

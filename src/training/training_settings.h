@@ -7,9 +7,15 @@
 #include <string_view>
 
 #include "config/fields.h"
+#include "model/computation.h"
 #include "runtime/device.h"
 
 namespace sparse_transformer {
+
+/// What a loss or gradient that is not finite leads to; an fp16 gradient that overflows is
+/// ordinary.
+enum class NonFinite : std::uint8_t { kStop, kSkip, kRollback };
+inline constexpr std::array<std::string_view, 3> kNonFiniteWords = {"stop", "skip", "rollback"};
 
 enum class Schedule { kCosine, kConstant };
 inline constexpr std::array<std::string_view, 2> kScheduleWords = {"cosine", "constant"};
@@ -25,6 +31,10 @@ struct TrainingSettings {
   double weight_decay = 0.01;
   double clip = 1.0;
   double average = 0.999;
+  Precision precision = Precision::kFloat32;
+  Recompute recompute = Recompute::kNone;
+  NonFinite non_finite = NonFinite::kStop;
+  double watch = 8.0;  // standard deviations
   bool deterministic = true;
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::kAuto;
@@ -39,6 +49,8 @@ struct TrainingSettings {
 
   /// micro_batch, or the whole batch.
   std::int64_t sequences_at_a_time() const { return micro_batch.value_or(batch); }
+
+  Computation computation() const { return {.precision = precision, .recompute = recompute}; }
 };
 
 }  // namespace sparse_transformer

@@ -18,17 +18,20 @@ std::vector<at::Tensor> tensors_of(const Transformer& model) {
 }  // namespace
 
 WeightAverage::WeightAverage(const Transformer& model, double decay)
-    : average_(model.settings(), model.layout()), decay_(decay) {
+    : average_(model.settings(), model.layout(), model.computation()), decay_(decay) {
   move_parameters(average_, model.device());
   const at::NoGradGuard no_grad;
   at::_foreach_copy_(tensors_of(average_), tensors_of(model));
 }
 
-void WeightAverage::follow(const Transformer& model, std::int64_t step) {
+void WeightAverage::follow(const Transformer& model, std::int64_t step,
+                           const at::Tensor& is_skipped) {
   const at::NoGradGuard no_grad;
   const auto t = static_cast<double>(step);
   const double decay = std::min(decay_, (1.0 + t) / (10.0 + t));
-  at::_foreach_lerp_(tensors_of(average_), tensors_of(model), 1.0 - decay);
+  const std::vector<at::Tensor> average = tensors_of(average_);
+  const std::vector<at::Tensor> shares(average.size(), (1 - is_skipped) * (1.0 - decay));
+  at::_foreach_lerp_(average, tensors_of(model), shares);
 }
 
 }  // namespace sparse_transformer

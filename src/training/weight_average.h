@@ -16,7 +16,8 @@ class WeightAverage {
   /// Starts as a copy of `model`.
   WeightAverage(const Transformer& model, double decay);
 
-  void follow(const Transformer& model, std::int64_t step);
+  /// Does nothing where `is_skipped` is 1 instead of 0: a float32 scalar on the model's device.
+  void follow(const Transformer& model, std::int64_t step, const at::Tensor& is_skipped);
 
   const Transformer& model() const { return average_; }
 

@@ -50,8 +50,17 @@ TEST_F(Inspecting, InspectAsJsonIsOneObject) {
   const CommandResult result = run("inspect a.yaml --json");
   EXPECT_THAT(result.out,
               MatchesRegex(R"(\{"parameters":[0-9]+,"flops_per_token":[0-9.]+,)"
-                           R"("attention_pairs_per_query":[0-9.]+,"memory_bytes":[0-9]+\})"
+                           R"("attention_pairs_per_query":[0-9.]+,"memory_bytes":[0-9]+,)"
+                           R"("memory_bytes_by_recompute":\{"none":[0-9]+,"attention":[0-9]+,)"
+                           R"("block":[0-9]+\}\})"
                            "\n"));
+}
+
+TEST_F(Inspecting, InspectComparesWhatMayBeRecomputed) {
+  const CommandResult result = run("inspect a.yaml --set training.recompute=block");
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("\n  recompute: none"), HasSubstr("recompute: attention"),
+                    testing::ContainsRegex("recompute: block +[0-9.]+ [KMG]iB \\(this\\)")));
 }
 
 TEST_F(Inspecting, InspectTakesARunFolder) {

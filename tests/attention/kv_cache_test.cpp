@@ -62,6 +62,16 @@ TEST(KeyValueCache, AttendsAsWholeSequencesDoInFloat64) {
   expect_equal_to_reference(at::kDouble, 1e-12);
 }
 
+// q·k is beyond float16's 65,504 (paper §5.6); the products of half precision are float32's.
+TEST(KeyValueCache, LargeProductsOfFloat16StayFinite) {
+  const PatternCase c = decoding_cases().front();
+  const at::Tensor packed = random_packed(c, 2, at::kHalf) * 300;
+  const at::Tensor whole = sparse_attention_reference(packed.to(at::kDouble), layer_of(c), kHead);
+  const at::Tensor decoded = decode(c, packed, {});
+  EXPECT_EQ(decoded.scalar_type(), at::kHalf);
+  EXPECT_LT(largest_difference(decoded, whole), 1e-3 * whole.abs().max().item<double>());
+}
+
 TEST(KeyValueCache, AppendingManyPositionsAtOnceChangesNoBit) {
   for (const PatternCase& c : decoding_cases()) {
     SCOPED_TRACE(case_name(c));

@@ -74,24 +74,29 @@ TEST(EveryPattern, EqualsMaskedDenseAttentionInFloat32) {
   for_every_pattern([](const PatternCase& c) { expect_equal_to_reference(c, at::kFloat, 1e-5); });
 }
 
-// Error to float64 at most twice that of plain code in bfloat16, plus a rounding floor.
-void expect_exact_in_bfloat16(const PatternCase& c) {
+// Error to float64 at most twice that of plain code in the same type, plus a rounding floor.
+void expect_exact_in_half(const PatternCase& c, at::ScalarType type, double rounding_floor) {
   at::manual_seed(7);
   const LayerPattern pattern = layer_of(c);
-  const at::Tensor packed = random({2, padded(c.n, c.stride), c.heads, 24}, at::kBFloat16);
-  const at::Tensor d_out = random({2, packed.size(1), c.heads, 8}, at::kBFloat16);
+  const at::Tensor packed = random({2, padded(c.n, c.stride), c.heads, 24}, type);
+  const at::Tensor d_out = random({2, packed.size(1), c.heads, 8}, type);
   const Result fast = run(sparse_attention, packed, d_out, pattern);
   const Result plain = run(sparse_attention_reference, packed, d_out, pattern);
   const Result exact =
       run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
-  constexpr double kFloor = 2e-2;
   EXPECT_LT(largest_difference(fast.out, exact.out),
-            2 * largest_difference(plain.out, exact.out) + kFloor);
+            2 * largest_difference(plain.out, exact.out) + rounding_floor);
   EXPECT_LT(largest_difference(fast.d_packed, exact.d_packed),
-            2 * largest_difference(plain.d_packed, exact.d_packed) + kFloor);
+            2 * largest_difference(plain.d_packed, exact.d_packed) + rounding_floor);
 }
 
-TEST(EveryPattern, IsAsExactAsPlainCodeInBfloat16) { for_every_pattern(expect_exact_in_bfloat16); }
+TEST(EveryPattern, IsAsExactAsPlainCodeInBfloat16) {
+  for_every_pattern([](const PatternCase& c) { expect_exact_in_half(c, at::kBFloat16, 2e-2); });
+}
+
+TEST(EveryPattern, IsAsExactAsPlainCodeInFloat16) {
+  for_every_pattern([](const PatternCase& c) { expect_exact_in_half(c, at::kHalf, 3e-3); });
+}
 
 void expect_no_leak(const PatternCase& c) {
   at::manual_seed(7);

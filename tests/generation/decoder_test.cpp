@@ -37,6 +37,21 @@ TEST(Decoder, LogitsEqualThoseOfWholeSequencesForEveryPattern) {
   }
 }
 
+// As far from float32 as half precision takes whole sequences.
+TEST(Decoder, LogitsEqualThoseOfWholeSequencesInHalfPrecision) {
+  const SmallModel m = {.layers = {{"local+column"}, {"fixed"}}};
+  const at::Tensor tokens = random_tokens(1, m.n).repeat({3, 1});
+  const at::Tensor exact = whole_sequences(*make_model(m), tokens).narrow(1, 4, m.n - 4);
+  for (const Precision precision : {Precision::kBfloat16, Precision::kFloat16}) {
+    const auto model = make_model(m, {.precision = precision});
+    const at::Tensor whole = whole_sequences(*model, tokens).narrow(1, 4, m.n - 4);
+    const at::Tensor decoded = decode(*model, tokens, 4);
+    EXPECT_EQ(decoded.scalar_type(), at::kFloat);
+    EXPECT_GT(largest_difference(decoded, exact), 0.0);
+    EXPECT_LT(largest_difference(decoded, exact), 2 * largest_difference(whole, exact) + 1e-3);
+  }
+}
+
 TEST(Decoder, APrimeReadAtOnceEqualsTokenByToken) {
   for (const SmallModel& m : small_models()) {
     SCOPED_TRACE(model_name(m));

@@ -37,7 +37,8 @@ inline std::string model_name(const SmallModel& m) {
          " qk_ratio=" + std::to_string(m.qk_ratio);
 }
 
-inline std::unique_ptr<Transformer> make_model(const SmallModel& m) {
+inline std::unique_ptr<Transformer> make_model(const SmallModel& m,
+                                               const Computation& computation = {}) {
   at::set_num_threads(1);  // so little work that threads would only wait for each other
   ModelSettings settings;
   settings.layers = m.depth;
@@ -51,7 +52,8 @@ inline std::unique_ptr<Transformer> make_model(const SmallModel& m) {
   // Far above the usual spread, so that every key counts.
   settings.initialisation = {.token = 1.0, .position = 1.0, .weight = 2.0, .residual = 1.0};
   resolve(settings, m.n, {});
-  auto model = std::make_unique<Transformer>(settings, sequence_layout(m.n, {}, m.stride));
+  auto model =
+      std::make_unique<Transformer>(settings, sequence_layout(m.n, {}, m.stride), computation);
   initialise(*model, 5);
   at::manual_seed(5);
   model->parameters().back().tensor.normal_(0.0, 1.0 / std::sqrt(settings.width));

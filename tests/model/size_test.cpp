@@ -1,6 +1,7 @@
 #include "model/size.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
@@ -43,7 +44,7 @@ void expect_shapes_of_the_built_model(const Example& example) {
     EXPECT_EQ(shapes[i].sizes, tensors[i].tensor.sizes().vec()) << shapes[i].name;
     count += tensors[i].tensor.numel();
   }
-  EXPECT_EQ(model_size(example.settings, example.layout, 1, true).parameters, count);
+  EXPECT_EQ(model_size(example.settings, example.layout, 1, true, {}).parameters, count);
 }
 
 TEST(ModelSize, HasTheTensorsOfTheBuiltModel) {
@@ -53,7 +54,7 @@ TEST(ModelSize, HasTheTensorsOfTheBuiltModel) {
 
 TEST(ModelSize, CountsFlopsOnThePairsOfThePattern) {
   const Example example = small_example(16, {});
-  const ModelSize size = model_size(example.settings, example.layout, 1, false);
+  const ModelSize size = model_size(example.settings, example.layout, 1, false, {});
   // paper.md §1: n = 16, l = 4 has 58 pairs in a window, 40 in columns; the layers have two heads.
   EXPECT_DOUBLE_EQ(size.attention_pairs_per_query, (58 + 58 + 58 + 40) / 4.0 / 16);
   // A layer: queries and keys of 2·2·2 rows, values of 8, output 8 x 8, feed-forward 2 · 16 x 8;
@@ -65,8 +66,8 @@ TEST(ModelSize, CountsFlopsOnThePairsOfThePattern) {
 
 TEST(ModelSize, StateIsFourOrFiveCopiesOfTheWeights) {
   const Example example = small_example(16, {});
-  const ModelSize with = model_size(example.settings, example.layout, 1, true);
-  const ModelSize without = model_size(example.settings, example.layout, 1, false);
+  const ModelSize with = model_size(example.settings, example.layout, 1, true, {});
+  const ModelSize without = model_size(example.settings, example.layout, 1, false, {});
   EXPECT_EQ(with.state_bytes, 5 * 4 * with.parameters);
   EXPECT_EQ(without.state_bytes, 4 * 4 * with.parameters);
   EXPECT_EQ(with.memory_bytes(), with.state_bytes + with.activation_bytes);
@@ -89,8 +90,8 @@ class AllocatedBytes : public c10::MemoryReportingInfoBase {
 
 /// Peak of two forward and backward passes that add up their gradients, these included.
 std::int64_t measured_bytes(const ModelSettings& settings, const SequenceLayout& layout,
-                            std::int64_t batch) {
-  const Transformer model(settings, layout);
+                            std::int64_t batch, const Computation& computation) {
+  const Transformer model(settings, layout, computation);
   initialise(model, 1);
   for (const NamedTensor& parameter : model.parameters()) parameter.tensor.requires_grad_(true);
   const at::Tensor tokens = at::randint(256, {batch, layout.length}, at::kByte);
@@ -104,34 +105,88 @@ std::int64_t measured_bytes(const ModelSettings& settings, const SequenceLayout&
   return allocated->peak();
 }
 
-void expect_memory(ModelSettings settings, std::int64_t length) {
-  constexpr std::int64_t kBatch = 2;
+/// In every precision, with every choice of what is recomputed.
+void expect_memory(ModelSettings settings, std::int64_t length, std::int64_t batch) {
+  at::set_num_threads(1);  // each thread has a little memory of its own
   resolve(settings, length, {});
   const SequenceLayout layout = sequence_layout(length, {}, *settings.attention.stride);
-  const ModelSize size = model_size(settings, layout, kBatch, false);
-  const double predicted =
-      static_cast<double>(size.activation_bytes + 4 * size.parameters);  // and gradients
-  const auto measured = static_cast<double>(measured_bytes(settings, layout, kBatch));
-  EXPECT_NEAR(predicted / measured, 1.0, 0.06) << predicted << " against " << measured;
+  for (std::size_t precision = 0; precision < kPrecisionWords.size(); ++precision) {
+    for (std::size_t recompute = 0; recompute < kRecomputeWords.size(); ++recompute) {
+      const Computation computation = {static_cast<Precision>(precision),
+                                       static_cast<Recompute>(recompute)};
+      const ModelSize size = model_size(settings, layout, batch, false, computation);
+      const double predicted =
+          static_cast<double>(size.activation_bytes + 4 * size.parameters);  // and gradients
+      const auto measured =
+          static_cast<double>(measured_bytes(settings, layout, batch, computation));
+      EXPECT_NEAR(predicted / measured, 1.0, 0.1)
+          << kPrecisionWords.at(precision) << ", recompute: " << kRecomputeWords.at(recompute)
+          << ": " << predicted << " against " << measured;
+    }
+  }
 }
 
-TEST(ModelSize, MemoryIsWhatAStepAllocates) {
+/// What the shapes below change.
+ModelSettings memory_settings() {
   ModelSettings settings;
   settings.layers = 3;
   settings.width = 128;
   settings.heads = 2;
   settings.attention.stride = 16;
   settings.attention.summary = 8;
-  expect_memory(settings, 256);
+  return settings;
+}
+
+TEST(ModelMemory, OfAPlainModel) { expect_memory(memory_settings(), 256, 2); }
+
+TEST(ModelMemory, WithDropoutAndSummaries) {
+  ModelSettings settings = memory_settings();
   settings.dropout = 0.1;
   settings.attention.layers = {{"fixed"}};
-  expect_memory(settings, 250);
+  expect_memory(settings, 250, 2);
+}
+
+TEST(ModelMemory, WithNarrowQueriesAndUnions) {
+  ModelSettings settings = memory_settings();
   settings.qk_ratio = 0.5;
   settings.feedforward_ratio = 2.0;
   settings.attention.layers = {{"local+column"}};
-  expect_memory(settings, 256);
-  settings.width = 32;  // the loss over 256 bytes is the largest moment then
-  expect_memory(settings, 256);
+  expect_memory(settings, 256, 2);
+}
+
+// The loss over 256 bytes is the largest moment then.
+TEST(ModelMemory, OfANarrowModel) {
+  ModelSettings settings = memory_settings();
+  settings.width = 32;
+  settings.embedding_dropout = 0.1;
+  expect_memory(settings, 256, 2);
+}
+
+TEST(ModelMemory, OfADeepModel) {
+  ModelSettings settings = memory_settings();
+  settings.layers = 24;
+  settings.width = 64;
+  settings.dropout = 0.2;
+  settings.feedforward_ratio = 2.0;
+  expect_memory(settings, 256, 2);
+}
+
+// Weights and their gradients count as much as activations.
+TEST(ModelMemory, OfAWideModel) {
+  ModelSettings settings = memory_settings();
+  settings.layers = 2;
+  settings.width = 384;
+  settings.heads = 6;
+  expect_memory(settings, 128, 2);
+}
+
+TEST(ModelMemory, OfALongSequence) {
+  ModelSettings settings = memory_settings();
+  settings.layers = 4;
+  settings.width = 64;
+  settings.attention.stride = 64;
+  settings.attention.layers = {{"strided"}};
+  expect_memory(settings, 4096, 1);
 }
 
 }  // namespace

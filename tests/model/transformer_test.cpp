@@ -226,6 +226,49 @@ TEST(Transformer, StartsAtEightBitsWithTheReleasedSpreads) {
   EXPECT_EQ(spread("output.weight"), 0.0);
 }
 
+// Masks of tokens, of each position and of the output matrix; none in evaluation.
+TEST(Transformer, EmbeddingDropoutIsInTrainingAloneAndIndependentOfTheSplit) {
+  ModelSettings settings = picture_settings({{"local+column"}});
+  const SequenceLayout layout = sequence_layout(36, {3, 4, 3}, 12);
+  const Transformer without(settings, layout);
+  settings.embedding_dropout = 0.5;
+  const Transformer with(settings, layout);
+  for (const Transformer* model : {&without, &with}) randomise(*model);
+  const at::NoGradGuard no_grad;
+  const at::Tensor tokens = random_tokens(3, 36);
+  EXPECT_TRUE(at::equal(with.forward(tokens), without.forward(tokens)));
+  const DropoutPlace place{.seed = 1, .step = 2};
+  const at::Tensor dropped = with.forward(tokens, &place);
+  EXPECT_FALSE(at::allclose(dropped, without.forward(tokens, &place)));
+  const DropoutPlace later{.seed = 1, .step = 2, .first_sequence = 2};
+  EXPECT_LT(
+      largest_difference(with.forward(tokens.narrow(0, 2, 1), &later), dropped.narrow(0, 2, 1)),
+      1e-12);
+  // The start vector is not dropped: what position 0 gives misses elements of the output matrix
+  // alone.
+  const at::Tensor hidden = with.embedding().forward(tokens, 1, &place);
+  EXPECT_TRUE(at::equal(hidden.select(1, 0), without.embedding().forward(tokens, 1).select(1, 0)));
+  // A token and three positions, each there twice or not at all.
+  const at::Tensor step = with.embedding().forward(tokens, 1).select(1, 5);
+  EXPECT_FALSE(at::equal(hidden.select(1, 5), step));
+}
+
+TEST(Transformer, EmbeddingDropoutKeepsTheMean) {
+  ModelSettings settings = picture_settings({{"local+column"}});
+  settings.width = 64;
+  settings.embedding_dropout = 0.25;
+  const Embedding embedding(settings.width, sequence_layout(36, {3, 4, 3}, 12), 0.25);
+  NamedTensors tensors;
+  embedding.collect(tensors);
+  for (const NamedTensor& tensor : tensors) tensor.tensor.fill_(1.0);
+  const DropoutPlace place{.seed = 1, .step = 2};
+  const at::Tensor x = embedding.forward(random_tokens(64, 36), 1, &place).narrow(1, 1, 35);
+  EXPECT_NEAR(x.mean().item<double>(), 4.0, 0.01);
+  // Four masks of their own: a sum of k kept ones has the weight of a binomial distribution.
+  const double all_kept = x.gt(5.3).to(at::kFloat).mean().item<double>();
+  EXPECT_NEAR(all_kept, std::pow(0.75, 4), 0.01);
+}
+
 TEST(Transformer, InitialWeightsDependOnTheSeedAlone) {
   const ModelSettings settings = picture_settings({{"strided"}});
   const SequenceLayout layout = sequence_layout(36, {3, 4, 3}, 12);

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <numbers>
 
 namespace sparse_transformer {
@@ -94,6 +96,109 @@ TEST(Learner, AverageFollowsTheWeightsWithTheWarmedUpDecay) {
   const at::Tensor average = learner.best_model().parameters()[0].tensor;
   EXPECT_LT((average - expected).abs().max().item<double>(), 1e-6);
   EXPECT_FALSE(at::equal(average, learner.model().parameters()[0].tensor));
+}
+
+Settings fp16_settings() {
+  Settings settings = tiny_settings();
+  settings.training.precision = Precision::kFloat16;
+  settings.training.average = 0.9;
+  return settings;
+}
+
+std::vector<at::Tensor> everything_of(const Learner& learner) {
+  std::vector<at::Tensor> all;
+  const CheckpointTensors tensors = learner.tensors();
+  for (const NamedTensors* part : {&tensors.model, &tensors.average, &tensors.optimizer}) {
+    for (const NamedTensor& tensor : *part) all.push_back(tensor.tensor.detach().clone());
+  }
+  return all;
+}
+
+bool all_equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const at::Tensor& x, const at::Tensor& y) { return at::equal(x, y); });
+}
+
+// An output matrix this large makes gradients that 2^16 lifts beyond float16's 65,504.
+TEST(Learner, AnOverflowHalvesTheScaleAndChangesNothing) {
+  const Settings settings = fp16_settings();
+  Learner learner(settings, at::kCPU);
+  learner.model().parameters().back().tensor.detach().normal_(0.0, 2.0);
+  const at::Tensor batch = random_batch(settings);
+  std::int64_t step = 0;
+  double scale = LossScale::kStart;
+  EXPECT_EQ(learner.loss_scale(), scale);
+  for (; step < 6; ++step) {
+    const auto before = everything_of(learner);
+    const StepFigures figures = learner.step(batch, step, 100);
+    EXPECT_EQ(figures.loss_scale.item<double>(), scale);
+    EXPECT_TRUE(figures.loss.isfinite().item<bool>());
+    if (figures.gradient_norm.isfinite().item<bool>()) break;
+    scale /= 2;
+    EXPECT_EQ(learner.loss_scale(), scale);
+    EXPECT_TRUE(all_equal(before, everything_of(learner)));
+  }
+  EXPECT_GT(step, 0) << "no overflow";
+  EXPECT_LT(step, 6) << "training does not go on";
+  EXPECT_NEAR(*learner.loss_scale(), scale * LossScale::kGrowth, 0.01);
+}
+
+TEST(LossScale, FollowsTheReleasedFigures) {
+  LossScale scale(Precision::kFloat16, at::kCPU);
+  const at::Tensor good = at::ones({});
+  const at::Tensor bad = at::full({}, std::numeric_limits<float>::infinity());
+  for (int step = 0; step < 2000; ++step) scale.follow(good, good);
+  EXPECT_NEAR(*scale.stored() / 65536, 2.0, 0.001);
+  scale.follow(bad, bad);
+  EXPECT_NEAR(*scale.stored() / 65536, 2.0, 0.001) << "the loss is no matter of scale";
+  for (int step = 0; step < 20; ++step) scale.follow(good, bad);
+  EXPECT_EQ(*scale.stored(), 1024.0);
+  LossScale none(Precision::kBfloat16, at::kCPU);
+  none.follow(good, bad);
+  EXPECT_FALSE(none.stored());
+  EXPECT_EQ(none.value().item<double>(), 1.0);
+}
+
+TEST(Learner, AStepWithoutAFiniteLossChangesNothing) {
+  Settings settings = tiny_settings();
+  settings.training.average = 0.9;
+  Learner learner(settings, at::kCPU);
+  const at::Tensor batch = random_batch(settings);
+  learner.step(batch, 0, 10);
+  const at::Tensor output = learner.model().parameters().back().tensor.detach();
+  const at::Tensor value = output.clone();
+  output.fill_(3e38);  // logits overflow
+  const auto before = everything_of(learner);
+  const StepFigures figures = learner.step(batch, 1, 10);
+  EXPECT_FALSE(figures.loss.isfinite().item<bool>());
+  const auto after = everything_of(learner);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(at::equal(before[i], after[i])) << i;
+  }
+  output.copy_(value);
+  EXPECT_TRUE(learner.step(batch, 2, 10).loss.isfinite().item<bool>());
+}
+
+/// Bits after training on one batch; the precisions must follow each other.
+double bits_after(Precision precision, int steps) {
+  Settings settings = tiny_settings();
+  settings.training.precision = precision;
+  settings.training.recompute = Recompute::kBlock;
+  settings.model.dropout = 0.1;
+  const at::Tensor batch = random_batch(settings);
+  Learner learner(settings, at::kCPU);
+  double bits = 0.0;
+  for (int step = 0; step < steps; ++step) {
+    bits = learner.step(batch, step, 1000).loss.item<double>() / std::numbers::ln2;
+  }
+  return bits;
+}
+
+TEST(Learner, HalfPrecisionFollowsFloat32) {
+  const double full = bits_after(Precision::kFloat32, 60);
+  EXPECT_LT(full, 4.0);
+  EXPECT_NEAR(bits_after(Precision::kBfloat16, 60) / full, 1.0, 0.01);
+  EXPECT_NEAR(bits_after(Precision::kFloat16, 20) / bits_after(Precision::kFloat32, 20), 1.0, 0.01);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "training/schedule.h"
 
@@ -51,13 +52,41 @@ TEST(AdamW, FollowsTheFormulaWithClippingAndDecayOnMatricesOnly) {
     parameters[0].tensor.mutable_grad() = d_matrix.clone();
     parameters[1].tensor.mutable_grad() = d_bias.clone();
     const double norm = std::sqrt((d_matrix.square().sum() + d_bias.square().sum()).item<double>());
-    EXPECT_NEAR(optimizer.update(0.01, kClip).item<double>(), norm, 1e-5);
+    EXPECT_NEAR(optimizer.gradient_norm().item<double>(), norm, 1e-5);
     const double scale = std::min(1.0, kClip / norm);
+    optimizer.update(0.01, at::full({}, 1.0 / scale), at::zeros({}));
     matrix.update(d_matrix * scale, 0.01, 0.1);
     bias.update(d_bias * scale, 0.01, 0.0);
   }
   EXPECT_LT((parameters[0].tensor - matrix.w).abs().max().item<double>(), 1e-5);
   EXPECT_LT((parameters[1].tensor - bias.w).abs().max().item<double>(), 1e-5);
+}
+
+TEST(AdamW, ASkippedUpdateChangesNothingAndIsNotCounted) {
+  const NamedTensors with = two_tensors();
+  const NamedTensors without = two_tensors();
+  AdamW skipping(with, {.weight_decay = 0.1});
+  AdamW plain(without, {.weight_decay = 0.1});
+  const auto update = [](AdamW& optimizer, const NamedTensors& parameters, double gradient,
+                         double is_skipped) {
+    for (const NamedTensor& parameter : parameters) {
+      parameter.tensor.mutable_grad() = at::full_like(parameter.tensor.detach(), gradient);
+    }
+    optimizer.update(0.01, at::ones({}), at::full({}, is_skipped));
+  };
+  for (int step = 0; step < 3; ++step) {
+    update(skipping, with, 0.5, 0.0);
+    update(plain, without, 0.5, 0.0);
+    const auto before = with[0].tensor.detach().clone();
+    update(skipping, with, std::numeric_limits<double>::quiet_NaN(), 1.0);
+    EXPECT_TRUE(at::equal(with[0].tensor, before));
+  }
+  for (std::size_t i = 0; i < with.size(); ++i) {
+    EXPECT_TRUE(at::allclose(with[i].tensor, without[i].tensor, 1e-6, 1e-8));
+  }
+  for (std::size_t i = 0; i < skipping.moments().size(); ++i) {
+    EXPECT_TRUE(at::equal(skipping.moments()[i].tensor, plain.moments()[i].tensor));
+  }
 }
 
 TEST(LearningRate, WarmsUpThenFallsAlongACosine) {

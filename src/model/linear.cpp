@@ -1,0 +1,58 @@
+#include "model/linear.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace sparse_transformer {
+namespace {
+
+at::ScalarType product_type(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kHalf ? at::kFloat : x.scalar_type();
+}
+
+at::Tensor scaled(const at::Tensor& weight, double factor, at::ScalarType type) {
+  return (factor == 1.0 ? weight : weight * factor).to(type);
+}
+
+class Product : public torch::autograd::Function<Product> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const at::Tensor& bias, double weight_factor,
+                            double bias_factor) {
+    context->save_for_backward({x, weight});
+    context->saved_data["weight_factor"] = weight_factor;
+    context->saved_data["bias_factor"] = bias_factor;
+    const at::ScalarType type = product_type(x);
+    return at::linear(x.to(type), scaled(weight, weight_factor, type),
+                      scaled(bias, bias_factor, type))
+        .to(x.scalar_type());
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& d_out) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor& weight = saved[1];
+    const double weight_factor = context->saved_data["weight_factor"].toDouble();
+    const at::ScalarType type = product_type(x);
+    const at::Tensor d_y = d_out[0].reshape({-1, weight.size(0)});
+    const at::Tensor d_rows = d_y.to(type);
+    const at::Tensor rows = x.reshape({-1, weight.size(1)}).to(type);
+    const at::Tensor d_x = at::mm(d_rows, scaled(weight, weight_factor, type));
+    const at::Tensor d_weight = at::mm(d_rows.t(), rows).to(weight.scalar_type());
+    const at::Tensor d_bias = d_y.sum(0, /*keepdim=*/false, weight.scalar_type());
+    return {d_x.to(x.scalar_type()).view_as(x),
+            scaled(d_weight, weight_factor, weight.scalar_type()),
+            scaled(d_bias, context->saved_data["bias_factor"].toDouble(), weight.scalar_type()),
+            {},
+            {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors) {
+  return Product::apply(x, linear.weight, linear.bias, factors.weight, factors.bias);
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,24 @@
+// Products with a weight matrix, in the precision of what comes in.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace sparse_transformer {
+
+/// y = x·Wᵀ + b; weight [out, in], bias [out]: float32 (float64 in tests), whatever x is in.
+struct Linear {
+  at::Tensor weight, bias;
+};
+
+/// What weight and bias are multiplied with before the product.
+struct LinearFactors {
+  double weight = 1.0, bias = 1.0;
+};
+
+/// x: [..., in], in float32, bfloat16, float16 or float64; gives [..., out] in the same type. The
+/// weights are rounded to that type for the product alone: no rounded copy is kept for the backward
+/// pass, and their gradients arrive in their own type. float16 on the CPU, which few processors
+/// multiply, is computed in float32 and rounded. Differentiable once.
+at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors = {});
+
+}  // namespace sparse_transformer

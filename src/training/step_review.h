@@ -1,0 +1,41 @@
+// What the figures of the steps mean for the run: go on, skip, warn, go back or stop.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/checkpoint.h"
+#include "training/step_log.h"
+#include "training/training_settings.h"
+
+namespace sparse_transformer {
+
+/// A step that the run goes back for.
+struct FailedStep {
+  std::int64_t number;  // counted from 1
+  std::string what;     // "step 12: the loss is not finite"
+};
+
+/// Steps whose loss or gradient is not finite have changed nothing already. In fp16 an overflow of
+/// the gradient is ordinary as long as the loss scale can fall; what else is not finite is met by
+/// training.non_finite.
+class StepReview {
+ public:
+  explicit StepReview(const TrainingSettings& settings) : settings_(settings) {}
+
+  /// Reviews the steps up to progress.step, the oldest first, and keeps `progress`'s counts and
+  /// watch. Warns in the log. Returns the step to go back for under `rollback`, the rest then being
+  /// void. Throws WorldError under `stop`.
+  std::optional<FailedStep> review(const std::vector<StepValues>& steps,
+                                   TrainingProgress& progress) const;
+
+ private:
+  bool is_ordinary_overflow(const StepValues& step) const;
+  void warn_at_floor(const StepValues& step, std::int64_t number) const;
+
+  TrainingSettings settings_;
+};
+
+}  // namespace sparse_transformer

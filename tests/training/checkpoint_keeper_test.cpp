@@ -1,0 +1,59 @@
+#include "training/checkpoint_keeper.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/temporary_folder.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::ElementsAre;
+
+class Keeper : public testing::Test {
+ protected:
+  void save(std::int64_t step, bool is_sound) {
+    TrainingProgress progress;
+    progress.step = step;
+    if (!is_sound) progress.watch.alarm();
+    keeper.save_last({.model = {{"w", at::ones({2})}}, .average = {}, .optimizer = {}}, progress);
+  }
+
+  std::vector<std::int64_t> kept() const {
+    std::vector<std::int64_t> steps;
+    for (const auto& folder : list_checkpoints(temporary.path())) {
+      steps.push_back(checkpoint_step(folder));
+    }
+    return steps;
+  }
+
+  TemporaryFolder temporary;
+  CheckpointKeeper keeper{temporary.path(), "", 2};
+};
+
+TEST_F(Keeper, WhatIsSavedInTroublePushesOutNoSoundCheckpoint) {
+  for (const std::int64_t step : {1, 2, 3}) save(step, true);
+  EXPECT_THAT(kept(), ElementsAre(2, 3));
+  for (const std::int64_t step : {4, 5, 6}) save(step, false);
+  EXPECT_THAT(kept(), ElementsAre(2, 3, 5, 6));
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound()), 3);
+  save(7, true);
+  EXPECT_THAT(kept(), ElementsAre(3, 5, 6, 7));
+}
+
+TEST_F(Keeper, GoesBackToTheNewestSoundOneOrElseToTheNewest) {
+  EXPECT_FALSE(keeper.newest_sound());
+  save(1, false);
+  save(2, false);
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound()), 2);
+  save(3, true);
+  save(4, false);
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound()), 3);
+  keeper.drop_after(3, 0);
+  EXPECT_THAT(kept(), ElementsAre(2, 3));
+  EXPECT_EQ(std::filesystem::read_symlink(temporary.path() / "latest"), "step-00000003");
+}
+
+}  // namespace
+}  // namespace sparse_transformer
