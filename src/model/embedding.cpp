@@ -12,25 +12,31 @@ constexpr std::int64_t kVocabulary = 256;
 
 }  // namespace
 
-Embedding::Embedding(std::int64_t width, SequenceLayout layout, double dropout)
+Embedding::Embedding(const ModelSettings& settings, SequenceLayout layout)
     : layout_(std::move(layout)),
-      dropout_(dropout),
-      token_(at::empty({kVocabulary, width})),
-      start_(at::empty({width})) {
+      dropout_(settings.embedding_dropout),
+      token_(at::empty({kVocabulary, settings.width})),
+      start_(at::empty({settings.width})) {
+  const std::int64_t width = settings.width;
   for (const std::int64_t size : layout_.axes) position_.push_back(at::empty({size, width}));
+  for (const AugmentationKind kind : used_kinds(settings.augmentation)) {
+    augmentation_.push_back({kind, at::empty({forms_of(kind) - 1, width})});
+  }
 }
 
 at::Tensor Embedding::forward(const at::Tensor& tokens, std::int64_t multiple,
-                              const DropoutPlace* dropout_place) const {
+                              const DropoutPlace* dropout_place, const Shown* shown) const {
   const std::int64_t batch = tokens.size(0);
   const std::int64_t length = tokens.size(1);
   const std::int64_t padding = (multiple - length % multiple) % multiple;
-  std::vector<at::Tensor> parts = {start_.expand({batch, 1, start_.size(0)})};
+  std::vector<at::Tensor> parts = {start(batch, shown)};
   if (length > 1) {
     const at::Tensor read = tokens.narrow(1, 0, length - 1).to(at::kLong);
+    const at::Tensor places = shown == nullptr ? at::arange(length - 1, read.options())
+                                               : shown->positions.narrow(1, 0, length - 1);
     at::Tensor sum = drop(at::embedding(token_, read), dropout_place, kTokenSite);
     std::int64_t site = kPositionSite;
-    for (const at::Tensor& position : positions(0, length - 1)) {
+    for (const at::Tensor& position : positions(places)) {
       sum = sum + drop(position.expand_as(sum), dropout_place, site--);
     }
     parts.push_back(sum);
@@ -41,9 +47,12 @@ at::Tensor Embedding::forward(const at::Tensor& tokens, std::int64_t multiple,
 
 at::Tensor Embedding::step(const at::Tensor& previous, std::int64_t position,
                            std::int64_t batch) const {
-  if (position == 0) return start_.expand({batch, 1, start_.size(0)});
-  at::Tensor sum = at::embedding(token_, previous.to(at::kLong).unsqueeze(1));
-  for (const at::Tensor& rows : positions(position - 1, 1)) sum = sum + rows;
+  if (position == 0) return start(batch, nullptr);
+  const at::Tensor read = previous.to(at::kLong).unsqueeze(1);
+  at::Tensor sum = at::embedding(token_, read);
+  for (const at::Tensor& rows : positions(at::full({1}, position - 1, read.options()))) {
+    sum = sum + rows;
+  }
   return sum;
 }
 
@@ -53,11 +62,23 @@ void Embedding::collect(NamedTensors& parameters) const {
     parameters.push_back({"embedding.position." + std::to_string(i) + ".weight", position_[i]});
   }
   parameters.push_back({"embedding.start", start_});
+  for (const Table& table : augmentation_) {
+    parameters.push_back({augmentation_name(table.kind), table.weight});
+  }
 }
 
-std::vector<at::Tensor> Embedding::positions(std::int64_t first, std::int64_t count) const {
-  const auto options = at::TensorOptions().dtype(at::kLong).device(token_.device());
-  at::Tensor index = at::arange(first, first + count, options);
+at::Tensor Embedding::start(std::int64_t batch, const Shown* shown) const {
+  at::Tensor sum = start_.expand({batch, 1, start_.size(0)});
+  if (shown == nullptr) return sum;
+  for (const Table& table : augmentation_) {
+    const at::Tensor unchanged = at::zeros({1, start_.size(0)}, start_.options());
+    const at::Tensor form = shown->forms.select(1, static_cast<std::int64_t>(table.kind));
+    sum = sum + at::embedding(at::cat({unchanged, table.weight}), form).unsqueeze(1);
+  }
+  return sum;
+}
+
+std::vector<at::Tensor> Embedding::positions(at::Tensor index) const {
   std::vector<at::Tensor> embeddings(position_.size());
   for (std::size_t i = position_.size(); i-- > 0;) {
     embeddings[i] = at::embedding(position_[i], index.remainder(layout_.axes[i]));

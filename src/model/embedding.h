@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/augmentation.h"
 #include "model/dropout.h"
 #include "model/model_settings.h"
 #include "model/parameters.h"
@@ -13,15 +14,17 @@ namespace sparse_transformer {
 /// is a learned start vector alone.
 class Embedding {
  public:
-  /// Tensors are created uninitialised. `dropout`: probability, on the embedding of each token and
-  /// of each of its positions, in training (released code).
-  Embedding(std::int64_t width, SequenceLayout layout, double dropout);
+  /// Tensors are created uninitialised. Of the settings it has the width, the dropout on the
+  /// embedding of each token and of each of its positions, and the augmentation.
+  Embedding(const ModelSettings& settings, SequenceLayout layout);
 
   /// tokens: [batch, T] uint8, T <= n. Gives [batch, T', d]: the inputs of positions 0 … T - 1,
   /// then zeros up to the next multiple of `multiple`. Token T - 1 itself is not read. No
-  /// `dropout_place`: no dropout.
+  /// `dropout_place`: no dropout. `shown`: how the sequences are augmented; nothing for those that
+  /// are not.
   at::Tensor forward(const at::Tensor& tokens, std::int64_t multiple,
-                     const DropoutPlace* dropout_place = nullptr) const;
+                     const DropoutPlace* dropout_place = nullptr,
+                     const Shown* shown = nullptr) const;
 
   /// The input of one position, [batch, 1, d]. `previous`: token t - 1 of each sequence, [batch]
   /// uint8 (unused at 0).
@@ -30,8 +33,10 @@ class Embedding {
   void collect(NamedTensors& parameters) const;
 
  private:
-  /// The position embeddings of [first, first + count), one a table: [count, d].
-  std::vector<at::Tensor> positions(std::int64_t first, std::int64_t count) const;
+  /// The position embeddings of these positions, [...] int64, one a table: [..., d].
+  std::vector<at::Tensor> positions(at::Tensor index) const;
+  /// [batch, 1, d]
+  at::Tensor start(std::int64_t batch, const Shown* shown) const;
   /// x: [batch, count, d].
   at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
 
@@ -39,6 +44,11 @@ class Embedding {
   double dropout_;
   at::Tensor token_, start_;
   std::vector<at::Tensor> position_;
+  struct Table {
+    AugmentationKind kind;
+    at::Tensor weight;  // [forms - 1, d]: the form that changes nothing has no vector
+  };
+  std::vector<Table> augmentation_;
 };
 
 }  // namespace sparse_transformer

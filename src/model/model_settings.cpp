@@ -69,6 +69,8 @@ void ModelSettings::describe(FieldVisitor& visit) {
               "matrix",
               Range<double>{.low = 0.0, .high = 0.99});
   visit.section("attention", attention, "who attends to whom");
+  visit.section("augmentation", augmentation,
+                "other forms of the training data, of which the model is told");
   visit.section("initialisation", initialisation, "spread of the initial weights");
 }
 
@@ -80,6 +82,11 @@ std::int64_t ModelSettings::value_width() const { return width / heads; }
 
 std::int64_t ModelSettings::feedforward_width() const {
   return whole(feedforward_ratio, width, 1, "model.feedforward_ratio");
+}
+
+std::vector<std::int64_t> SequenceLayout::picture_shape() const {
+  constexpr std::size_t kPictureAxes = 3;
+  return axes.size() == kPictureAxes ? axes : std::vector<std::int64_t>{};
 }
 
 SequenceLayout sequence_layout(std::int64_t length, const std::vector<std::int64_t>& picture_shape,
@@ -97,6 +104,7 @@ void resolve(ModelSettings& settings, std::int64_t length,
   }
   settings.query_width();
   settings.feedforward_width();
+  check_augmentation(settings.augmentation, picture_shape);
   if (!settings.attention.stride) {
     settings.attention.stride = default_stride(length, picture_shape);
   }

@@ -6,6 +6,7 @@
 
 #include "attention/attention_settings.h"
 #include "config/fields.h"
+#include "model/augmentation.h"
 
 namespace sparse_transformer {
 
@@ -29,6 +30,7 @@ struct ModelSettings {
   double dropout = 0.0;
   double embedding_dropout = 0.0;
   AttentionSettings attention;
+  AugmentationSettings augmentation;
   InitialisationSettings initialisation;
   void describe(FieldVisitor& visit);
 
@@ -41,6 +43,9 @@ struct ModelSettings {
 struct SequenceLayout {
   std::int64_t length;             // n, tokens
   std::vector<std::int64_t> axes;  // sizes of the position tables; the last varies fastest
+
+  /// Height, width, channels; empty for streams.
+  std::vector<std::int64_t> picture_shape() const;
 };
 
 /// Pictures have a table each for rows, columns and channels; streams for the rows and columns of a

@@ -31,7 +31,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
       layout_(layout),
       computation_(computation),
       patterns_(layer_patterns(settings.attention, settings.layers, settings.heads)),
-      embedding_(settings.width, layout, settings.embedding_dropout),
+      embedding_(settings, layout),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
@@ -39,8 +39,10 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
   }
 }
 
-at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dropout_place) const {
-  at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride, dropout_place);
+at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dropout_place,
+                                const Shown* shown) const {
+  at::Tensor hidden =
+      embedding_.forward(tokens, *settings_.attention.stride, dropout_place, shown);
   const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
     return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape());
   };

@@ -29,8 +29,10 @@ class Transformer {
 
   /// Logits [batch, T, 256], float32, for every position of `tokens` [batch, T] uint8, T <= n;
   /// position t sees the tokens before t. `dropout_place`: where training's dropout masks fall;
-  /// nothing for evaluation.
-  at::Tensor forward(const at::Tensor& tokens, const DropoutPlace* dropout_place = nullptr) const;
+  /// nothing for evaluation. `shown`: how training's sequences are augmented; nothing for those
+  /// that are not.
+  at::Tensor forward(const at::Tensor& tokens, const DropoutPlace* dropout_place = nullptr,
+                     const Shown* shown = nullptr) const;
 
   /// The same with another attention than that of whole sequences (sampling's cache). hidden:
   /// [batch, T', d], in float32, rounded here to the precision of what comes after.

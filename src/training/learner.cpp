@@ -58,11 +58,12 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
   at::Tensor total = at::zeros({}, at::TensorOptions().device(model_.device()));
   const std::int64_t at_a_time = settings_.sequences_at_a_time();
   for (std::int64_t first = 0; first < tokens.size(0); first += at_a_time) {
-    const at::Tensor part =
-        tokens.narrow(0, first, std::min(at_a_time, tokens.size(0) - first)).to(model_.device());
+    const auto [part, shown] =
+        shown_to_model(tokens.narrow(0, first, std::min(at_a_time, tokens.size(0) - first)),
+                       step * tokens.size(0) + first);
     const DropoutPlace place{
         .seed = static_cast<std::uint64_t>(settings_.seed), .step = step, .first_sequence = first};
-    const at::Tensor logits = model_.forward(part, &place);
+    const at::Tensor logits = model_.forward(part, &place, shown ? &*shown : nullptr);
     // The sum over this part's tokens, over the tokens of the whole step: equal however the step is
     // split.
     const at::Tensor loss =
@@ -73,6 +74,16 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
     total += loss.detach();
   }
   return total;
+}
+
+Learner::Part Learner::shown_to_model(const at::Tensor& tokens, std::int64_t first) const {
+  const AugmentationSettings& augmentation = model_.settings().augmentation;
+  if (used_kinds(augmentation).empty()) return {tokens.to(model_.device()), std::nullopt};
+  const auto [augmented, shown] =
+      augment(tokens, augmentation, model_.layout().picture_shape(),
+              static_cast<std::uint64_t>(settings_.seed), first);
+  return {augmented.to(model_.device()),
+          Shown{shown.positions.to(model_.device()), shown.forms.to(model_.device())}};
 }
 
 const Transformer& Learner::best_model() const { return average_ ? average_->model() : model_; }

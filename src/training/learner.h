@@ -48,6 +48,12 @@ class Learner {
   void start_from(const Checkpoint& checkpoint);
 
  private:
+  struct Part {
+    at::Tensor tokens;
+    std::optional<Shown> shown;  // where training's sequences are augmented
+  };
+  /// The sequences first, first + 1, … of the run, on the model's device.
+  Part shown_to_model(const at::Tensor& tokens, std::int64_t first) const;
   at::Tensor accumulate_gradients(const at::Tensor& tokens, std::int64_t step);
 
   TrainingSettings settings_;

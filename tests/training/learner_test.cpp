@@ -64,6 +64,27 @@ TEST(Learner, GradientDoesNotDependOnHowTheStepIsSplitEvenWithDropout) {
   }
 }
 
+TEST(Learner, AugmentationDoesNotDependOnHowTheStepIsSplitAndItsVectorsLearn) {
+  Settings settings = tiny_settings();
+  settings.model.augmentation = {
+      .rotation = true, .colours = true, .transposition = true, .reversal = true};
+  const at::Tensor batch = random_batch(settings);
+  Learner whole(settings, at::kCPU);
+  settings.training.micro_batch = 1;
+  Learner split(settings, at::kCPU);
+  const std::vector<at::Tensor> before = weights_of(whole);
+  for (std::int64_t step = 0; step < 8; ++step) {
+    const StepFigures a = whole.step(batch, step, 10);
+    const StepFigures b = split.step(batch, step, 10);
+    EXPECT_NEAR(a.loss.item<double>(), b.loss.item<double>(), 1e-5);
+    EXPECT_NEAR(a.gradient_norm.item<double>(), b.gradient_norm.item<double>(), 1e-5);
+  }
+  const NamedTensors after = whole.model().parameters();
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_FALSE(at::equal(before[i], after[i].tensor)) << after[i].name;
+  }
+}
+
 TEST(Learner, StepsRepeatBitForBit) {
   Settings settings = tiny_settings();
   settings.model.dropout = 0.2;
