@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <set>
 
+#include "attention/block_attention.h"
 #include "attention/pattern.h"
 
 namespace sparse_transformer {
@@ -63,29 +65,59 @@ std::int64_t saved_by_block(const ModelSettings& settings, std::int64_t tokens) 
   return tokens * per_token + weights;
 }
 
+/// The numbers that computing the gradient of some piece of a layer's pattern takes, where it is
+/// most.
+std::int64_t largest_piece(const ModelSettings& settings, const std::vector<LayerPattern>& patterns,
+                           std::int64_t batch, std::int64_t n) {
+  const std::int64_t query = settings.query_width();
+  const std::int64_t value = settings.value_width();
+  // Gradients of a piece's queries, keys and values.
+  std::int64_t largest = batch * n * settings.heads * (2 * query + value);
+  std::set<const BlockTable*> known;  // equal layers share theirs
+  for (const LayerPattern& pattern : patterns) {
+    for (const HeadGroup& group : pattern.groups) {
+      for (const Piece& piece : group.pieces) {
+        const auto* blocks = std::get_if<Blocks>(&piece);
+        if (blocks == nullptr || !known.insert(blocks->table.get()).second) continue;
+        const BlocksSize size{.batch = batch,
+                              .n = n,
+                              .heads = group.heads,
+                              .first_head = group.first_head,
+                              .query_width = query,
+                              .value_width = value};
+        largest = std::max(largest, blocks_backward_numbers(*blocks->table, size));
+      }
+    }
+  }
+  return largest;
+}
+
 /// float32 numbers that live only for a moment, at the moment of the step when they are the most.
-std::int64_t largest_temporaries(const ModelSettings& settings, std::int64_t tokens) {
+std::int64_t largest_temporaries(const ModelSettings& settings, std::int64_t tokens,
+                                 std::int64_t piece) {
   const std::int64_t d = settings.width;
   const std::int64_t values = settings.heads * settings.value_width();
   const std::int64_t packed = 2 * settings.heads * settings.query_width() + values;
   const std::int64_t inner = settings.feedforward_width();
   const std::int64_t loss = 3 * kVocabulary;  // log-probabilities, their gradient, the logits'
   const std::int64_t feedforward = 2 * d + 2 * inner;  // gradients along the residual and inside
-  // Gradients of the packed projection, of the output, and of a piece's queries, keys and values;
-  // what the feed-forward part saved is free again by then.
-  const std::int64_t attention = d + (packed + values + packed) - 2 * inner - d;
-  return tokens * std::max({loss, feedforward, attention});
+  // Gradients of the packed projection, of the output, and of a piece; what the feed-forward part
+  // saved is free again by then.
+  const std::int64_t attention = tokens * (packed + values - 2 * inner) + piece;
+  return std::max({tokens * loss, tokens * feedforward, attention});
 }
 
 std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
-                              std::int64_t micro_batch) {
+                              const std::vector<LayerPattern>& patterns, std::int64_t micro_batch) {
   const std::int64_t stride = *settings.attention.stride;
-  const std::int64_t tokens = micro_batch * ((layout.length + stride - 1) / stride * stride);
+  const std::int64_t padded = (layout.length + stride - 1) / stride * stride;
+  const std::int64_t tokens = micro_batch * padded;
   const std::int64_t last_norm = 2 * settings.width;
   const std::int64_t logits = kVocabulary;
+  const std::int64_t piece = largest_piece(settings, patterns, micro_batch, padded);
   const std::int64_t numbers = settings.layers * saved_by_block(settings, tokens) +
                                tokens * (last_norm + logits) +
-                               largest_temporaries(settings, tokens);
+                               largest_temporaries(settings, tokens, piece);
   constexpr std::int64_t kTokenIndexBytes = sizeof(std::int64_t);
   return numbers * static_cast<std::int64_t>(sizeof(float)) + tokens * kTokenIndexBytes;
 }
@@ -117,12 +149,13 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
   const std::vector<TensorShape> shapes = parameter_shapes(settings, layout);
   ModelSize size;
   for (const TensorShape& shape : shapes) size.parameters += shape.count();
-  size.attention_pairs_per_query = pairs_per_query(
-      layer_patterns(settings.attention, settings.layers, settings.heads), layout.length);
+  const std::vector<LayerPattern> patterns =
+      layer_patterns(settings.attention, settings.layers, settings.heads, layout.length);
+  size.attention_pairs_per_query = pairs_per_query(patterns, layout.length);
   size.flops_per_token = flops_per_token(settings, shapes, size.attention_pairs_per_query);
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
   size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));
-  size.activation_bytes = activation_bytes(settings, layout, micro_batch);
+  size.activation_bytes = activation_bytes(settings, layout, patterns, micro_batch);
   return size;
 }
 

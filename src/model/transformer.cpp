@@ -11,7 +11,7 @@ namespace sparse_transformer {
 Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout)
     : settings_(settings),
       layout_(layout),
-      patterns_(layer_patterns(settings.attention, settings.layers, settings.heads)),
+      patterns_(layer_patterns(settings.attention, settings.layers, settings.heads, layout.length)),
       embedding_(settings.width, layout),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {

@@ -130,6 +130,11 @@ TEST(ModelSize, MemoryIsWhatAStepAllocates) {
   settings.feedforward_ratio = 2.0;
   settings.attention.layers = {{"local+column"}};
   expect_memory(settings, 256);
+  settings.attention.layers = {{"local+summary"}};
+  expect_memory(settings, 256);
+  settings.attention.define = {{"random", {RandomPattern{.block = 16, .blocks = 4}}}};
+  settings.attention.layers = {{"local", "random+local"}};
+  expect_memory(settings, 250);
   settings.width = 32;  // the loss over 256 bytes is the largest moment then
   expect_memory(settings, 256);
 }
