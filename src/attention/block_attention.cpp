@@ -135,7 +135,8 @@ class Plan {
 
 /// The masks as they hide: true where there is no pair, [masks, queries, keys].
 at::Tensor hidden_pairs(const BlockTable& table, c10::Device device) {
-  const auto count = static_cast<std::int64_t>(table.masks().size()) / table.block() / table.block();
+  const auto count =
+      static_cast<std::int64_t>(table.masks().size()) / table.block() / table.block();
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): only read
   auto* data = const_cast<std::uint8_t*>(table.masks().data());
   return at::from_blob(data, {count, table.block(), table.block()}, at::kByte).eq(0).to(device);

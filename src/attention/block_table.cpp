@@ -110,7 +110,7 @@ void BlockTableBuilder::close_blocks(std::int64_t next) {
 
 std::int32_t BlockTableBuilder::mask_number(const std::vector<std::uint8_t>& mask) {
   const auto [known, is_new] = known_.try_emplace(std::string(mask.begin(), mask.end()),
-                                                 static_cast<std::int32_t>(known_.size()));
+                                                  static_cast<std::int32_t>(known_.size()));
   if (is_new) table_.masks_.insert(table_.masks_.end(), mask.begin(), mask.end());
   return known->second;
 }

@@ -82,7 +82,7 @@ class BlockTableBuilder {
 
   BlockTable table_;
   std::map<std::int64_t, std::vector<std::uint8_t>> open_;  // masks of the newest query block
-  std::map<std::string, std::int32_t> known_;                // masks by their bytes
+  std::map<std::string, std::int32_t> known_;               // masks by their bytes
 };
 
 }  // namespace sparse_transformer

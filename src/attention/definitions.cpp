@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::int64_t kMost = std::int64_t{1} << 30;  // so that no product of two overflows
 
+constexpr std::int64_t kMostKernel = 1023;
+constexpr std::int64_t kMostBlock = 512;  // of listed blocks, whose masks are its square
+
 Range<std::int64_t> from(std::int64_t low) { return between(low, kMost); }
 
 std::string text(std::int64_t number) { return std::to_string(number); }
@@ -101,7 +104,7 @@ std::vector<Piece> AxisPattern::pieces(const PatternPlace& /*place*/) const {
 }
 
 void ConvolutionPattern::describe(FieldVisitor& visit) {
-  visit.field("kernel", kernel, "side of the square, odd", from(1));
+  visit.field("kernel", kernel, "side of the square, odd", between<std::int64_t>(1, kMostKernel));
   visit.field("row", row, "positions a row; default: the stride", from(1));
   visit_origin(visit, origin);
 }
@@ -142,8 +145,7 @@ std::vector<Piece> SpreadPattern::pieces(const PatternPlace& place) const {
 
 void VerticalPattern::describe(FieldVisitor& visit) {
   visit.field("block", block, "positions a block", from(1));
-  visit.field("stride", stride, "blocks from one that is seen to the next",
-              from(1));
+  visit.field("stride", stride, "blocks from one that is seen to the next", from(1));
 }
 
 std::vector<Piece> VerticalPattern::pieces(const PatternPlace& place) const {
@@ -156,7 +158,7 @@ std::vector<Piece> VerticalPattern::pieces(const PatternPlace& place) const {
 }
 
 void RandomPattern::describe(FieldVisitor& visit) {
-  visit.field("block", block, "positions a block", from(1));
+  visit.field("block", block, "positions a block", between<std::int64_t>(1, kMostBlock));
   visit.field("blocks", blocks, "blocks seen by each block", from(1));
   visit.field("seed", seed, "of the draw", at_least<std::int64_t>(0));
 }
@@ -175,8 +177,7 @@ std::vector<Piece> RandomPattern::pieces(const PatternPlace& place) const {
 }
 
 void SegmentsPattern::describe(FieldVisitor& visit) {
-  visit.field("segment", segment, "positions a segment; default: the stride",
-              from(1));
+  visit.field("segment", segment, "positions a segment; default: the stride", from(1));
   visit.field("dilation", dilation, "distance between positions seen", from(1));
 }
 
@@ -213,7 +214,7 @@ std::vector<Piece> GlobalPattern::pieces(const PatternPlace& place) const {
 }
 
 void LayoutPattern::describe(FieldVisitor& visit) {
-  visit.field("block", block, "positions a block", from(1));
+  visit.field("block", block, "positions a block", between<std::int64_t>(1, kMostBlock));
   visit.paths("path", path, "a file with a line for each query block");
   visit.field("rows", rows, "its lines themselves, which a run keeps");
 }

@@ -64,8 +64,8 @@ struct AxisPattern {
   std::vector<Piece> pieces(const PatternPlace& place) const;
 };
 
-/// i - j = r·row + c with 0 <= r <= kernel/2 and |c| <= kernel/2: the causal half of a square around
-/// the position, wrapping around at the ends of rows (DALL-E's last layer).
+/// i - j = r·row + c with 0 <= r <= kernel/2 and |c| <= kernel/2: the causal half of a square
+/// around the position, wrapping around at the ends of rows (DALL-E's last layer).
 struct ConvolutionPattern {
   static constexpr std::string_view kName = "convolution";
   static constexpr std::string_view kMeaning =

@@ -136,9 +136,9 @@ size: 1
 }
 
 TEST_F(NamedSettings, DifferencesAreByName) {
-  const auto differences = settings_differences(
-      Drawing{.shapes = {{"moon", {Circle{7}}}, {"dot", {Circle{1}}}}},
-      Drawing{.shapes = {{"dot", {Circle{2}}}, {"house", {Box{{}, 0.5}}}}});
+  const auto differences =
+      settings_differences(Drawing{.shapes = {{"moon", {Circle{7}}}, {"dot", {Circle{1}}}}},
+                           Drawing{.shapes = {{"dot", {Circle{2}}}, {"house", {Box{{}, 0.5}}}}});
   std::vector<std::string> texts;
   for (const auto& each : differences) {
     texts.push_back(each.key + ": " + each.before + " -> " + each.after);
