@@ -50,9 +50,10 @@ void run_pattern(const PatternOptions& options) {
   const Settings settings =
       read_settings(open_config(options.config.files, options.config.overrides));
   const SequenceLayout layout = sequence_layout(settings);
-  const PatternCounts counts = count_patterns(
-      layer_patterns(settings.model.attention, settings.model.layers, settings.model.heads),
-      layout.length);
+  const PatternCounts counts =
+      count_patterns(layer_patterns(settings.model.attention, settings.model.layers,
+                                    settings.model.heads, layout.length),
+                     layout.length);
   if (!options.out.empty()) {
     check_picture_output(options.out, options.overwrite);
     write_picture(options.out, draw_pattern(counts, layout, options.choice));

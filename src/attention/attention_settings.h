@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "attention/definitions.h"
 #include "config/fields.h"
 
 namespace sparse_transformer {
@@ -11,13 +12,14 @@ namespace sparse_transformer {
 /// Layers are entries of the pattern language: "local", a union "row+summary" (the paper's merged
 /// head, §5.1), or a list with one pattern a head group, ["local", "column"] (the paper's
 /// multi-head). The entries of `layers` are repeated over the depth; `last` replaces the final
-/// layers.
+/// layers. `define` gives names to patterns with settings of their own.
 struct AttentionSettings {
   std::optional<std::int64_t> stride;  // l
   WordLists layers = {{"strided"}};
   WordLists last;
   std::int64_t summary = 32;                   // c
   std::optional<std::int64_t> summary_blocks;  // sub-blocks that heads rotate over; l / c
+  Named<Definition> define;
   void describe(FieldVisitor& visit);
 };
 

@@ -8,12 +8,7 @@ namespace {
 std::vector<std::int64_t> key_positions(const HeadGroup& group, std::int64_t t, std::int64_t head) {
   std::vector<std::int64_t> positions;
   for (const Piece& piece : group.pieces) {
-    const KeyGrid grid = keys(piece, t, head);
-    for (std::int64_t a = 0; a < grid.rows; ++a) {
-      for (std::int64_t b = 0; b < grid.width; ++b) {
-        positions.push_back(grid.first + a * grid.step + b);
-      }
-    }
+    for_each_key(piece, t, head, [&](std::int64_t key) { positions.push_back(key); });
   }
   return positions;
 }

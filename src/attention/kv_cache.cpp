@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace sparse_transformer {
 namespace {
@@ -15,10 +17,7 @@ at::Tensor make_store(const at::Tensor& rows, std::int64_t batch, std::int64_t c
 
 }  // namespace
 
-BandCache::BandCache(const Band& band, const CacheShape& shape)
-    : band_(band), shape_(shape), look_back_(look_back(band).value_or(shape.length - 1)) {}
-
-void BandCache::append(const at::Tensor& rows, std::int64_t /*first*/) {
+void RecentRows::append(const at::Tensor& rows) {
   const std::int64_t most = look_back_ + 1;  // rows that the newest position may ask for
   if (!store_.defined()) {
     store_ = make_store(rows, shape_.batch, std::min(shape_.length, 2 * most));
@@ -34,42 +33,124 @@ void BandCache::append(const at::Tensor& rows, std::int64_t /*first*/) {
   used_ += count;
 }
 
-at::Tensor BandCache::seen(std::int64_t t) const {
-  const KeyGrid grid = keys(band_, t, 0);
-  if (grid.rows == 0) return store_.narrow(2, 0, 0);
-  const std::int64_t first = grid.first - (t + 1 - used_);
-  return store_.slice(2, first, first + (grid.rows - 1) * grid.step + 1, grid.step);
+BandCache::BandCache(const Band& band, const CacheShape& shape, const HeadGroup& /*group*/)
+    : band_(band), recent_(look_back(band).value_or(shape.length - 1), shape) {}
+
+void BandCache::append(const at::Tensor& rows, std::int64_t /*first*/) { recent_.append(rows); }
+
+SeenRows BandCache::seen(std::int64_t t) const {
+  const KeyGrid grid = keys(band_, t);
+  if (grid.rows == 0) return {recent_.store().narrow(2, 0, 0)};
+  const std::int64_t first = recent_.place(t - grid.first);
+  return {recent_.store().slice(2, first, first + (grid.rows - 1) * grid.step + 1, grid.step)};
 }
 
-SummaryCache::SummaryCache(const Shared& shared, const CacheShape& shape, const HeadGroup& group)
+PrefixCache::PrefixCache(const Band& band, const CacheShape& shape, const HeadGroup& /*group*/)
+    : band_(band),
+      shape_(shape),
+      kept_(std::clamp<std::int64_t>(shape.length - band.view.origin, 0, band.keys)) {}
+
+void PrefixCache::append(const at::Tensor& rows, std::int64_t first) {
+  if (!store_.defined()) store_ = make_store(rows, shape_.batch, kept_);
+  const std::int64_t origin = band_.view.origin;
+  const std::int64_t begin = std::max(first, origin);
+  const std::int64_t end = std::min(first + rows.size(2), origin + kept_);
+  if (begin >= end) return;
+  store_.narrow(2, begin - origin, end - begin).copy_(rows.narrow(2, begin - first, end - begin));
+}
+
+SeenRows PrefixCache::seen(std::int64_t t) const {
+  const KeyGrid grid = keys(band_, t);
+  return {store_.narrow(2, grid.rows > 0 ? grid.first - band_.view.origin : 0, grid.rows)};
+}
+
+SharedCache::SharedCache(const Shared& shared, const CacheShape& shape, const HeadGroup& group)
     : shared_(shared),
       shape_(shape),
       first_head_(group.first_head),
-      rows_(keys(shared, shape.length - 1, group.first_head).rows) {}
+      heads_(group.heads),
+      groups_(most_groups(shape.length - 1)) {}
 
-void SummaryCache::append(const at::Tensor& rows, std::int64_t first) {
-  if (!store_.defined()) store_ = make_store(rows, shape_.batch, rows_ * shared_.width);
-  const std::int64_t count = rows.size(2);
-  const std::int64_t heads = rows.size(1);
-  const auto [stride, width, blocks, distance] = shared_;
-  // Positions of the same column, l apart, go to the same heads and are copied together.
-  for (std::int64_t offset = 0; offset < std::min(count, stride); ++offset) {
-    const std::int64_t column = (first + offset) % stride;
-    const std::int64_t row = (first + offset) / stride;
-    const std::int64_t block = (stride - 1 - column) / width;
-    const std::int64_t head = (block + blocks - first_head_ % blocks) % blocks;
-    const std::int64_t copied = std::min((count - offset - 1) / stride + 1, rows_ - row);
-    if (block >= blocks || head >= heads || copied <= 0) continue;
-    const std::int64_t place = column - shared_.first_column(first_head_ + head);
-    store_.slice(1, head, heads, blocks)
-        .slice(2, row * width + place, (row + copied) * width, width)
-        .copy_(rows.slice(1, head, heads, blocks)
-                   .slice(2, offset, offset + (copied - 1) * stride + 1, stride));
+void SharedCache::append(const at::Tensor& rows, std::int64_t first) {
+  // What a head does not have yet must not be a NaN, which no weight of 0 hides.
+  if (!store_.defined()) store_ = make_store(rows, shape_.batch, groups_ * shared_.width).zero_();
+  // Positions of the same column, a period apart, go to the same heads and are copied together.
+  const std::int64_t begin = std::max<std::int64_t>(0, shared_.origin - first);
+  const std::int64_t end = std::min(rows.size(2), begin + shared_.period);
+  for (std::int64_t offset = begin; offset < end; ++offset) {
+    for (std::int64_t set = 0; set < std::min(shared_.blocks, heads_); ++set) {
+      keep(rows, first, offset, set);
+    }
   }
 }
 
-at::Tensor SummaryCache::seen(std::int64_t t) const {
-  return store_.narrow(2, 0, keys(shared_, t, first_head_).count());
+void SharedCache::keep(const at::Tensor& rows, std::int64_t first, std::int64_t offset,
+                       std::int64_t set) {
+  const std::int64_t period = shared_.period;
+  const std::int64_t since = first + offset - shared_.origin;
+  const std::int64_t column = since % period - shared_.first_column(first_head_ + set);
+  const std::int64_t place = column / shared_.width_step;
+  if (column < 0 || column % shared_.width_step != 0 || place >= shared_.width) return;
+  const std::int64_t group = since / period;
+  const std::int64_t copied = std::min((rows.size(2) - offset - 1) / period + 1, groups_ - group);
+  if (copied <= 0) return;
+  store_.slice(1, set, heads_, shared_.blocks)
+      .slice(2, group * shared_.width + place, (group + copied) * shared_.width, shared_.width)
+      .copy_(rows.slice(1, set, heads_, shared_.blocks)
+                 .slice(2, offset, offset + (copied - 1) * period + 1, period));
+}
+
+SeenRows SharedCache::seen(std::int64_t t) const {
+  const std::int64_t most = most_groups(t) * shared_.width;
+  SeenRows result{store_.narrow(2, 0, most)};
+  if (shared_.delay) return result;
+  // Heads see a group from different positions on: some may not see the newest one yet.
+  const at::Tensor hidden = at::zeros({heads_, 1, most}, at::kBool);
+  for (std::int64_t head = 0; head < heads_; ++head) {
+    const std::int64_t seen = shared_.groups(t, first_head_ + head) * shared_.width;
+    hidden.select(0, head).narrow(1, seen, most - seen).fill_(true);
+  }
+  result.hidden = hidden.to(store_.device());
+  return result;
+}
+
+std::int64_t SharedCache::most_groups(std::int64_t t) const {
+  std::int64_t most = 0;
+  for (std::int64_t head = 0; head < std::min(shared_.blocks, heads_); ++head) {
+    most = std::max(most, shared_.groups(t, first_head_ + head));
+  }
+  return most;
+}
+
+BlocksCache::BlocksCache(const Blocks& blocks, const CacheShape& shape, const HeadGroup& group)
+    : blocks_(blocks),
+      first_head_(group.first_head),
+      heads_(group.heads),
+      recent_(std::min(blocks.table->look_back(), shape.length - 1), shape) {}
+
+void BlocksCache::append(const at::Tensor& rows, std::int64_t /*first*/) { recent_.append(rows); }
+
+SeenRows BlocksCache::seen(std::int64_t t) const {
+  std::vector<std::vector<std::int64_t>> keys;
+  std::size_t most = 0;
+  for (std::int64_t head = 0; head < heads_; ++head) {
+    keys.push_back(blocks_.table->keys(t, first_head_ + head));
+    most = std::max(most, keys.back().size());
+  }
+  const auto count = static_cast<std::int64_t>(most);
+  const at::Tensor places = at::zeros({heads_, count}, at::kLong);
+  const at::Tensor hidden = at::ones({heads_, 1, count}, at::kBool);
+  for (std::int64_t head = 0; head < heads_; ++head) {
+    std::int64_t entry = head * count;
+    for (const std::int64_t key : keys[static_cast<std::size_t>(head)]) {
+      places.data_ptr<std::int64_t>()[entry] = recent_.place(t - key);
+      hidden.data_ptr<bool>()[entry++] = false;
+    }
+  }
+  const at::Tensor& store = recent_.store();
+  const at::Tensor index = places.to(store.device()).unsqueeze(0).unsqueeze(3);
+  return {store.gather(2, index.expand({store.size(0), -1, -1, store.size(3)})),
+          hidden.to(store.device())};
 }
 
 KeyValueCache::KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
@@ -82,9 +163,15 @@ KeyValueCache::KeyValueCache(const std::vector<LayerPattern>& layers, const Cach
           GroupCache{.first_head = group.first_head, .heads = group.heads, .pieces = {}});
       for (const Piece& piece : group.pieces) {
         if (const auto* band = std::get_if<Band>(&piece)) {
-          cache.pieces.emplace_back(BandCache(*band, shape));
+          if (band->keys < kUnbounded) {
+            cache.pieces.emplace_back(PrefixCache(*band, shape, group));
+          } else {
+            cache.pieces.emplace_back(BandCache(*band, shape, group));
+          }
+        } else if (const auto* shared = std::get_if<Shared>(&piece)) {
+          cache.pieces.emplace_back(SharedCache(*shared, shape, group));
         } else {
-          cache.pieces.emplace_back(SummaryCache(std::get<Shared>(piece), shape, group));
+          cache.pieces.emplace_back(BlocksCache(std::get<Blocks>(piece), shape, group));
         }
       }
     }
@@ -128,23 +215,30 @@ at::Tensor KeyValueCache::attend(const GroupCache& group, const at::Tensor& quer
                                  std::int64_t t) const {
   const auto type = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor wide_query = query.to(type);
+  std::vector<SeenRows> seen;
   std::vector<at::Tensor> scores;
-  std::vector<at::Tensor> values;
   for (const auto& piece : group.pieces) {
-    const at::Tensor rows =
-        std::visit([&](const auto& kept) { return kept.seen(t); }, piece).to(type);
-    if (rows.size(2) == 0) continue;
-    scores.push_back(at::matmul(wide_query, rows.narrow(3, 0, head_.query_width).transpose(2, 3)));
-    values.push_back(rows.narrow(3, head_.query_width, head_.value_width));
+    SeenRows its = std::visit([&](const auto& kept) { return kept.seen(t); }, piece);
+    if (its.rows.size(2) == 0) continue;
+    its.rows = its.rows.to(type);
+    const at::Tensor key = its.rows.narrow(3, 0, head_.query_width);
+    scores.push_back(at::matmul(wide_query, key.transpose(2, 3)));
+    if (its.hidden.defined()) {
+      scores.back().masked_fill_(its.hidden, -std::numeric_limits<double>::infinity());
+    }
+    seen.push_back(std::move(its));
   }
   at::Tensor out =
       at::zeros({query.size(0), query.size(1), 1, head_.value_width}, wide_query.options());
   if (scores.empty()) return out.to(query.scalar_type());
   const at::Tensor weights = (at::cat(scores, 3) * head_.scale).softmax(3);
   std::int64_t first = 0;
-  for (const at::Tensor& value : values) {
-    out += at::matmul(weights.narrow(3, first, value.size(2)), value);
-    first += value.size(2);
+  for (const SeenRows& its : seen) {
+    const at::Tensor share = weights.narrow(3, first, its.rows.size(2));
+    // Of a head without any key the softmax is no number.
+    if (its.hidden.defined()) share.masked_fill_(its.hidden, 0.0);
+    out += at::matmul(share, its.rows.narrow(3, head_.query_width, head_.value_width));
+    first += its.rows.size(2);
   }
   return out.to(query.scalar_type());
 }

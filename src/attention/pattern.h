@@ -1,7 +1,8 @@
 // The pattern language: from names in a config to the pieces of every head of every layer.
 //
-// Names: dense, local (a window of l with self), row, column, previous, summary, and the short
-// names `strided` (local and column, alternating by layer) and `fixed` (row+summary).
+// Names: dense, local (a window of l with self), row, column, previous, summary, those of
+// `define` (definitions.h), and the short names `strided` (local and column, alternating by layer)
+// and `fixed` (row+summary).
 #pragma once
 
 #include <cstdint>
@@ -31,27 +32,27 @@ struct LayerPattern {
   std::string name() const;
 };
 
-/// The names of all single patterns, in the order in which a union lists its pieces.
-const std::vector<std::string>& pattern_names();
+/// The disjoint pieces that together are `parts`: no pair twice. Where a part overlaps others in a
+/// way that is no list of bands and shared keys, what is left of it is listed block by block.
+std::vector<Piece> union_pieces(std::vector<Piece> parts, const PatternPlace& place);
 
-/// The disjoint pieces of a union such as {"local", "column"}, in whatever order it is written.
-/// Throws SettingError ("model.attention.layers"): an unknown name (with the nearest known one), a
-/// union whose parts overlap in a way that is no list of pieces.
-std::vector<Piece> union_pieces(const std::vector<std::string>& names,
-                                const AttentionSettings& settings);
-
-/// `layers` and `last` with `strided` and `fixed` replaced by what they stand for, as the resolved
-/// file shows them.
+/// `layers` and `last` with `strided` and `fixed` replaced by what they stand for, and layouts read
+/// from their files, as the resolved file shows them. Throws UserError (with file:line of a
+/// layout).
 AttentionSettings expanded(AttentionSettings settings);
 
-/// One pattern a layer. Throws SettingError where the settings do not fit each other: no stride,
-/// heads that do not divide into the groups, a summary that does not divide the stride, more `last`
-/// entries than layers.
+/// One pattern a layer, for sequences of up to `length` positions. Throws SettingError where the
+/// settings do not fit each other: no stride, an unknown name (with the nearest known one), a
+/// definition with a name that is taken, heads that do not divide into the groups, a summary that
+/// does not divide the stride, more `last` entries than layers.
 std::vector<LayerPattern> layer_patterns(const AttentionSettings& settings, std::int64_t layers,
-                                         std::int64_t heads);
+                                         std::int64_t heads, std::int64_t length);
 
-/// (query, key) pairs of one head's pattern among the first n positions.
+/// (query, key) pairs among the first n positions, of all heads of the group.
 std::int64_t count_pairs(const HeadGroup& group, std::int64_t n);
+
+/// Heads after which the keys of a group repeat, at most its own.
+std::int64_t distinct_heads(const HeadGroup& group);
 
 /// Mean number of keys a query has, over queries, heads and layers.
 double pairs_per_query(const std::vector<LayerPattern>& layers, std::int64_t n);

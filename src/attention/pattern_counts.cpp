@@ -1,6 +1,7 @@
 #include "attention/pattern_counts.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/format.h"
 
@@ -13,9 +14,11 @@ double dense_pairs(std::int64_t length) {
 
 GroupCounts count_group(const LayerPattern& layer, const HeadGroup& group, std::int64_t length) {
   GroupCounts counts{.layers = {}, .stride = layer.stride, .group = group};
-  counts.pairs = count_pairs(group, length);
-  counts.pairs_per_query = static_cast<double>(counts.pairs) / static_cast<double>(length);
-  counts.share_of_dense = static_cast<double>(counts.pairs) / dense_pairs(length);
+  const std::int64_t pairs = count_pairs(group, length);
+  const double pairs_a_head = static_cast<double>(pairs) / static_cast<double>(group.heads);
+  counts.pairs = std::llround(pairs_a_head);
+  counts.pairs_per_query = pairs_a_head / static_cast<double>(length);
+  counts.share_of_dense = pairs_a_head / dense_pairs(length);
   counts.empty_queries = count_empty_queries({.stride = layer.stride, .groups = {group}}, length);
   return counts;
 }

@@ -10,7 +10,7 @@
 
 namespace sparse_transformer {
 
-/// A head group and the layers that have it. Counts are of one head.
+/// A head group and the layers that have it. Counts are of one head, the mean where heads differ.
 struct GroupCounts {
   std::vector<std::int64_t> layers;
   std::int64_t stride = 1;
@@ -18,7 +18,7 @@ struct GroupCounts {
   std::int64_t pairs = 0;          // (query, key)
   double pairs_per_query = 0.0;    // mean
   double share_of_dense = 0.0;     // of n·(n + 1)/2
-  std::int64_t empty_queries = 0;  // that have no key
+  std::int64_t empty_queries = 0;  // that have no key, in the head with the most of them
 };
 
 struct PatternCounts {

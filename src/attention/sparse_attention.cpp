@@ -7,9 +7,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "attention/block_attention.h"
 #include "attention/merge.h"
+#include "attention/shared_list.h"
 #include "attention/slice.h"
-#include "attention/summary.h"
 
 namespace sparse_transformer {
 namespace {
@@ -67,7 +68,9 @@ class LayerPass {
         forget(result, group);
         merge_into(out, lse, piece.out, piece.lse);
       };
-      for (const Piece& piece : group.pieces) forward_piece(piece, group, add);
+      for (const Piece& piece : group.pieces) {
+        std::visit([&](const auto& its) { forward_piece(its, group, add); }, piece);
+      }
       if (!started) forget(result, group);
     }
     result.out = result.out.to(x_.query.scalar_type());
@@ -78,54 +81,109 @@ class LayerPass {
   at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
     at::Tensor d_packed =
         at::empty({shape_.batch, shape_.n, shape_.heads, head_.packed_width()}, x_.query.options());
-    const Packed d_x(d_packed, head_);
     // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
     const Union whole{result.out, result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity)};
     for (const HeadGroup& group : pattern_.groups) {
-      // The first share is written, the later ones are added.
-      bool started = false;
-      const auto add = [&](const at::Tensor& into, const at::Tensor& share) {
-        started ? into.add_(share) : into.copy_(share);
-      };
+      GroupGradient gradient(*this, d_packed, group);
       for (const Piece& piece : group.pieces) {
-        if (const auto* band = std::get_if<Band>(&piece)) {
-          for (const BandedCall& call : calls(*band, group)) {
-            const BandedGradients d =
-                backward_call(d_out, whole, call.query, select(x_.key, call.key),
-                              select(x_.value, call.key), call.mask);
-            start_at_zero(d_packed, group, started,
-                          covers(d.d_query, group) && covers(d.d_key, group));
-            add(select(d_x.query, call.query), d.d_query);
-            add(select(d_x.key, call.key), d.d_key);
-            add(select(d_x.value, call.key), d.d_value);
-            started = true;
-          }
-        } else {
-          start_at_zero(d_packed, group, started, /*covered=*/false);
-          backward_summary(std::get<Shared>(piece), group, d_out, whole, d_x);
-        }
+        std::visit([&](const auto& its) { backward_piece(its, group, d_out, whole, gradient); },
+                   piece);
       }
-      start_at_zero(d_packed, group, started, /*covered=*/false);
+      gradient.start_at_zero();
     }
     return d_packed;
   }
 
  private:
-  template <typename Add>
-  void forward_piece(const Piece& piece, const HeadGroup& group, const Add& add) const {
-    if (const auto* band = std::get_if<Band>(&piece)) {
-      for (const BandedCall& call : calls(*band, group)) {
-        add(call.query, banded_forward(select(x_.query, call.query), select(x_.key, call.key),
-                                       select(x_.value, call.key), call.mask, head_.scale));
-      }
-      return;
+  /// The gradients of a group's queries, keys and values: the first share is written, the later
+  /// ones are added.
+  class GroupGradient {
+   public:
+    GroupGradient(const LayerPass& pass, const at::Tensor& d_packed, const HeadGroup& group)
+        : pass_(pass), d_packed_(d_packed), d_x_(d_packed, pass.head_), group_(group) {}
+
+    void add(const Slice& query, const Slice& key, const BandedGradients& share) {
+      const bool covered = pass_.covers(share.d_query, group_) && pass_.covers(share.d_key, group_);
+      if (!covered) start_at_zero();
+      const auto add_to = [this](const at::Tensor& into, const at::Tensor& part) {
+        started_ ? into.add_(part) : into.copy_(part);
+      };
+      add_to(select(d_x_.query, query), share.d_query);
+      add_to(select(d_x_.key, key), share.d_key);
+      add_to(select(d_x_.value, key), share.d_value);
+      started_ = true;
     }
-    const auto& shared = std::get<Shared>(piece);
-    const SummaryKeys keys(x_.key, x_.value, shared, group);
-    for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
-      add(call.query, banded_forward(select(x_.query, call.query), keys.key(call), keys.value(call),
+
+    void start_at_zero() {
+      if (!started_) heads_of(d_packed_, group_).zero_();
+      started_ = true;
+    }
+
+    /// Views of all heads, for shares that are added in other ways.
+    const Packed& views() const { return d_x_; }
+
+   private:
+    const LayerPass& pass_;
+    at::Tensor d_packed_;
+    Packed d_x_;
+    const HeadGroup& group_;
+    bool started_ = false;
+  };
+
+  template <typename Add>
+  void forward_piece(const Band& band, const HeadGroup& group, const Add& add) const {
+    for (const BandedCall& call : calls(band, group)) {
+      add(call.query, banded_forward(select(x_.query, call.query), select(x_.key, call.key),
+                                     select(x_.value, call.key), call.mask, head_.scale));
+    }
+  }
+
+  template <typename Add>
+  void forward_piece(const Shared& shared, const HeadGroup& group, const Add& add) const {
+    const SharedList list(x_.key, x_.value, shared, group);
+    for (const SharedCall& call : list.calls()) {
+      add(call.query, banded_forward(select(x_.query, call.query), list.key(call), list.value(call),
                                      {}, head_.scale));
     }
+  }
+
+  template <typename Add>
+  void forward_piece(const Blocks& blocks, const HeadGroup& group, const Add& add) const {
+    add(all_positions(group),
+        blocks_forward(heads_of(x_.query, group), heads_of(x_.key, group),
+                       heads_of(x_.value, group), *blocks.table, group.first_head, head_.scale));
+  }
+
+  void backward_piece(const Band& band, const HeadGroup& group, const at::Tensor& d_out,
+                      const Union& whole, GroupGradient& gradient) const {
+    for (const BandedCall& call : calls(band, group)) {
+      gradient.add(call.query, call.key,
+                   backward_call(d_out, whole, call.query, select(x_.key, call.key),
+                                 select(x_.value, call.key), call.mask));
+    }
+  }
+
+  void backward_piece(const Shared& shared, const HeadGroup& group, const at::Tensor& d_out,
+                      const Union& whole, GroupGradient& gradient) const {
+    gradient.start_at_zero();
+    SharedList list(x_.key, x_.value, shared, group);
+    for (const SharedCall& call : list.calls()) {
+      const BandedGradients share =
+          backward_call(d_out, whole, call.query, list.key(call), list.value(call), {});
+      select(gradient.views().query, call.query).add_(share.d_query);
+      list.add_gradients(call, share);
+    }
+    list.scatter_gradients(gradient.views().key, gradient.views().value);
+  }
+
+  void backward_piece(const Blocks& blocks, const HeadGroup& group, const at::Tensor& d_out,
+                      const Union& whole, GroupGradient& gradient) const {
+    const Slice positions = all_positions(group);
+    gradient.add(
+        positions, positions,
+        blocks_backward(heads_of(d_out, group), heads_of(x_.query, group), heads_of(x_.key, group),
+                        heads_of(x_.value, group), heads_of(whole.out, group),
+                        heads_of(whole.lse, group), *blocks.table, group.first_head, head_.scale));
   }
 
   BandedGradients backward_call(const at::Tensor& d_out, const Union& whole, const Slice& query,
@@ -136,16 +194,12 @@ class LayerPass {
                            head_.scale);
   }
 
-  void backward_summary(const Shared& shared, const HeadGroup& group, const at::Tensor& d_out,
-                        const Union& whole, const Packed& d_x) const {
-    SummaryKeys keys(x_.key, x_.value, shared, group);
-    for (const SummaryCall& call : summary_calls(shared, shape_, group)) {
-      const BandedGradients d =
-          backward_call(d_out, whole, call.query, keys.key(call), keys.value(call), {});
-      select(d_x.query, call.query).add_(d.d_query);
-      keys.add_gradients(call, d);
-    }
-    keys.scatter_gradients(d_x.key, d_x.value);
+  Slice all_positions(const HeadGroup& group) const {
+    return {.length = shape_.n,
+            .first_head = group.first_head,
+            .heads = group.heads,
+            .first_sequence = 0,
+            .sequences = shape_.batch};
   }
 
   static at::Tensor heads_of(const at::Tensor& x, const HeadGroup& group) {
@@ -163,16 +217,8 @@ class LayerPass {
     return part.numel() == shape_.batch * shape_.n * group.heads * part.size(3);
   }
 
-  /// Before a group's first gradient: zeros, unless it is going to be written everywhere.
-  static void start_at_zero(const at::Tensor& d_packed, const HeadGroup& group, bool& started,
-                            bool covered) {
-    if (started || covered) return;
-    heads_of(d_packed, group).zero_();
-    started = true;
-  }
-
   std::vector<BandedCall> calls(const Band& band, const HeadGroup& group) const {
-    return banded_calls(band, shape_, group.first_head, group.heads, windows_);
+    return banded_calls(band, shape_, {group.first_head, group.heads}, windows_);
   }
 
   static at::Tensor select_lse(const at::Tensor& lse, const Slice& slice) {
@@ -217,12 +263,10 @@ class SparseAttention : public torch::autograd::Function<SparseAttention> {
 
 void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
   if (packed.dim() != 4 || packed.size(2) != pattern.heads() ||
-      packed.size(3) != shape.packed_width() || packed.size(1) % pattern.stride != 0 ||
-      !packed.is_contiguous()) {
+      packed.size(3) != shape.packed_width() || !packed.is_contiguous()) {
     throw std::logic_error("sparse_attention: packed must be a dense [batch, n, " +
                            std::to_string(pattern.heads()) + ", " +
-                           std::to_string(shape.packed_width()) + "] with n a multiple of " +
-                           std::to_string(pattern.stride));
+                           std::to_string(shape.packed_width()) + "]");
   }
   if (packed.is_cuda() && shape.query_width != shape.value_width) {
     throw std::logic_error("sparse_attention: on CUDA queries and values must have one width");
@@ -242,12 +286,7 @@ at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int6
   auto sees = mask.accessor<bool, 2>();
   for (std::int64_t t = 0; t < n; ++t) {
     for (const Piece& piece : pattern.group_of(head).pieces) {
-      const KeyGrid grid = keys(piece, t, head);
-      for (std::int64_t a = 0; a < grid.rows; ++a) {
-        for (std::int64_t b = 0; b < grid.width; ++b) {
-          sees[t][grid.first + a * grid.step + b] = true;
-        }
-      }
+      for_each_key(piece, t, head, [&](std::int64_t key) { sees[t][key] = true; });
     }
   }
   return mask;

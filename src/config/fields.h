@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -67,6 +68,10 @@ template <typename Settings>
 concept Described = requires(Settings settings, FieldVisitor& visit) {
   settings.describe(visit);
 };
+
+/// Settings under names that the user chooses, in the order given.
+template <Described Settings>
+using Named = std::vector<std::pair<std::string, Settings>>;
 
 class FieldVisitor {
  public:
@@ -113,11 +118,52 @@ class FieldVisitor {
     leave();
   }
 
+  /// A map from names to settings of one type: {near: {…}, far: {…}}.
+  template <Described Settings>
+  void named(std::string_view name, Named<Settings>& entries, std::string_view meaning) {
+    for (std::string& added : enter_named(name, entries.size(), meaning)) {
+      entries.emplace_back(std::move(added), Settings());
+    }
+    for (auto& [entry, settings] : entries) section(entry, settings, "");
+    if (shows_examples()) {
+      Settings example;
+      section("NAME", example, "each under a name of your choice; one of these:");
+    }
+    leave();
+  }
+
+  /// One of several kinds of settings, as the only section of its place: {window: {…}}. Each kind
+  /// has a kName and a kMeaning.
+  template <Described... Kinds>
+  void one_of(std::variant<Kinds...>& value) {
+    static constexpr std::array<std::string_view, sizeof...(Kinds)> kNames = {Kinds::kName...};
+    const std::size_t given = choose_kind(kNames, value.index());
+    std::size_t index = 0;
+    const auto visit_kind = [&](auto kind) {
+      using Kind = decltype(kind);
+      if (index == given && index != value.index()) value = kind;
+      if (auto* held = std::get_if<Kind>(&value)) {
+        section(Kind::kName, *held, Kind::kMeaning);
+      } else if (shows_examples()) {
+        section(Kind::kName, kind, Kind::kMeaning);
+      }
+      ++index;
+    };
+    (visit_kind(Kinds()), ...);
+  }
+
  protected:
   virtual void choose(std::string_view name, std::size_t& index,
                       std::span<const std::string_view> words, std::string_view meaning) = 0;
   virtual void enter(std::string_view name, std::string_view meaning) = 0;
   virtual void leave() = 0;
+  /// Like enter(), for a map that has `count` entries so far; gives the names of those to be added.
+  virtual std::vector<std::string> enter_named(std::string_view name, std::size_t count,
+                                               std::string_view meaning) = 0;
+  /// Which of these sections there is: the one that is `held`, or another one.
+  virtual std::size_t choose_kind(std::span<const std::string_view> kinds, std::size_t held) = 0;
+  /// Whether to describe what could be named, and every kind that it could be of.
+  virtual bool shows_examples() const { return false; }
 };
 
 }  // namespace sparse_transformer

@@ -85,6 +85,29 @@ class Reader final : public FieldVisitor {
     sections_.push_back({node, key + "."});
   }
   void leave() override { sections_.pop_back(); }
+  std::vector<std::string> enter_named(string_view name, std::size_t /*count*/,
+                                       string_view meaning) override {
+    enter(name, meaning);
+    std::vector<std::string> names;
+    const ConfigNode* node = sections_.back().node;
+    if (node == nullptr || node->kind != Kind::kMap) return names;
+    for (const ConfigNode& entry : node->children) names.push_back(entry.key);
+    return names;
+  }
+  std::size_t choose_kind(std::span<const string_view> kinds, std::size_t held) override {
+    const auto [node, prefix] = sections_.back();
+    std::vector<std::size_t> given;
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      if (find(kinds[kind]) != nullptr) given.push_back(kind);
+      known_.push_back({prefix + std::string(kinds[kind]), false});
+    }
+    if (given.size() == 1) return given.front();
+    if (node != nullptr) {
+      report(*node, prefix.substr(0, prefix.size() - 1),
+             (given.empty() ? "a section, " : "only ") + choice_in_words(kinds));
+    }
+    return held;
+  }
 
  private:
   struct Section {
@@ -138,10 +161,12 @@ class Reader final : public FieldVisitor {
   /// A name with a dot is never known, although "a" + "." + "b.c" looks like a setting's key.
   const Known* find_known(const std::string& prefix, const std::string& name) const {
     if (name.find('.') != std::string::npos) return nullptr;
-    const auto known = std::find_if(known_.begin(), known_.end(), [&](const Known& candidate) {
+    // The last declaration counts: a section that is chosen from several is declared among them
+    // first.
+    const auto known = std::find_if(known_.rbegin(), known_.rend(), [&](const Known& candidate) {
       return candidate.key == prefix + name;
     });
-    return known == known_.end() ? nullptr : &*known;
+    return known == known_.rend() ? nullptr : &*known;
   }
 
   /// The nearest name in the same section, or else the setting of just this name in another

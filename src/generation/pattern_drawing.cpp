@@ -95,20 +95,7 @@ class Table {
 /// Calls `visit` with every key of position t in the group's first head.
 template <typename Visit>
 void for_each_key(const HeadGroup& group, std::int64_t t, const Visit& visit) {
-  for (const Piece& piece : group.pieces) {
-    const KeyGrid grid = keys(piece, t, group.first_head);
-    for (std::int64_t a = 0; a < grid.rows; ++a) {
-      for (std::int64_t b = 0; b < grid.width; ++b) visit(grid.first + a * grid.step + b);
-    }
-  }
-}
-
-bool heads_differ(const HeadGroup& group) {
-  return group.heads > 1 &&
-         std::any_of(group.pieces.begin(), group.pieces.end(), [](const Piece& piece) {
-           const auto* shared = std::get_if<Shared>(&piece);
-           return shared != nullptr && shared->blocks > 1;
-         });
+  for (const Piece& piece : group.pieces) for_each_key(piece, t, group.first_head, visit);
 }
 
 void frame(Canvas& canvas, double left, double top, double width, double height) {
@@ -274,9 +261,8 @@ void draw_heading(Canvas& canvas, double left, double top, const GroupCounts& co
       (group.heads == 1
            ? ", head " + std::to_string(last_head)
            : ", heads " + std::to_string(group.first_head) + " to " + std::to_string(last_head));
-  if (heads_differ(group)) {
-    where +=
-        "; drawn: head " + std::to_string(group.first_head) + ", the others take other columns";
+  if (distinct_heads(group) > 1) {
+    where += "; drawn: head " + std::to_string(group.first_head) + ", the others see other keys";
   }
   canvas.text(left, top + 24, group.name, 26, Canvas::Align::kLeft, kInk);
   canvas.text(left, top + 48, where, 15, Canvas::Align::kLeft, kSoftInk);

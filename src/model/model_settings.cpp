@@ -30,7 +30,7 @@ std::int64_t default_stride(std::int64_t length, const std::vector<std::int64_t>
 
 void check_patterns(const ModelSettings& settings, std::int64_t length) {
   for (const LayerPattern& layer :
-       layer_patterns(settings.attention, settings.layers, settings.heads)) {
+       layer_patterns(settings.attention, settings.layers, settings.heads, length)) {
     for (const HeadGroup& group : layer.groups) {
       if (count_pairs(group, length) == 0) {
         throw SettingError("model.attention.layers",

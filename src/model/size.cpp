@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 
+#include "attention/block_attention.h"
 #include "attention/pattern.h"
 
 namespace sparse_transformer {
@@ -76,11 +78,11 @@ struct BlockBytes {
   std::int64_t feedforward_moment() const {
     return number * (2 * d + inner) + (is_widened ? kFull * (d + 2 * inner) : 0);
   }
-  /// Gradients along the residual, of the output, of the packed projection and of a piece's
-  /// queries, keys and values, which the kernel computes in float32 from float32.
+  /// Gradients along the residual, of the output and of the packed projection, beside those of a
+  /// piece, which the kernel computes in float32 from float32.
   std::int64_t attention_moment() const {
     const std::int64_t copies = number < kFull ? kFull * (packed + 2 * values) : 0;
-    return number * (2 * d + values + packed) + kFull * (packed + heads) + copies;
+    return number * (2 * d + values + packed) + kFull * heads + copies;
   }
 
   std::int64_t d, inner, heads, values, packed;
@@ -89,8 +91,37 @@ struct BlockBytes {
   std::int64_t mask;
 };
 
-/// The largest moment of a block's backward pass, for so many tokens, beside what all blocks keep.
-std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int64_t tokens) {
+/// The bytes that computing the gradient of some piece of a layer's pattern takes, in float32, where
+/// it is most.
+std::int64_t largest_piece(const ModelSettings& settings, const std::vector<LayerPattern>& patterns,
+                           std::int64_t batch, std::int64_t n) {
+  const std::int64_t query = settings.query_width();
+  const std::int64_t value = settings.value_width();
+  // Gradients of a piece's queries, keys and values.
+  std::int64_t largest = batch * n * settings.heads * (2 * query + value);
+  std::set<const BlockTable*> known;  // equal layers share theirs
+  for (const LayerPattern& pattern : patterns) {
+    for (const HeadGroup& group : pattern.groups) {
+      for (const Piece& piece : group.pieces) {
+        const auto* blocks = std::get_if<Blocks>(&piece);
+        if (blocks == nullptr || !known.insert(blocks->table.get()).second) continue;
+        const BlocksSize size{.batch = batch,
+                              .n = n,
+                              .heads = group.heads,
+                              .first_head = group.first_head,
+                              .query_width = query,
+                              .value_width = value};
+        largest = std::max(largest, blocks_backward_numbers(*blocks->table, size));
+      }
+    }
+  }
+  return kFull * largest;
+}
+
+/// The largest moment of a block's backward pass, for so many tokens, beside what all blocks keep;
+/// `piece`: bytes of its attention's largest piece.
+std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int64_t tokens,
+                          std::int64_t piece) {
   // At its feed-forward part: the gradient of a weight, and the same scaled.
   const std::int64_t wide_matrix = kFull * block.inner * block.d;
   const std::int64_t again_first =
@@ -102,8 +133,8 @@ std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int
   const std::int64_t again = recompute == Recompute::kNone ? 0 : block.attention();
   const std::int64_t output_matrix =
       recompute == Recompute::kNone ? 0 : kFull * block.values * block.d;
-  const std::int64_t second = tokens * (block.attention_moment() + again - kept) + output_matrix +
-                              (recompute == Recompute::kBlock ? 2 * wide_matrix : 0);
+  const std::int64_t second = tokens * (block.attention_moment() + again - kept) + piece +
+                              output_matrix + (recompute == Recompute::kBlock ? 2 * wide_matrix : 0);
   return std::max(first, second);
 }
 
@@ -132,14 +163,18 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
                               std::int64_t micro_batch, const Computation& computation) {
   const auto [precision, recompute] = computation;
   const std::int64_t stride = *settings.attention.stride;
-  const std::int64_t tokens = micro_batch * ((layout.length + stride - 1) / stride * stride);
+  const std::int64_t padded = (layout.length + stride - 1) / stride * stride;
+  const std::int64_t tokens = micro_batch * padded;
+  const auto patterns =
+      layer_patterns(settings.attention, settings.layers, settings.heads, layout.length);
+  const std::int64_t piece = largest_piece(settings, patterns, micro_batch, padded);
   const BlockBytes block(settings, precision);
   const std::int64_t logits = kFull * kVocabulary;
   const std::int64_t kept = settings.layers * kept_by_block(block, recompute) + block.boundary() +
                             logits + kept_by_embedding(settings, layout);
   // The final norm, log-probabilities, their gradient and that of the logits.
   const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + 3 * logits;
-  return tokens * kept + std::max(tokens * loss, block_moment(block, recompute, tokens));
+  return tokens * kept + std::max(tokens * loss, block_moment(block, recompute, tokens, piece));
 }
 
 std::int64_t TensorShape::count() const {
@@ -170,8 +205,9 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
   const std::vector<TensorShape> shapes = parameter_shapes(settings, layout);
   ModelSize size;
   for (const TensorShape& shape : shapes) size.parameters += shape.count();
-  size.attention_pairs_per_query = pairs_per_query(
-      layer_patterns(settings.attention, settings.layers, settings.heads), layout.length);
+  const std::vector<LayerPattern> patterns =
+      layer_patterns(settings.attention, settings.layers, settings.heads, layout.length);
+  size.attention_pairs_per_query = pairs_per_query(patterns, layout.length);
   size.flops_per_token = flops_per_token(settings, shapes, size.attention_pairs_per_query);
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
   size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));

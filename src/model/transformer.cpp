@@ -30,7 +30,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
     : settings_(settings),
       layout_(layout),
       computation_(computation),
-      patterns_(layer_patterns(settings.attention, settings.layers, settings.heads)),
+      patterns_(layer_patterns(settings.attention, settings.layers, settings.heads, layout.length)),
       embedding_(settings, layout),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {

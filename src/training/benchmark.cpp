@@ -18,8 +18,10 @@ namespace sparse_transformer {
 namespace {
 
 /// "column, local, local, local": the cycle of layers, then the final ones where they differ.
-std::string pattern_text(const ModelSettings& model) {
-  const auto layers = layer_patterns(model.attention, model.layers, model.heads);
+std::string pattern_text(const Settings& settings) {
+  const ModelSettings& model = settings.model;
+  const auto layers = layer_patterns(model.attention, model.layers, model.heads,
+                                     settings.data.sequence_length());
   const auto names = [&layers](std::size_t first, std::size_t count) {
     std::string text;
     for (std::size_t i = first; i < first + count; ++i) {
@@ -121,14 +123,14 @@ BenchmarkResult benchmark(
                          .models = {}};
   std::vector<Settings> models = {settings};
   const Settings dense = densely(settings);
-  if (pattern_text(settings.model) != pattern_text(dense.model)) models.push_back(dense);
+  if (pattern_text(settings) != pattern_text(dense)) models.push_back(dense);
 
   std::vector<std::unique_ptr<Steps>> steps;
   std::vector<std::function<void()>> runs;
   for (const Settings& model : models) {
-    const ModelSize size = model_size(model.model, sequence_layout(model), 1, false);
+    const ModelSize size = model_size(model.model, sequence_layout(model), 1, false, {});
     result.models.push_back(
-        {.pattern = pattern_text(model.model), .flops_per_token = size.flops_per_token});
+        {.pattern = pattern_text(model), .flops_per_token = size.flops_per_token});
     steps.push_back(std::make_unique<Steps>(model, device, how.steps));
     runs.emplace_back([&one = *steps.back()] { one.run(); });
   }

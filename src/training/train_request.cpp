@@ -143,7 +143,7 @@ void warn_of_warmup(const TrainingSettings& training, std::int64_t steps) {
 void warn_of_patterns(const Settings& settings) {
   const std::int64_t n = settings.data.sequence_length();
   const auto patterns =
-      layer_patterns(settings.model.attention, settings.model.layers, settings.model.heads);
+      layer_patterns(settings.model.attention, settings.model.layers, settings.model.heads, n);
   std::int64_t empty = 0;
   for (const LayerPattern& pattern : patterns) {
     empty = std::max(empty, count_empty_queries(pattern, n));

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/app/program.h"
 
 namespace sparse_transformer {
@@ -109,6 +111,66 @@ TEST_F(Inspecting, PatternRefusesWhatTheModelDoesNotHave) {
                  "--position: got 64, expected 0 to 63");
   expect_refused("pattern a.yaml --out b.jpg", "b.jpg: pictures are written as PNG");
   expect_refused("pattern a.yaml --out missing/b.png", "missing");
+}
+
+// Every kind, drawn and counted; their own tests are in tests/attention.
+TEST_F(Inspecting, DefinedPatternsAreCountedAndDrawn) {
+  folder_.write_text("layout.txt", "1 0\n1 1\n");
+  folder_.write_text("defined.yaml",
+                     "base: a.yaml\n"
+                     "model:\n"
+                     "  attention:\n"
+                     "    define:\n"
+                     "      near: {window: {width: 4, dilation: 2}}\n"
+                     "      start: {sink: {tokens: 2}}\n"
+                     "      text: {prefix: {tokens: 16}}\n"
+                     "      wide: {axis: {size: 8, origin: 16}}\n"
+                     "      square: {convolution: {kernel: 3}}\n"
+                     "      some: {spread: {count: 2}}\n"
+                     "      tall: {vertical: {block: 4, stride: 4}}\n"
+                     "      chance: {random: {block: 8, blocks: 2}}\n"
+                     "      part: {segments: {segment: 16, dilation: 2}}\n"
+                     "      marks: {global: {positions: [0, 9]}}\n"
+                     "      drawn: {layout: {path: layout.txt, block: 32}}\n"
+                     "    layers: [near+start, text+wide, square+some, [tall, chance+part]]\n"
+                     "    last: [marks, drawn+local+summary]\n"
+                     "    summary: 4\n");
+  const CommandResult result = run("pattern defined.yaml --out defined.png --set model.layers=6");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("near+start"), HasSubstr("drawn+local+summary")));
+  EXPECT_THAT(read_text(folder_.path() / "defined.png"), StartsWith("\x89PNG"));
+  // What a run keeps needs no file any more.
+  const std::string resolved = run("config defined.yaml").out;
+  EXPECT_THAT(resolved, HasSubstr("rows: [\"10\", \"11\"]"));
+  folder_.write_text("resolved.yaml", resolved);
+  std::filesystem::remove(folder_.path() / "layout.txt");
+  EXPECT_EQ(run("config resolved.yaml").out, resolved);
+  expect_refused("pattern defined.yaml", "layout.txt: cannot be read");
+}
+
+TEST_F(Inspecting, MistakesInDefinitionsAreNamedWithTheirPlace) {
+  const auto refused = [&](const std::string& define, const std::string& message) {
+    folder_.write_text("b.yaml", "base: a.yaml\nmodel:\n  attention:\n    define:\n      " +
+                                     define + "\n    layers: [mine+local]\n");
+    expect_refused("pattern b.yaml", message);
+  };
+  refused("mine: {windo: {width: 4}}",
+          "b.yaml:5: model.attention.define.mine.windo: unknown setting (did you mean "
+          "'model.attention.define.mine.window'?)");
+  refused("mine: {window: {widht: 4}}",
+          "(did you mean 'model.attention.define.mine.window.width'?)");
+  refused("mine: {spread: {count: 3}}",
+          "b.yaml:5: model.attention.define.mine.spread.count: 3 positions do not divide a row of "
+          "8");
+  refused("column: {sink: {}}",
+          "b.yaml:5: model.attention.define.column: 'column' is a pattern already");
+  refused("miner: {sink: {}}", "unknown pattern 'mine' (did you mean 'miner'?)");
+  folder_.write_text("rows.txt", "10\n12\n");
+  refused("mine: {layout: {path: rows.txt, block: 32}}", "rows.txt:2: neither 0 nor 1");
+  folder_.write_text("rows.txt", "10\n111\n");
+  refused("mine: {layout: {path: rows.txt, block: 32}}", "rows.txt:2: 3 key blocks, expected 2");
+  folder_.write_text("rows.txt", "10\n11\n");
+  refused("mine: {layout: {path: rows.txt, block: 8}}", "2 lines, expected 8");
 }
 
 TEST_F(Inspecting, PatternAsJsonHasAGroupForEachPattern) {

@@ -17,7 +17,7 @@ AttentionSettings settings(std::int64_t stride, const WordLists& layers) {
 }
 
 TEST(PatternCounts, EqualLayersAreCountedOnce) {
-  const auto layers = layer_patterns(settings(4, {{"column"}, {"local"}, {"local"}}), 6, 2);
+  const auto layers = layer_patterns(settings(4, {{"column"}, {"local"}, {"local"}}), 6, 2, 16);
   const PatternCounts counts = count_patterns(layers, 16);
   ASSERT_EQ(counts.groups.size(), 2U);
   EXPECT_THAT(counts.groups[0].layers, ElementsAre(0, 3));
@@ -33,7 +33,7 @@ TEST(PatternCounts, EqualLayersAreCountedOnce) {
 }
 
 TEST(PatternCounts, HeadGroupsAreCountedApart) {
-  const auto layers = layer_patterns(settings(4, {{"local", "column"}}), 2, 4);
+  const auto layers = layer_patterns(settings(4, {{"local", "column"}}), 2, 4, 16);
   const PatternCounts counts = count_patterns(layers, 16);
   ASSERT_EQ(counts.groups.size(), 2U);
   EXPECT_EQ(counts.groups[1].group.name, "column");
@@ -44,14 +44,14 @@ TEST(PatternCounts, HeadGroupsAreCountedApart) {
 TEST(PatternCounts, QueriesWithoutKeysAndPositionsOutOfReachAreTold) {
   AttentionSettings summary = settings(4, {{"summary"}});
   summary.summary = 1;
-  const PatternCounts counts = count_patterns(layer_patterns(summary, 1, 1), 16);
+  const PatternCounts counts = count_patterns(layer_patterns(summary, 1, 1, 16), 16);
   EXPECT_EQ(counts.groups[0].empty_queries, 4);  // the first row has no earlier one
   EXPECT_FALSE(counts.connected);
   EXPECT_THAT(counts_table(counts), HasSubstr("never reaches position 15"));
 }
 
 TEST(PatternCounts, TheTableHasALineForEachGroup) {
-  const auto layers = layer_patterns(settings(96, {{"column"}, {"local"}}), 128, 2);
+  const auto layers = layer_patterns(settings(96, {{"column"}, {"local"}}), 128, 2, 3072);
   EXPECT_EQ(counts_table(count_patterns(layers, 3072)),
             "pattern  layers              heads  pairs a head  keys a query  of dense  no key\n"
             "column   0, 2, 4 … 126 (64)  0-1          50,688          16.5     1.07%       0\n"

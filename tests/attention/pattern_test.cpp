@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "config/errors.h"
 #include "tests/attention/pattern_cases.h"
 
@@ -20,12 +22,8 @@ TEST(Pattern, PiecesAreDisjointAndTheirUnionIsTheDefinition) {
       for (std::int64_t i = 0; i < c.n; ++i) {
         std::vector<int> seen(static_cast<std::size_t>(c.n), 0);
         for (const Piece& piece : layer.group_of(head).pieces) {
-          const KeyGrid grid = keys(piece, i, head);
-          for (std::int64_t a = 0; a < grid.rows; ++a) {
-            for (std::int64_t b = 0; b < grid.width; ++b) {
-              ++seen.at(static_cast<std::size_t>(grid.first + a * grid.step + b));
-            }
-          }
+          for_each_key(piece, i, head,
+                       [&](std::int64_t key) { ++seen.at(static_cast<std::size_t>(key)); });
         }
         for (std::int64_t j = 0; j < c.n; ++j) {
           ASSERT_EQ(seen[static_cast<std::size_t>(j)], sees(c, head, i, j) ? 1 : 0)
@@ -40,18 +38,24 @@ TEST(Pattern, CountsInClosedFormEqualCountedKeys) {
   for (const PatternCase& c : pattern_cases()) {
     SCOPED_TRACE(case_name(c));
     for (const HeadGroup& group : layer_of(c).groups) {
-      for (const Piece& piece : group.pieces) {
-        std::int64_t counted = 0;
-        for (std::int64_t t = 0; t < c.n; ++t) {
-          counted += keys(piece, t, group.first_head).count();
-          ASSERT_EQ(count_pairs(piece, t + 1), counted) << "after position " << t;
+      std::int64_t total = 0;
+      for (std::int64_t head = group.first_head; head < group.first_head + group.heads; ++head) {
+        for (const Piece& piece : group.pieces) {
+          std::int64_t counted = 0;
+          for (std::int64_t t = 0; t < c.n; ++t) {
+            counted += count_keys(piece, t, head);
+            ASSERT_EQ(count_pairs(piece, t + 1, head), counted)
+                << "after position " << t << ", head " << head;
+          }
+          total += counted;
         }
       }
+      EXPECT_EQ(count_pairs(group, c.n), total);
     }
   }
 }
 
-TEST(Pattern, LookBackBoundsTheDistanceOfEveryKeyAndIsReached) {
+TEST(Pattern, LookBackBoundsTheDistanceOfEveryKey) {
   for (const PatternCase& c : pattern_cases()) {
     SCOPED_TRACE(case_name(c));
     for (const HeadGroup& group : layer_of(c).groups) {
@@ -59,14 +63,45 @@ TEST(Pattern, LookBackBoundsTheDistanceOfEveryKeyAndIsReached) {
         const auto bound = look_back(piece);
         if (!bound) continue;
         for (std::int64_t t = 0; t < c.n; ++t) {
-          const KeyGrid grid = keys(piece, t, group.first_head);
-          if (grid.count() > 0) {
-            ASSERT_LE(t - grid.first, *bound);
-          }
+          for_each_key(piece, t, group.first_head,
+                       [&](std::int64_t key) { ASSERT_LE(t - key, *bound); });
         }
       }
     }
   }
+}
+
+std::size_t pieces_of(const std::string& text) {
+  return layer_of({{text}, 64, 8, 2, 4}).groups.front().pieces.size();
+}
+
+bool is_listed(const std::string& text) {
+  const auto pieces = layer_of({{text}, 64, 8, 2, 4}).groups.front().pieces;
+  return std::any_of(pieces.begin(), pieces.end(),
+                     [](const Piece& piece) { return std::holds_alternative<Blocks>(piece); });
+}
+
+TEST(Pattern, UnionsAreFewBandsAndListsWhereThatIsPossible) {
+  EXPECT_EQ(pieces_of("local+column"), 2U);
+  EXPECT_EQ(pieces_of("local+row"), 1U);
+  EXPECT_EQ(pieces_of("row+previous+summary"), 3U);
+  EXPECT_EQ(pieces_of("dense+column+random"), 1U);
+  EXPECT_EQ(pieces_of("start+near+column"), 3U);
+  EXPECT_EQ(pieces_of("conv+column"), 3U + 1U);
+  for (const char* text : {"near+local", "start+local", "start+column", "text+prow", "text+pcolumn",
+                           "conv+column", "row+conv", "plane+depth", "tokens+local"}) {
+    EXPECT_FALSE(is_listed(text)) << text;
+  }
+  for (const char* text : {"local+summary", "column+summary", "random", "random+local"}) {
+    EXPECT_TRUE(is_listed(text)) << text;
+  }
+}
+
+// What is listed of a window over columns is near the window: far rows stay one shared list.
+TEST(Pattern, OnlyTheOverlapIsListed) {
+  const auto pieces = layer_of({{"local+summary"}, 64, 8, 2, 4}).groups.front().pieces;
+  ASSERT_EQ(pieces.size(), 3U);
+  EXPECT_EQ(look_back(pieces.back()), 2 * 8 - 1);
 }
 
 // Pairs by the numbers of §1 of the collected facts about the paper: dense, A1 in the released
@@ -98,7 +133,8 @@ TEST(Pattern, ShortNamesExpandAndLastReplacesTheFinalLayers) {
   settings.layers = {{"strided"}, {"fixed"}};
   settings.last = {{"dense"}};
   std::vector<std::string> names;
-  for (const LayerPattern& layer : layer_patterns(settings, 5, 2)) names.push_back(layer.name());
+  for (const LayerPattern& layer : layer_patterns(settings, 5, 2, 16))
+    names.push_back(layer.name());
   EXPECT_THAT(names, testing::ElementsAre("local", "column", "row+summary", "local", "dense"));
 }
 
@@ -118,11 +154,6 @@ TEST(Pattern, RefusesWhatItCannotBeByName) {
       ThrowsMessage<SettingError>(HasSubstr("unknown pattern 'colum' (did you mean 'column'?)")));
   EXPECT_THAT(
       [] {
-        layer_of({{"column+summary"}, 16, 4, 1, 2});
-      },
-      ThrowsMessage<SettingError>(HasSubstr("'column+summary' overlap")));
-  EXPECT_THAT(
-      [] {
         layer_of({{"local", "column"}, 16, 4, 1, 3});
       },
       ThrowsMessage<SettingError>(HasSubstr("3 heads do not divide into the 2 head groups")));
@@ -134,9 +165,78 @@ TEST(Pattern, RefusesWhatItCannotBeByName) {
   EXPECT_THAT(([] {
                 AttentionSettings settings = settings_of({{"summary"}, 16, 4, 2, 2});
                 settings.summary_blocks = 3;
-                layer_patterns(settings, 1, 2);
+                layer_patterns(settings, 1, 2, 16);
               }),
               ThrowsMessage<SettingError>(HasSubstr("3 sub-blocks of 2 columns do not fit")));
+}
+
+TEST(Pattern, RefusesDefinitionsThatDoNotFit) {
+  const auto refusal = [](const Definition& definition, const std::string& name = "mine") {
+    AttentionSettings settings = settings_of({{name}, 16, 4, 2, 2});
+    settings.define = {{name, definition}};
+    try {
+      layer_patterns(settings, 1, 2, 16);
+    } catch (const SettingError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(refusal({SinkPattern{}}, "local"),
+              HasSubstr("define.local: 'local' is a pattern already"));
+  EXPECT_THAT(refusal({SinkPattern{}}, "a+b"), HasSubstr("define.a+b: a name without '+'"));
+  EXPECT_EQ(refusal({ConvolutionPattern{.kernel = 4, .row = {}}}),
+            "model.attention.define.mine.convolution.kernel: got 4, expected an odd number: the "
+            "square has a middle");
+  EXPECT_THAT(refusal({SpreadPattern{.count = 3, .row = {}}}),
+              HasSubstr("spread.count: 3 positions do not divide a row of 4"));
+  EXPECT_THAT(refusal({SegmentsPattern{.segment = 8, .dilation = 3}}),
+              HasSubstr("segments.dilation: 3 does not divide a segment of 8"));
+  EXPECT_THAT(refusal({GlobalPattern{.positions = {3, 16}}}),
+              HasSubstr("global.positions: position 16 is not in a sequence of 16"));
+  EXPECT_THAT(refusal({LayoutPattern{.block = 4, .path = {}, .rows = {"1", "11"}}}),
+              HasSubstr("layout: 2 lines, expected 4: one for every 4 of 16 positions"));
+  EXPECT_THAT(refusal({LayoutPattern{.block = 8, .path = {}, .rows = {"10", "12"}}}),
+              HasSubstr("layout.rows: line 2 is '12', expected 2 times 0 or 1"));
+  EXPECT_EQ(refusal({SinkPattern{}}), "no error");
+}
+
+TEST(Pattern, AMisspeltDefinitionIsNamedWithTheNearest) {
+  EXPECT_THAT(
+      [] {
+        layer_of({{"neer"}, 16, 4, 1, 2});
+      },
+      ThrowsMessage<SettingError>(HasSubstr("'neer' (did you mean 'near'?)")));
+}
+
+// What a draw has no formula for: as many blocks as asked for, each once and before one's own; by
+// seed and head, and the same every time.
+TEST(Pattern, RandomBlocksAreDistinctEarlierOnes) {
+  const auto drawn = [](std::int64_t seed, std::int64_t head) {
+    const RandomPattern random{.block = 4, .blocks = 3, .seed = seed};
+    const auto pieces =
+        random.pieces({.stride = 1, .length = 401, .heads = 8, .first_head = 2, .group_heads = 4});
+    std::vector<std::vector<std::int64_t>> keys(401);
+    for (std::int64_t t = 0; t < 401; ++t) {
+      for_each_key(pieces.front(), t, head,
+                   [&](std::int64_t key) { keys[static_cast<std::size_t>(t)].push_back(key); });
+    }
+    return keys;
+  };
+  const auto keys = drawn(1, 3);
+  std::vector<bool> seen(100, false);
+  for (std::int64_t t = 0; t < 401; ++t) {
+    const auto& its = keys[static_cast<std::size_t>(t)];
+    EXPECT_EQ(static_cast<std::int64_t>(its.size()), 4 * std::min<std::int64_t>(3, t / 4));
+    EXPECT_TRUE(std::is_sorted(its.begin(), its.end()));
+    if (!its.empty()) {
+      EXPECT_LT(its.back() / 4, t / 4);
+    }
+    for (const std::int64_t key : its) seen[static_cast<std::size_t>(key / 4)] = true;
+  }
+  EXPECT_GT(std::count(seen.begin(), seen.end(), true), 60);
+  EXPECT_EQ(drawn(1, 3), keys);
+  EXPECT_NE(drawn(2, 3), keys);
+  EXPECT_NE(drawn(1, 4), keys);
 }
 
 TEST(Pattern, CountsQueriesWithoutAnyKey) {
@@ -152,7 +252,7 @@ TEST(Pattern, StridedAndFixedConnectFirstToLastAndLocalAloneDoesNot) {
     settings.stride = 8;
     settings.summary = 2;
     settings.layers = layers;
-    return connects_first_to_last(layer_patterns(settings, depth, 4), 64);
+    return connects_first_to_last(layer_patterns(settings, depth, 4, 64), 64);
   };
   EXPECT_TRUE(connects({{"strided"}}, 2));
   EXPECT_TRUE(connects({{"column"}, {"local"}}, 2));

@@ -28,7 +28,7 @@ PatternCounts counts_of(std::int64_t length, std::int64_t stride, const WordList
   settings.stride = stride;
   settings.layers = layers;
   settings.summary = 1;
-  return count_patterns(layer_patterns(settings, 4, 2), length);
+  return count_patterns(layer_patterns(settings, 4, 2, length), length);
 }
 
 const SequenceLayout kStream{.length = 36, .axes = {6, 6}};

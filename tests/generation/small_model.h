@@ -25,6 +25,18 @@ struct SmallModel {
   double qk_ratio = 0.5;  // queries and keys narrower than values
 };
 
+/// A definition of each way in which a cache keeps keys.
+inline Named<Definition> small_definitions() {
+  return {{"near", {WindowPattern{.width = 3, .dilation = 2, .origin = 1}}},
+          {"start", {SinkPattern{.tokens = 2}}},
+          {"plane", {AxisPattern{.size = 3, .inner = 4}}},
+          {"conv", {ConvolutionPattern{.kernel = 3, .row = {}}}},
+          {"spread", {SpreadPattern{.count = 2, .row = 4}}},
+          {"vertical", {VerticalPattern{.block = 2, .stride = 3}}},
+          {"tokens", {GlobalPattern{.positions = {3, 7, 8}}}},
+          {"random", {RandomPattern{.block = 3, .blocks = 2}}}};
+}
+
 inline std::string model_name(const SmallModel& m) {
   std::string name;
   for (const auto& entry : m.layers) {
@@ -49,6 +61,7 @@ inline std::unique_ptr<Transformer> make_model(const SmallModel& m,
   settings.attention.stride = m.stride;
   settings.attention.summary = m.summary;
   settings.attention.layers = m.layers;
+  settings.attention.define = small_definitions();
   // Far above the usual spread, so that every key counts.
   settings.initialisation = {.token = 1.0, .position = 1.0, .weight = 2.0, .residual = 1.0};
   resolve(settings, m.n, {});
@@ -80,6 +93,11 @@ inline std::vector<SmallModel> small_models() {
       {{"fixed", "local+column"}},
       {{"summary", "row"}, {"dense"}, {"previous", "column"}},
       {{"column"}, {"local"}, {"local"}},
+      {{"local+summary"}},
+      {{"column+summary"}},
+      {{"near+start"}, {"plane"}, {"conv+column"}},
+      {{"spread"}, {"vertical"}, {"tokens"}},
+      {{"random", "vertical+local"}, {"random+start+tokens"}},
   };
   std::vector<SmallModel> models;
   for (const WordLists& layers : patterns) {

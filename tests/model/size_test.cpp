@@ -189,5 +189,14 @@ TEST(ModelMemory, OfALongSequence) {
   expect_memory(settings, 4096, 1);
 }
 
+TEST(ModelMemory, WithListedBlocks) {
+  ModelSettings settings = memory_settings();
+  settings.attention.layers = {{"local+summary"}};
+  expect_memory(settings, 256, 2);
+  settings.attention.define = {{"random", {RandomPattern{.block = 16, .blocks = 4}}}};
+  settings.attention.layers = {{"local", "random+local"}};
+  expect_memory(settings, 250, 2);
+}
+
 }  // namespace
 }  // namespace sparse_transformer

@@ -154,7 +154,7 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 
 TEST(Transformer, ForwardAndGradientEqualThePlainTwin) {
   for (const Case& c : cases()) {
-    SCOPED_TRACE(layer_patterns(c.settings.attention, 1, 2).front().name() +
+    SCOPED_TRACE(layer_patterns(c.settings.attention, 1, 2, 64).front().name() +
                  " n=" + std::to_string(c.layout.length));
     const Transformer model(c.settings, c.layout);
     randomise(model);
