@@ -15,7 +15,7 @@ namespace {
 
 struct Kind {
   std::string_view name;
-  bool AugmentationSettings::* used;
+  bool AugmentationSettings::*used;
   std::int64_t forms;
 };
 
@@ -45,8 +45,8 @@ Pixel source_of(Pixel pixel, const Augmentation& augmentation, std::int64_t size
   // Back from the last kind to the first.
   if (form(AugmentationKind::kTransposition) == 1) std::swap(pixel.row, pixel.column);
   if (const std::int64_t colours = form(AugmentationKind::kColours); colours > 0) {
-    pixel.channel = kColourOrders[static_cast<std::size_t>(colours)]
-                                 [static_cast<std::size_t>(pixel.channel)];
+    pixel.channel =
+        kColourOrders[static_cast<std::size_t>(colours)][static_cast<std::size_t>(pixel.channel)];
   }
   for (std::int64_t turn = 0; turn < form(AugmentationKind::kRotation); ++turn) {
     pixel = {pixel.column, size - 1 - pixel.row, pixel.channel};  // a quarter turn
@@ -96,9 +96,8 @@ Augmentation choose_augmentation(const AugmentationSettings& settings, std::uint
   // Numbers that no dropout mask has: this site is none of a layer's (dropout.h).
   constexpr std::uint32_t kDomain = 0xFFFFFFFFU;
   const auto sequence = static_cast<std::uint64_t>(index);
-  const auto words =
-      philox(seed, {static_cast<std::uint32_t>(sequence),
-                    static_cast<std::uint32_t>(sequence >> 32U), kDomain, kDomain});
+  const auto words = philox(seed, {static_cast<std::uint32_t>(sequence),
+                                   static_cast<std::uint32_t>(sequence >> 32U), kDomain, kDomain});
   Augmentation augmentation{};
   for (const AugmentationKind kind : used_kinds(settings)) {
     const auto i = static_cast<std::size_t>(kind);

@@ -91,8 +91,8 @@ struct BlockBytes {
   std::int64_t mask;
 };
 
-/// The bytes that computing the gradient of some piece of a layer's pattern takes, in float32, where
-/// it is most.
+/// The bytes that computing the gradient of some piece of a layer's pattern takes, in float32,
+/// where it is most.
 std::int64_t largest_piece(const ModelSettings& settings, const std::vector<LayerPattern>& patterns,
                            std::int64_t batch, std::int64_t n) {
   const std::int64_t query = settings.query_width();
@@ -134,7 +134,8 @@ std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int
   const std::int64_t output_matrix =
       recompute == Recompute::kNone ? 0 : kFull * block.values * block.d;
   const std::int64_t second = tokens * (block.attention_moment() + again - kept) + piece +
-                              output_matrix + (recompute == Recompute::kBlock ? 2 * wide_matrix : 0);
+                              output_matrix +
+                              (recompute == Recompute::kBlock ? 2 * wide_matrix : 0);
   return std::max(first, second);
 }
 

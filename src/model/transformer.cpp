@@ -41,8 +41,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
 
 at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dropout_place,
                                 const Shown* shown) const {
-  at::Tensor hidden =
-      embedding_.forward(tokens, *settings_.attention.stride, dropout_place, shown);
+  at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride, dropout_place, shown);
   const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
     return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape());
   };

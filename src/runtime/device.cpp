@@ -7,6 +7,7 @@
 #include <torch/headeronly/version.h>
 
 #include <array>
+#include <cstdlib>
 #include <fstream>
 
 #include "config/errors.h"
@@ -62,6 +63,15 @@ at::Device choose_device(DeviceChoice choice, int index) {
                     " (see nvidia-smi and CUDA_VISIBLE_DEVICES, or use device: cpu)");
   }
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+void take_repeatable_kernels(bool repeatable) {
+  // cuBLAS repeats only with a workspace of fixed size, and asks for it in the environment.
+  if (repeatable) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(repeatable, /*warn_only=*/true);
+  // Else memory that is about to be written would first be filled with NaN.
+  context.setDeterministicFillUninitializedMemory(false);
 }
 
 std::map<std::string, std::string> describe_machine(at::Device device) {

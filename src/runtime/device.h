@@ -17,6 +17,10 @@ inline constexpr std::array<std::string_view, 3> kDeviceWords = {"auto", "cpu", 
 /// process can see. Throws UserError, which says why, where CUDA is asked for and cannot be had.
 at::Device choose_device(DeviceChoice choice, int index = 0);
 
+/// CUDA: whether LibTorch takes only kernels that repeat bit for bit, where it has one. For the
+/// whole process; where none is had, LibTorch warns. Before the first use of CUDA.
+void take_repeatable_kernels(bool repeatable);
+
 /// Whether this program is linked with LibTorch's CUDA libraries.
 bool built_with_cuda();
 

@@ -20,8 +20,8 @@ namespace {
 /// "column, local, local, local": the cycle of layers, then the final ones where they differ.
 std::string pattern_text(const Settings& settings) {
   const ModelSettings& model = settings.model;
-  const auto layers = layer_patterns(model.attention, model.layers, model.heads,
-                                     settings.data.sequence_length());
+  const auto layers =
+      layer_patterns(model.attention, model.layers, model.heads, settings.data.sequence_length());
   const auto names = [&layers](std::size_t first, std::size_t count) {
     std::string text;
     for (std::size_t i = first; i < first + count; ++i) {

@@ -79,9 +79,8 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
 Learner::Part Learner::shown_to_model(const at::Tensor& tokens, std::int64_t first) const {
   const AugmentationSettings& augmentation = model_.settings().augmentation;
   if (used_kinds(augmentation).empty()) return {tokens.to(model_.device()), std::nullopt};
-  const auto [augmented, shown] =
-      augment(tokens, augmentation, model_.layout().picture_shape(),
-              static_cast<std::uint64_t>(settings_.seed), first);
+  const auto [augmented, shown] = augment(tokens, augmentation, model_.layout().picture_shape(),
+                                          static_cast<std::uint64_t>(settings_.seed), first);
   return {augmented.to(model_.device()),
           Shown{shown.positions.to(model_.device()), shown.forms.to(model_.device())}};
 }

@@ -35,6 +35,12 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
       learner_(settings, device_),
       keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep),
       review_(settings.training) {
+  if (device_.is_cuda()) {
+    take_repeatable_kernels(settings.training.deterministic);
+    if (!settings.training.deterministic) {
+      log_info("training.deterministic: false: faster kernels, which do not repeat bit for bit");
+    }
+  }
   progress_.machine = describe_machine(device_);
   progress_.data_hash = data.content_hash();
   progress_.format = data.format;

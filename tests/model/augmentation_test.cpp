@@ -131,10 +131,16 @@ TEST(Augmentation, TheEmbeddingOfAShownPictureIsThatOfTheOriginalInAnotherOrder)
 }
 
 TEST(Augmentation, IsRefusedWhereTheDataHaveNoSuchForm) {
-  EXPECT_THAT([] { check_augmentation({.rotation = true}, {2, 3, 1}); },
-              ThrowsMessage<SettingError>(HasSubstr("model.augmentation.rotation: is for square")));
-  EXPECT_THAT([] { check_augmentation({.colours = true}, {2, 2, 1}); },
-              ThrowsMessage<SettingError>(HasSubstr("three channels")));
+  EXPECT_THAT(
+      [] {
+        check_augmentation({.rotation = true}, {2, 3, 1});
+      },
+      ThrowsMessage<SettingError>(HasSubstr("model.augmentation.rotation: is for square")));
+  EXPECT_THAT(
+      [] {
+        check_augmentation({.colours = true}, {2, 2, 1});
+      },
+      ThrowsMessage<SettingError>(HasSubstr("three channels")));
   EXPECT_THAT([] { check_augmentation({.transposition = true}, {}); },
               ThrowsMessage<SettingError>(HasSubstr("square pictures")));
   check_augmentation({.reversal = true}, {});

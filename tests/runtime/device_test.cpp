@@ -1,5 +1,6 @@
 #include "runtime/device.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,6 +31,15 @@ TEST(Device, AutoTakesAGpuWhereThereIsOne) {
 TEST(Device, CudaThatCannotBeHadIsRefused) {
   EXPECT_THAT([] { choose_device(DeviceChoice::kCuda, 99); },
               ThrowsMessage<UserError>(StartsWith("device: cuda asked for, but ")));
+}
+
+TEST(Device, RepeatableKernelsAreAskedOfLibTorch) {
+  take_repeatable_kernels(true);
+  EXPECT_TRUE(at::globalContext().deterministicAlgorithms());
+  EXPECT_TRUE(at::globalContext().deterministicAlgorithmsWarnOnly());
+  EXPECT_FALSE(at::globalContext().deterministicFillUninitializedMemory());
+  take_repeatable_kernels(false);
+  EXPECT_FALSE(at::globalContext().deterministicAlgorithms());
 }
 
 TEST(Machine, IsDescribed) {
