@@ -257,7 +257,7 @@ TEST(Transformer, EmbeddingDropoutKeepsTheMean) {
   ModelSettings settings = picture_settings({{"local+column"}});
   settings.width = 64;
   settings.embedding_dropout = 0.25;
-  const Embedding embedding(settings.width, sequence_layout(36, {3, 4, 3}, 12), 0.25);
+  const Embedding embedding(settings, sequence_layout(36, {3, 4, 3}, 12));
   NamedTensors tensors;
   embedding.collect(tensors);
   for (const NamedTensor& tensor : tensors) tensor.tensor.fill_(1.0);

@@ -43,7 +43,7 @@ TEST(Benchmark, TimesTheModelAndTheSameWithDenseAttention) {
   for (const TimedSteps& model : result.models) EXPECT_GT(model.seconds, 0.0);
   EXPECT_GT(result.product_flops, 1e6);
   const auto size = [](const Settings& of) {
-    return model_size(of.model, sequence_layout(of), 1, false).flops_per_token;
+    return model_size(of.model, sequence_layout(of), 1, false, {}).flops_per_token;
   };
   EXPECT_EQ(result.models[0].flops_per_token, size(settings));
   EXPECT_EQ(result.models[1].flops_per_token, size(settings_of({{"dense"}})));
