@@ -78,11 +78,16 @@ struct BlockBytes {
   std::int64_t feedforward_moment() const {
     return number * (2 * d + inner) + (is_widened ? kFull * (d + 2 * inner) : 0);
   }
-  /// Gradients along the residual, of the output and of the packed projection, beside those of a
-  /// piece, which the kernel computes in float32 from float32.
+  /// Gradients along the residual, of the output and of the packed projection, beside what a piece
+  /// takes.
   std::int64_t attention_moment() const {
-    const std::int64_t copies = number < kFull ? kFull * (packed + 2 * values) : 0;
-    return number * (2 * d + values + packed) + kFull * heads + copies;
+    return number * (2 * d + values + packed) + kFull * heads;
+  }
+  /// Gradients of a band's queries, keys and values, which the kernel computes in float32 from
+  /// float32.
+  std::int64_t band() const {
+    const std::int64_t copies = number < kFull ? packed + 2 * values : 0;
+    return kFull * (packed + copies);
   }
 
   std::int64_t d, inner, heads, values, packed;
@@ -91,14 +96,12 @@ struct BlockBytes {
   std::int64_t mask;
 };
 
-/// The bytes that computing the gradient of some piece of a layer's pattern takes, in float32,
-/// where it is most.
-std::int64_t largest_piece(const ModelSettings& settings, const std::vector<LayerPattern>& patterns,
-                           std::int64_t batch, std::int64_t n) {
-  const std::int64_t query = settings.query_width();
-  const std::int64_t value = settings.value_width();
-  // Gradients of a piece's queries, keys and values.
-  std::int64_t largest = batch * n * settings.heads * (2 * query + value);
+/// The bytes that computing the gradient of some piece of a layer's pattern takes, where it is
+/// most.
+std::int64_t largest_piece(const ModelSettings& settings, const BlockBytes& block,
+                           const std::vector<LayerPattern>& patterns, std::int64_t batch,
+                           std::int64_t n) {
+  std::int64_t largest = batch * n * block.band();
   std::set<const BlockTable*> known;  // equal layers share theirs
   for (const LayerPattern& pattern : patterns) {
     for (const HeadGroup& group : pattern.groups) {
@@ -109,13 +112,13 @@ std::int64_t largest_piece(const ModelSettings& settings, const std::vector<Laye
                               .n = n,
                               .heads = group.heads,
                               .first_head = group.first_head,
-                              .query_width = query,
-                              .value_width = value};
-        largest = std::max(largest, blocks_backward_numbers(*blocks->table, size));
+                              .query_width = settings.query_width(),
+                              .value_width = settings.value_width()};
+        largest = std::max(largest, kFull * blocks_backward_numbers(*blocks->table, size));
       }
     }
   }
-  return kFull * largest;
+  return largest;
 }
 
 /// The largest moment of a block's backward pass, for so many tokens, beside what all blocks keep;
@@ -168,8 +171,8 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
   const std::int64_t tokens = micro_batch * padded;
   const auto patterns =
       layer_patterns(settings.attention, settings.layers, settings.heads, layout.length);
-  const std::int64_t piece = largest_piece(settings, patterns, micro_batch, padded);
   const BlockBytes block(settings, precision);
+  const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);
   const std::int64_t logits = kFull * kVocabulary;
   const std::int64_t kept = settings.layers * kept_by_block(block, recompute) + block.boundary() +
                             logits + kept_by_embedding(settings, layout);
