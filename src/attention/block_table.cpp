@@ -1,6 +1,7 @@
 #include "attention/block_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sparse_transformer {
 namespace {
@@ -80,7 +81,7 @@ void BlockTableBuilder::begin_head() {
 void BlockTableBuilder::add(std::int64_t query, std::int64_t key) {
   const std::int64_t block = table_.block_;
   const std::int64_t row = query / block;
-  if (row >= static_cast<std::int64_t>(table_.by_query_.back().offsets.size())) close_blocks(row);
+  if (std::cmp_greater_equal(row, table_.by_query_.back().offsets.size())) close_blocks(row);
   auto& mask = open_[key / block];
   if (mask.empty()) mask.resize(static_cast<std::size_t>(block * block), 0);
   mask[static_cast<std::size_t>(query % block * block + key % block)] = 1;

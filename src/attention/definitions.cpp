@@ -221,7 +221,7 @@ void LayoutPattern::describe(FieldVisitor& visit) {
 
 std::vector<Piece> LayoutPattern::pieces(const PatternPlace& place) const {
   const std::int64_t needed = (place.length + block - 1) / block;
-  if (static_cast<std::int64_t>(rows.size()) != needed) {
+  if (std::cmp_not_equal(rows.size(), needed)) {
     throw SettingError("layout", text(static_cast<std::int64_t>(rows.size())) +
                                      " lines, expected " + text(needed) + ": one for every " +
                                      text(block) + " of " + text(place.length) + " positions");

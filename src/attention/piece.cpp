@@ -200,7 +200,7 @@ Remainder shared_remainder(const Shared& shared, const Band& taken) {
 }
 
 template <typename... Ts>
-struct Overloaded : Ts... {
+struct Overloaded : Ts... {  // NOLINT(misc-multiple-inheritance): of functions alone
   using Ts::operator()...;
 };
 

@@ -54,15 +54,17 @@ struct Dots {
   std::size_t count() const { return static_cast<std::size_t>(rows * columns); }
   double width() const { return size * static_cast<double>(columns); }
   double height() const { return size * static_cast<double>(rows); }
-  double x(std::size_t dot) const { return size * static_cast<double>(dot % columns_()); }
-  double y(std::size_t dot) const { return size * static_cast<double>(dot / columns_()); }
+  double x(std::size_t dot) const {
+    return size * static_cast<double>(static_cast<std::int64_t>(dot) % columns);
+  }
+  double y(std::size_t dot) const {
+    const std::int64_t row = static_cast<std::int64_t>(dot) / columns;
+    return size * static_cast<double>(row);
+  }
 
   SequenceGrid grid;
   std::int64_t row_step, column_step, rows, columns;
   double size;  // of a dot, in pixels
-
- private:
-  std::size_t columns_() const { return static_cast<std::size_t>(columns); }
 };
 
 /// The colour of each dot of the picture that was read: of its first pixel; dark for a stream.
