@@ -55,16 +55,18 @@ class PrecisionRuns : public TinyRuns {
 
 class Stopped : public PrecisionRuns, public testing::WithParamInterface<const char*> {};
 
-// With dropout, averaged weights, accumulation and the loss scale.
+// With dropout, averaged weights, accumulation, augmentation and the loss scale.
 TEST_P(Stopped, TheRunGoesOnBitForBit) {
-  const std::string more = "--set training.precision=" + std::string(GetParam()) +
-                           " --set training.recompute=block --set training.steps=40";
+  const std::string more =
+      "--set training.precision=" + std::string(GetParam()) +
+      " --set training.recompute=block --set model.augmentation.reversal=true" +
+      " --set training.steps=40";
   train("whole", more);
   resume_with_a_stop("train tiny.yaml --run stopped " + more, "stopped", "train 6/40");
   expect_same_end("whole", "stopped", 40);
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, Stopped, testing::Values("bf16", "fp16"),
+INSTANTIATE_TEST_SUITE_P(Precisions, Stopped, testing::Values("fp32", "bf16", "fp16"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST_F(PrecisionRuns, Fp16ReportsAndKeepsItsLossScale) {
