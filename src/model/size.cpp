@@ -161,16 +161,13 @@ std::int64_t kept_by_embedding(const ModelSettings& settings, const SequenceLayo
          2 * static_cast<std::int64_t>(sizeof(std::int64_t));
 }
 
-}  // namespace
-
 std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
-                              std::int64_t micro_batch, const Computation& computation) {
+                              const std::vector<LayerPattern>& patterns, std::int64_t micro_batch,
+                              const Computation& computation) {
   const auto [precision, recompute] = computation;
   const std::int64_t stride = *settings.attention.stride;
   const std::int64_t padded = (layout.length + stride - 1) / stride * stride;
   const std::int64_t tokens = micro_batch * padded;
-  const auto patterns =
-      layer_patterns(settings.attention, settings.layers, settings.heads, layout.length);
   const BlockBytes block(settings, precision);
   const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);
   const std::int64_t logits = kFull * kVocabulary;
@@ -180,6 +177,8 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
   const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + 3 * logits;
   return tokens * kept + std::max(tokens * loss, block_moment(block, recompute, tokens, piece));
 }
+
+}  // namespace
 
 std::int64_t TensorShape::count() const {
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
@@ -215,7 +214,13 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
   size.flops_per_token = flops_per_token(settings, shapes, size.attention_pairs_per_query);
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
   size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));
-  size.activation_bytes = activation_bytes(settings, layout, micro_batch, computation);
+  for (std::size_t i = 0; i < size.activation_bytes_by_recompute.size(); ++i) {
+    const Computation other = {computation.precision, static_cast<Recompute>(i)};
+    size.activation_bytes_by_recompute[i] =
+        activation_bytes(settings, layout, patterns, micro_batch, other);
+  }
+  size.activation_bytes =
+      size.activation_bytes_by_recompute.at(static_cast<std::size_t>(computation.recompute));
   return size;
 }
 

@@ -1,6 +1,7 @@
 // What a model costs, computed from its settings: nothing is allocated.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct ModelSize {
   // and keys are padded to the width of values (block.h).
   std::int64_t state_bytes = 0;       // weights, gradients, Adam's two moments, averaged weights
   std::int64_t activation_bytes = 0;  // kept for the backward pass, and the largest temporaries
+  std::array<std::int64_t, kRecomputeWords.size()> activation_bytes_by_recompute = {};
 
   std::int64_t memory_bytes() const { return state_bytes + activation_bytes; }
 };
@@ -41,9 +43,5 @@ struct ModelSize {
 /// weights are kept.
 ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
                      std::int64_t micro_batch, bool average, const Computation& computation);
-
-/// ModelSize::activation_bytes alone.
-std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
-                              std::int64_t micro_batch, const Computation& computation);
 
 }  // namespace sparse_transformer

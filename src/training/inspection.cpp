@@ -101,12 +101,8 @@ Inspection inspect(const std::vector<std::string>& paths,
       model_size(inspection.settings.model, sequence_layout(inspection.settings),
                  training.sequences_at_a_time(), training.average > 0, training.computation());
   for (std::size_t i = 0; i < kRecomputeWords.size(); ++i) {
-    Computation computation = training.computation();
-    computation.recompute = static_cast<Recompute>(i);
     inspection.memory_by_recompute[i] =
-        inspection.size.state_bytes + activation_bytes(inspection.settings.model,
-                                                       sequence_layout(inspection.settings),
-                                                       training.sequences_at_a_time(), computation);
+        inspection.size.state_bytes + inspection.size.activation_bytes_by_recompute.at(i);
   }
   return inspection;
 }
