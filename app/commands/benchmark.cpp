@@ -1,9 +1,7 @@
 #include "training/benchmark.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
-#include <optional>
 
 #include "app/commands/commands.h"
 #include "app/commands/config_arguments.h"
@@ -30,14 +28,12 @@ void run_benchmark(const BenchmarkOptions& options) {
   const StopSignals stop_signals;
   const Settings settings =
       read_settings(open_config(options.config.files, options.config.overrides));
-  std::optional<Progress> bar;
-  const BenchmarkResult result =
-      benchmark(settings, options.how, [&bar](std::int64_t done, std::int64_t total) {
-        constexpr std::int64_t kLines = 10;
-        if (!bar) bar.emplace("benchmark", 0, total, std::max<std::int64_t>(1, total / kLines));
-        bar->update(done);
-      });
-  bar.reset();
+  BenchmarkResult result;
+  {
+    Progress bar("benchmark");
+    result = benchmark(settings, options.how,
+                       [&bar](std::int64_t done, std::int64_t total) { bar.update(done, total); });
+  }
   write_to_stdout(options.json ? benchmark_json(result) : benchmark_text(result));
 }
 

@@ -1,6 +1,7 @@
 #include "data/batches.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -23,41 +24,84 @@ void check_length(const DataSet& data, std::int64_t length) {
                     " tokens, but a sequence has " + std::to_string(length) +
                     "; set data.sequence to " + std::to_string(data.item_size));
   }
-  if (data.train->size() < length) {
+  if (length % data.format.grain() != 0) {
+    throw UserError(data.source + ": a sequence has " + std::to_string(length) +
+                    " tokens; set data.sequence to a multiple of its " +
+                    std::to_string(data.format.grain()) + " voices");
+  }
+  if (data.train->size() < (data.format.filler() ? 1 : length)) {
     throw UserError(data.source + ": the training split has " + std::to_string(data.train->size()) +
                     " tokens, too few for one sequence of " + std::to_string(length));
   }
+}
+
+/// Where each part of a split ends: where the next begins.
+std::vector<std::int64_t> part_ends(const Tokens& tokens) {
+  std::vector<std::int64_t> ends = tokens.part_starts();
+  ends.erase(ends.begin());
+  ends.push_back(tokens.size());
+  return ends;
 }
 
 }  // namespace
 
 TrainingSequences::TrainingSequences(const DataSet& data, std::int64_t sequence_length,
                                      std::uint64_t seed)
-    : tokens_(data.train), length_(sequence_length), item_size_(data.item_size), seed_(seed) {
+    : tokens_(data.train),
+      format_(data.format),
+      length_(sequence_length),
+      shifts_(data.is_stream()),
+      seed_(seed),
+      per_epoch_(0) {
   check_length(data, sequence_length);
-  const std::int64_t whole = tokens_->size() / length_;
-  per_epoch_ = data.is_stream() ? std::max<std::int64_t>(1, whole - 1) : whole;
+  std::int64_t begin = 0;
+  for (const std::int64_t end : part_ends(*tokens_)) {
+    parts_.push_back({.begin = begin, .end = end, .first_window = per_epoch_});
+    per_epoch_ += windows_in(parts_.back());
+    begin = end;
+  }
 }
 
-std::int64_t TrainingSequences::offset(std::int64_t g) const {
+std::int64_t TrainingSequences::windows_in(const Part& part) const {
+  const std::int64_t whole = (part.end - part.begin) / length_;
+  return shifts_ ? std::max<std::int64_t>(1, whole - 1) : whole;
+}
+
+const TrainingSequences::Part& TrainingSequences::part_of(std::int64_t window) const {
+  const auto after = std::upper_bound(
+      parts_.begin(), parts_.end(), window,
+      [](std::int64_t sought, const Part& part) { return sought < part.first_window; });
+  return *std::prev(after);
+}
+
+TrainingSequences::Place TrainingSequences::place(std::int64_t g) const {
   const std::uint64_t epoch_key = mix(seed_, static_cast<std::uint64_t>(g / per_epoch_));
   const Permutation order(per_epoch_, mix(epoch_key, kOrder));
-  const std::int64_t start = order(g % per_epoch_) * length_;
-  if (item_size_ > 0) {
-    return start;
-  }
-  // A stream shorter than two sequences has less than a sequence of room to shift.
-  const std::int64_t offsets = std::min(length_, tokens_->size() - per_epoch_ * length_ + 1);
-  const std::uint64_t random = mix(epoch_key, kOffset);
-  return start + static_cast<std::int64_t>(random % static_cast<std::uint64_t>(offsets));
+  const std::int64_t window = order(g % per_epoch_);
+  const Part& part = part_of(window);
+  const std::int64_t begin = part.begin + (window - part.first_window) * length_;
+  if (!shifts_) return {begin, part.end};
+  // A part shorter than two sequences has less than a sequence of room to shift.
+  const std::int64_t size = part.end - part.begin;
+  const std::int64_t room =
+      std::clamp<std::int64_t>(size - windows_in(part) * length_, 0, length_ - 1);
+  const auto shifts = static_cast<std::uint64_t>(room / format_.grain() + 1);
+  const std::uint64_t random =
+      mix(mix(epoch_key, kOffset), static_cast<std::uint64_t>(part.first_window));
+  return {begin + static_cast<std::int64_t>(random % shifts) * format_.grain(), part.end};
 }
 
+std::int64_t TrainingSequences::offset(std::int64_t g) const { return place(g).begin; }
+
 std::vector<std::uint8_t> TrainingSequences::read(std::int64_t first, std::int64_t count) const {
-  std::vector<std::uint8_t> sequences(static_cast<std::size_t>(count * length_));
+  std::vector<std::uint8_t> sequences(static_cast<std::size_t>(count * length_),
+                                      format_.filler().value_or(0));
   for (std::int64_t i = 0; i < count; ++i) {
-    tokens_->read(offset(first + i),
-                  std::span(sequences).subspan(static_cast<std::size_t>(i * length_),
-                                               static_cast<std::size_t>(length_)));
+    const Place found = place(first + i);
+    tokens_->read(found.begin,
+                  std::span(sequences).subspan(
+                      static_cast<std::size_t>(i * length_),
+                      static_cast<std::size_t>(std::min(length_, found.part_end - found.begin))));
   }
   return sequences;
 }
@@ -79,15 +123,16 @@ std::vector<EvaluationWindow> evaluation_windows(const Tokens& tokens, std::int6
                     " tokens, but a sequence has " + std::to_string(sequence_length));
   }
   std::vector<EvaluationWindow> windows;
-  const std::int64_t size = tokens.size();
-  for (std::int64_t scored = 0; scored < size;) {
-    if (limit > 0 && std::cmp_equal(windows.size(), limit)) {
-      break;
+  std::int64_t part = 0;
+  for (const std::int64_t part_end : part_ends(tokens)) {
+    for (std::int64_t scored = part; scored < part_end;) {
+      if (limit > 0 && std::cmp_equal(windows.size(), limit)) return windows;
+      const std::int64_t begin = std::max(part, scored - min_context);
+      const std::int64_t end = std::min(begin + sequence_length, part_end);
+      windows.push_back({.begin = begin, .end = end, .score_from = scored});
+      scored = end;
     }
-    const std::int64_t begin = std::max<std::int64_t>(0, scored - min_context);
-    const std::int64_t end = std::min(begin + sequence_length, size);
-    windows.push_back({.begin = begin, .end = end, .score_from = scored});
-    scored = end;
+    part = part_end;
   }
   return windows;
 }

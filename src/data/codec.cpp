@@ -134,6 +134,7 @@ std::string_view sample_extension(const TokenFormat& format) {
       return ".png";
     case TokenFormat::Kind::kSound:
       return ".wav";
+    case TokenFormat::Kind::kScore:
     case TokenFormat::Kind::kBytes:
       break;
   }
@@ -154,6 +155,7 @@ void check_extension(const std::filesystem::path& path, const TokenFormat& forma
       if (is_right) return;
       throw UserError(path.string() +
                       ": sound is written as WAV, expected a name that ends in .wav");
+    case TokenFormat::Kind::kScore:
     case TokenFormat::Kind::kBytes:
       if (ending != ".png" && ending != ".wav") return;
       throw UserError(path.string() +
@@ -172,6 +174,7 @@ std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& 
       return encode_pictures(format.shape, samples, text);
     case TokenFormat::Kind::kSound:
       return encode_sound(format.sample_rate, samples, text);
+    case TokenFormat::Kind::kScore:
     case TokenFormat::Kind::kBytes:
       break;
   }
@@ -194,6 +197,7 @@ std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const To
       return read_picture(path, bytes, format.shape);
     case TokenFormat::Kind::kSound:
       return read_sound(path, bytes, format.sample_rate);
+    case TokenFormat::Kind::kScore:
     case TokenFormat::Kind::kBytes:
       break;
   }

@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kSources = {"bytes", "cifar10", "generated", "packed"};
+constexpr std::array<std::string_view, 2> kDamagedFiles = {"skip", "stop"};
 constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"};
 
 void check_shape(const std::vector<std::int64_t>& shape) {
@@ -66,6 +67,9 @@ void SplitSettings::describe(FieldVisitor& visit) {
   visit.field("test", test,
               "test, likewise; [] = 0.05; cifar10 always has test_batch.bin, packed its own",
               at_least(0.0));
+  visit.field("seed", seed,
+              "another seed deals other items to the splits; streams of bytes and "
+              "cifar10 are cut in order");
 }
 
 void GeneratedSettings::describe(FieldVisitor& visit) {
@@ -94,6 +98,8 @@ void DataSettings::describe(FieldVisitor& visit) {
       "pictures: 16, 16, 3)",
       between<std::int64_t>(1, 65536));
   visit.section("split", split, "what is kept from training, to validate and to test");
+  visit.choice("damaged", damaged, kDamagedFiles,
+               "a file that cannot be decoded is skipped, with a warning, or stops the program");
   visit.section("generated", generated, "what the source `generated` makes");
 }
 
@@ -135,7 +141,7 @@ std::int64_t DataSettings::sequence_length() const {
   return pixels;
 }
 
-DataSet open_data(const DataSettings& settings) {
+DataSet open_data(const DataSettings& settings, [[maybe_unused]] const DataProgress& progress) {
   check_paths(settings);
   switch (settings.source) {
     case DataSource::kBytes:

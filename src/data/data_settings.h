@@ -15,6 +15,9 @@ namespace sparse_transformer {
 
 enum class DataSource { kBytes, kCifar10, kGenerated, kPacked };
 
+/// What becomes of a file that cannot be decoded.
+enum class DamagedFiles { kSkip, kStop };
+
 /// What the `generated` source makes.
 enum class GeneratedKind { kPictures, kTunes };
 
@@ -23,6 +26,7 @@ struct SplitSettings {
   // own default, so that it is only chosen once the source is known.
   NumberOrPaths valid = std::vector<std::string>{};
   NumberOrPaths test = std::vector<std::string>{};
+  std::int64_t seed = 0;
   void describe(FieldVisitor& visit);
 };
 
@@ -41,6 +45,7 @@ struct DataSettings {
   // pictures of this shape, one after another.
   std::vector<std::int64_t> shape;
   SplitSettings split;
+  DamagedFiles damaged = DamagedFiles::kSkip;
   GeneratedSettings generated;
   void describe(FieldVisitor& visit);
 
@@ -53,8 +58,11 @@ struct DataSettings {
   std::int64_t sequence_length() const;
 };
 
+/// Is told how many files have been decoded, of how many, and may throw to stop it.
+using DataProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
 /// Opens the data that the settings name. Throws SettingError for a path that is not there,
 /// UserError (empty, cut, wrong magic …) naming the path.
-DataSet open_data(const DataSettings& settings);
+DataSet open_data(const DataSettings& settings, const DataProgress& progress = {});
 
 }  // namespace sparse_transformer

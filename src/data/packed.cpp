@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,8 +19,8 @@ namespace sparse_transformer {
 
 namespace {
 
-constexpr std::array<const char*, 3> kKinds = {"bytes", "picture",
-                                               "sound"};  // by TokenFormat::Kind
+// By TokenFormat::Kind.
+constexpr std::array<const char*, 4> kKinds = {"bytes", "picture", "sound", "score"};
 constexpr std::int64_t kBlock = 1 << 20;
 
 Metadata format_metadata(const DataSet& data) {
@@ -32,6 +33,10 @@ Metadata format_metadata(const DataSet& data) {
   }
   if (format.kind == TokenFormat::Kind::kSound) {
     metadata["sample_rate"] = std::to_string(format.sample_rate);
+  }
+  if (format.kind == TokenFormat::Kind::kScore) {
+    metadata["voices"] = std::to_string(format.voices);
+    metadata["steps_per_beat"] = std::to_string(format.steps_per_beat);
   }
   return metadata;
 }
@@ -61,14 +66,16 @@ std::vector<std::int64_t> read_shape(const SafetensorsFile& file) {
   return shape;
 }
 
-std::int64_t read_sample_rate(const SafetensorsFile& file) {
-  const std::string text = value_of(file, "sample_rate");
-  std::int64_t rate = 0;
+/// A whole number of the metadata, from 1 to `highest`.
+std::int64_t read_number(const SafetensorsFile& file, const std::string& key,
+                         std::int64_t highest) {
+  const std::string text = value_of(file, key);
+  std::int64_t number = 0;
   const char* const end = text.data() + text.size();
-  if (std::from_chars(text.data(), end, rate).ptr != end || rate < 1 || rate > 1'000'000) {
-    refuse(file, "a sample rate of '" + text + "'");
+  if (std::from_chars(text.data(), end, number).ptr != end || number < 1 || number > highest) {
+    refuse(file, "a " + key + " of '" + text + "'");
   }
-  return rate;
+  return number;
 }
 
 TokenFormat read_format(const SafetensorsFile& file) {
@@ -87,7 +94,11 @@ TokenFormat read_format(const SafetensorsFile& file) {
     format.shape = read_shape(file);
   }
   if (format.kind == TokenFormat::Kind::kSound) {
-    format.sample_rate = read_sample_rate(file);
+    format.sample_rate = read_number(file, "sample_rate", 1'000'000);
+  }
+  if (format.kind == TokenFormat::Kind::kScore) {
+    format.voices = read_number(file, "voices", 65536);
+    format.steps_per_beat = read_number(file, "steps_per_beat", 65536);
   }
   return format;
 }
@@ -119,6 +130,41 @@ void check_item_size(const SafetensorsFile& file, const DataSet& data) {
   }
 }
 
+bool has_parts(const DataSet& data) {
+  return data.is_stream() && data.format.kind != TokenFormat::Kind::kBytes;
+}
+
+std::string parts_name(std::string_view split) { return std::string(split) + ".parts"; }
+
+std::vector<std::int64_t> read_parts(const SafetensorsFile& file, const std::string& split) {
+  const StoredTensor& stored = file.tensor(parts_name(split));
+  const std::size_t size = file.tensor(split).bytes.size();
+  if (stored.type != ElementType::kInt64 || stored.shape.size() != 1 || stored.bytes.empty()) {
+    refuse(file, parts_name(split) + " is not int64 [parts]");
+  }
+  std::vector<std::int64_t> parts(stored.bytes.size() / sizeof(std::int64_t));
+  std::memcpy(parts.data(), stored.bytes.data(), stored.bytes.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool fits =
+        i == 0 ? parts[i] == 0 : parts[i] > parts[i - 1] && std::cmp_less(parts[i], size);
+    if (!fits) {
+      refuse(file, parts_name(split) + ": part " + std::to_string(i) + " begins at " +
+                       std::to_string(parts[i]) + " of " + std::to_string(size));
+    }
+  }
+  return parts;
+}
+
+TensorToStore parts_to_store(const DataSet& data, Split split) {
+  const std::vector<std::int64_t> starts = data.split(split).part_starts();
+  return {parts_name(split_name(split)),
+          ElementType::kInt64,
+          {std::ssize(starts)},
+          [starts](const std::function<void(std::span<const std::byte>)>& sink) {
+            sink(std::as_bytes(std::span(starts)));
+          }};
+}
+
 }  // namespace
 
 DataSet open_packed(const DataSettings& settings) {
@@ -137,9 +183,11 @@ DataSet open_packed(const DataSettings& settings) {
                                          settings.path.front() + " has " +
                                          shape_text(data.format.shape));
   }
-  const auto tokens = [&](const char* name) {
+  const auto tokens = [&](const char* name) -> std::shared_ptr<const Tokens> {
     const std::vector<std::span<const std::byte>> pieces = {file->tensor(name).bytes};
-    return std::make_shared<const ConcatenatedTokens>(pieces, file);
+    const auto mapped = std::make_shared<const ConcatenatedTokens>(pieces, file);
+    if (!has_parts(data)) return mapped;
+    return std::make_shared<const PartedTokens>(mapped, read_parts(*file, name));
   };
   data.train = tokens("train");
   data.valid = tokens("valid");
@@ -169,6 +217,7 @@ void pack_data(const DataSet& data, const std::filesystem::path& path,
       shape = {tokens.size() / data.item_size, data.item_size};
     }
     tensors.push_back({std::string(split_name(split)), ElementType::kUint8, shape, write});
+    if (has_parts(data)) tensors.push_back(parts_to_store(data, split));
   }
   write_safetensors(path, tensors, format_metadata(data));
 }

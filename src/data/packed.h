@@ -1,10 +1,14 @@
 // A data set packed once into one safetensors file, so that training only maps it.
 //
 //     train, valid, test     uint8, [items, tokens an item], or [bytes] for a stream
+//     train.parts …          int64, where in `train` each recording or score begins; streams of
+//                            sound and scores only
 //     metadata (strings)     sparse_transformer.data   "1": the version of this layout
-//                            kind                      "bytes", "picture" or "sound"
+//                            kind                      "bytes", "picture", "sound" or "score"
 //                            shape                     pictures: "[height, width, channels]"
 //                            sample_rate               sound: tokens a second, "4000"
+//                            voices                    scores: tokens a time step, "4"
+//                            steps_per_beat            scores: time steps a quarter note, "4"
 //                            source                    what was packed, for people
 //
 // In Python: safetensors.numpy.load_file(path)["train"].

@@ -1,7 +1,9 @@
 // How much of a data set each split takes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,19 @@ struct DefaultShares {
 /// more is asked for than there is.
 SplitCounts split_counts(const SplitSettings& split, std::int64_t total, const std::string& source,
                          const DefaultShares& shares = {});
+
+/// The items of each split, by their index, ascending.
+struct DealtItems {
+  std::vector<std::size_t> train, valid, test;
+};
+
+/// Deals items to the splits by what they are, given a hash of each item's content: with shares,
+/// more items move none of the others to another split, and equal items are never in two splits.
+/// settings.seed and the hash give each item a place in [0, 1): validation has the places below its
+/// share, test those from 1 - its share on; of a count, that many from the bottom or the top.
+/// Throws as split_counts() does.
+DealtItems deal_items(const SplitSettings& split, std::span<const std::uint64_t> hashes,
+                      const std::string& source);
 
 /// The paths that are a split of their own; empty where it is a share or a count.
 std::vector<std::string> split_paths(const NumberOrPaths& size);

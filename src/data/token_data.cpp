@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "data/mu_law.h"
 #include "files/sha256.h"
 
 namespace sparse_transformer {
@@ -25,6 +26,19 @@ void hash_tokens(const Tokens& tokens, Sha256& hash) {
 }
 
 }  // namespace
+
+std::optional<std::uint8_t> TokenFormat::filler() const {
+  switch (kind) {
+    case Kind::kSound:
+      return mu_law_encode(0);
+    case Kind::kScore:
+      return kRest;
+    case Kind::kBytes:
+    case Kind::kPicture:
+      break;
+  }
+  return std::nullopt;
+}
 
 bool is_picture_shape(std::span<const std::int64_t> shape) {
   const auto is_size = [](std::int64_t size) { return size >= 1 && size <= 65536; };
@@ -52,6 +66,9 @@ std::string DataSet::content_hash() const {
   for (const auto& tokens : {train, valid, test}) {
     sizes += ' ';
     sizes += std::to_string(tokens->size());
+    for (const std::int64_t start : tokens->part_starts()) {
+      if (start > 0) sizes += '+' + std::to_string(start);
+    }
   }
   hash.update(std::as_bytes(std::span(sizes)));
   for (const auto& tokens : {train, valid, test}) {

@@ -1,12 +1,13 @@
 // Tokens as the model sees them: bytes in three splits, without LibTorch.
 //
-// A data set is either a stream (text, sound: any n consecutive bytes are a sequence) or items
-// (pictures, tunes: every item is one sequence of n bytes).
+// A data set is either a stream (text: any n consecutive bytes are a sequence; recordings, scores:
+// any n of the same part) or items (pictures, tunes: every item is one sequence of n bytes).
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,16 +15,30 @@
 
 namespace sparse_transformer {
 
-/// What the tokens stand for, so that they can become pictures, sound or text again (codec.h).
+/// What the tokens stand for, so that they can become pictures, sound, scores or text again
+/// (codec.h).
 struct TokenFormat {
-  enum class Kind { kBytes, kPicture, kSound };
+  enum class Kind { kBytes, kPicture, kSound, kScore };
   Kind kind = Kind::kBytes;
   std::vector<std::int64_t> shape;  // pictures: height, width, channels (1 or 3); else empty
   std::int64_t sample_rate =
-      0;  // sound: tokens a second, each an 8-bit µ-law sample (G.711); else 0
+      0;                    // sound: tokens a second, each an 8-bit µ-law sample (G.711); else 0
+  std::int64_t voices = 0;  // scores: tokens a time step, one a voice; else 0
+  std::int64_t steps_per_beat = 0;  // scores: time steps a quarter note; else 0
+
+  /// Tokens that belong together: sequences begin at multiples of it. A time step of a score, else
+  /// 1.
+  std::int64_t grain() const { return kind == Kind::kScore ? voices : 1; }
+  /// What a recording or score shorter than a sequence is filled up with in training, so that its
+  /// end is learnt too: silence. Nothing for other kinds, which are never filled up.
+  std::optional<std::uint8_t> filler() const;
 
   bool operator==(const TokenFormat&) const = default;
 };
+
+/// Cells of a score that are no pitch (0 … 127, where a note begins).
+inline constexpr std::uint8_t kHold = 128;  // the voice's note goes on
+inline constexpr std::uint8_t kRest = 129;  // the voice is silent
 
 /// Whether this is height, width, channels: each 1 … 65,536, channels 1 or 3.
 bool is_picture_shape(std::span<const std::int64_t> shape);
@@ -36,11 +51,18 @@ class Tokens {
   virtual std::int64_t size() const = 0;
   /// Copies [offset, offset + out.size()), which must lie within size().
   virtual void read(std::int64_t offset, std::span<std::uint8_t> out) const = 0;
+  /// Where the parts begin that no sequence crosses: recordings, scores. Ascending, the first is 0.
+  virtual std::vector<std::int64_t> part_starts() const { return {0}; }
 };
 
 enum class Split { kTrain, kValid, kTest };
 inline constexpr std::array<std::string_view, 3> kSplitWords = {"train", "valid", "test"};
 std::string_view split_name(Split split);
+
+/// A file that is no part of a data set, though its path was given.
+struct SkippedFile {
+  std::string name, reason;
+};
 
 /// One data set: three splits (a split may be empty), one format.
 struct DataSet {
@@ -48,12 +70,13 @@ struct DataSet {
   std::int64_t item_size = 0;  // tokens an item; 0 = a stream
   std::shared_ptr<const Tokens> train, valid, test;
   std::string source;  // for messages: "cifar10 data/cifar10"
+  std::vector<SkippedFile> skipped;
 
   const Tokens& split(Split which) const;
   bool is_stream() const { return item_size == 0; }
-  /// SHA-256 (hex) over the sizes and the content of all splits, so equal where a resumed run would
-  /// see the same tokens. Of a split above 2 GiB evenly spread blocks, at least 1 GiB in all, so
-  /// that opening data larger than memory stays quick.
+  /// SHA-256 (hex) over the sizes, the parts and the content of all splits, so equal where a
+  /// resumed run would see the same tokens. Of a split above 2 GiB evenly spread blocks, at least 1
+  /// GiB in all, so that opening data larger than memory stays quick.
   std::string content_hash() const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -66,6 +67,18 @@ std::shared_ptr<const ConcatenatedTokens> tokens_in_memory(std::vector<std::uint
   auto owner = std::make_shared<const std::vector<std::uint8_t>>(std::move(tokens));
   std::vector<std::span<const std::byte>> pieces = {std::as_bytes(std::span(*owner))};
   return std::make_shared<ConcatenatedTokens>(std::move(pieces), std::move(owner));
+}
+
+PartedTokens::PartedTokens(std::shared_ptr<const Tokens> tokens, std::vector<std::int64_t> starts)
+    : tokens_(std::move(tokens)), starts_(std::move(starts)) {
+  const bool ascend =
+      std::adjacent_find(starts_.begin(), starts_.end(), std::greater_equal<>()) == starts_.end();
+  const bool inside = !starts_.empty() && starts_.front() == 0 &&
+                      (starts_.back() == 0 || starts_.back() < tokens_->size());
+  if (!ascend || !inside) {
+    throw std::logic_error("parts that do not begin in order within " +
+                           std::to_string(tokens_->size()) + " tokens");
+  }
 }
 
 void ItemTokens::read(std::int64_t offset, std::span<std::uint8_t> out) const {

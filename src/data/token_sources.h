@@ -34,6 +34,23 @@ class ConcatenatedTokens : public Tokens {
 /// Tokens held by nobody else: small sets, tests.
 std::shared_ptr<const ConcatenatedTokens> tokens_in_memory(std::vector<std::uint8_t> tokens);
 
+/// Tokens of several parts, which no sequence crosses.
+class PartedTokens : public Tokens {
+ public:
+  /// `starts` as of part_starts(); throws std::logic_error where they are not.
+  PartedTokens(std::shared_ptr<const Tokens> tokens, std::vector<std::int64_t> starts);
+
+  std::int64_t size() const override { return tokens_->size(); }
+  void read(std::int64_t offset, std::span<std::uint8_t> out) const override {
+    tokens_->read(offset, out);
+  }
+  std::vector<std::int64_t> part_starts() const override { return starts_; }
+
+ private:
+  std::shared_ptr<const Tokens> tokens_;
+  std::vector<std::int64_t> starts_;
+};
+
 /// Items that exist only while they are read: each is made whole by `read_item`.
 class ItemTokens : public Tokens {
  public:

@@ -1,54 +1,22 @@
 #include "files/input_files.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "config/errors.h"
 #include "files/archive.h"
 #include "files/system_files.h"
+#include "files/temporary_file.h"
 
 namespace sparse_transformer {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A file without a name, in $TMPDIR, gone when it is closed and unmapped.
-class TemporaryFile {
- public:
-  TemporaryFile() : folder_(temporary_folder()) {
-    std::string name = (folder_ / ".sparse-transformer-XXXXXX").string();
-    file_ = Descriptor(::mkostemp(name.data(), O_CLOEXEC));
-    if (!file_.is_open()) throw_file_error("expand into", folder_, errno);
-    ::unlink(name.c_str());
-  }
-
-  void write(std::span<const std::byte> bytes) {
-    write_all(file_.number(), bytes,
-              "a temporary file in " + folder_.string() + " (TMPDIR names another folder)");
-    size_ += bytes.size();
-  }
-  /// Bytes written so far.
-  std::size_t size() const { return size_; }
-  MappedFile map() const { return {file_.number(), folder_}; }
-
- private:
-  static fs::path temporary_folder() {
-    const char* given = std::getenv("TMPDIR");
-    return given != nullptr && *given != '\0' ? given : "/tmp";
-  }
-
-  fs::path folder_;
-  Descriptor file_;
-  std::size_t size_ = 0;
-};
 
 /// All entries go into one temporary file, one behind the other.
 std::vector<InputFile> expand(const fs::path& path, std::span<const std::byte> bytes) {
@@ -85,8 +53,8 @@ std::vector<InputFile> open_file(const fs::path& path) {
   return files;
 }
 
-/// Links to files are followed, links to folders not (they may lead in circles); a broken link is
-/// listed, so that opening it tells the user.
+/// Links to files are followed, links to folders not (they may lead in circles); a link that is
+/// broken or leads to itself is listed, so that opening it tells the user.
 std::vector<fs::path> files_below(const fs::path& folder) {
   std::vector<fs::path> paths;
   for (fs::recursive_directory_iterator entry(folder), end; entry != end; ++entry) {
@@ -94,8 +62,9 @@ std::vector<fs::path> files_below(const fs::path& folder) {
       entry.disable_recursion_pending();
       continue;
     }
-    const fs::file_type type = entry->status().type();
-    if (type == fs::file_type::regular || type == fs::file_type::not_found) {
+    std::error_code problem;
+    const fs::file_type type = entry->status(problem).type();
+    if (problem || type == fs::file_type::regular || type == fs::file_type::not_found) {
       paths.push_back(entry->path());
     }
   }
@@ -114,7 +83,40 @@ std::vector<fs::path> files_of(const fs::path& path) {
   }
 }
 
+/// Knows an archive by its first bytes, without mapping the file for longer than that takes.
+bool is_archive_file(const fs::path& path) { return is_archive(MappedFile(path).bytes()); }
+
+PendingInput pending(const fs::path& path) {
+  return {path.string(), [path] {
+            auto storage = std::make_shared<const MappedFile>(path);
+            const std::span<const std::byte> bytes = storage->bytes();
+            return InputFile{path.string(), bytes, std::move(storage)};
+          }};
+}
+
 }  // namespace
+
+std::vector<PendingInput> list_inputs(const std::vector<std::string>& paths) {
+  std::vector<PendingInput> inputs;
+  for (const std::string& path : paths) {
+    for (const fs::path& file : files_of(path)) {
+      try {
+        if (!is_archive_file(file)) {
+          inputs.push_back(pending(file));
+          continue;
+        }
+        for (const InputFile& entry : open_file(file)) {
+          inputs.push_back({entry.name, [entry] { return entry; }});
+        }
+      } catch (const UserError&) {
+        const auto problem = std::current_exception();
+        inputs.push_back(
+            {file.string(), [problem]() -> InputFile { std::rethrow_exception(problem); }});
+      }
+    }
+  }
+  return inputs;
+}
 
 std::vector<InputFile> open_inputs(const std::vector<std::string>& paths) {
   std::vector<InputFile> inputs;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,5 +28,16 @@ struct InputFile {
 /// (/tmp where that is not set). Errors, naming the path: UserError for what is missing,
 /// unreadable, damaged, or a folder or archive without files; WorldError for a full disk.
 std::vector<InputFile> open_inputs(const std::vector<std::string>& paths);
+
+/// A file that is opened only when it is read: of a million, not all are mapped at once.
+struct PendingInput {
+  std::string name;
+  std::function<InputFile()> open;  // throws UserError naming the file; may be called by any thread
+};
+
+/// The same files in the same order as open_inputs(), but what is wrong with one of them (broken
+/// link, no permission, damaged archive) is thrown when that one is opened. Throws WorldError for a
+/// full disk, UserError for a folder without files.
+std::vector<PendingInput> list_inputs(const std::vector<std::string>& paths);
 
 }  // namespace sparse_transformer

@@ -77,6 +77,10 @@ Progress::Progress(std::string title, std::int64_t first, std::int64_t total,
   state_.total = total;
 }
 
+Progress::Progress(std::string title) : mode_(resolved(chosen_mode)) {
+  state_.title = std::move(title);
+}
+
 Progress::~Progress() {
   if (mode_ == ProgressMode::kBar) set_status_line("");
 }
@@ -86,13 +90,27 @@ void Progress::update(std::int64_t done) {
   const Clock::time_point now = Clock::now();
   const std::int64_t before = std::exchange(state_.done, done);
   state_.elapsed = std::chrono::duration<double>(now - begin_).count();
-  const bool line_due = line_every_ > 0 && done > before &&
-                        (done / line_every_ > before / line_every_ || done == state_.total);
-  if (line_due) print_line();
+  if (line_due(before)) print_line();
   if (mode_ == ProgressMode::kBar && now >= next_draw_) {
     set_status_line(progress_bar(state_, terminal_width()));
     next_draw_ = now + between_draws;
   }
+}
+
+void Progress::update(std::int64_t done, std::int64_t total) {
+  state_.total = total;
+  update(done);
+}
+
+bool Progress::line_due(std::int64_t before) {
+  constexpr double growth = 1.25;
+  if (line_every_) {
+    return *line_every_ > 0 && state_.done > before &&
+           (state_.done / *line_every_ > before / *line_every_ || state_.done == state_.total);
+  }
+  if (state_.elapsed < next_line_) return false;
+  next_line_ = growth * state_.elapsed;
+  return true;
 }
 
 void Progress::print_line() const {

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,6 +47,9 @@ class Progress {
   /// `line_every`: a plain line each time `done` passes a multiple of it, and at the end; 0 = no
   /// lines. The lines also go to the log file, whatever the terminal shows.
   Progress(std::string title, std::int64_t first, std::int64_t total, std::int64_t line_every);
+  /// Of a task that knows its total only when it has begun: plain lines after 2 seconds, and then
+  /// whenever a quarter of the time so far has passed again, so that a short task prints none.
+  explicit Progress(std::string title);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress();
@@ -54,17 +58,20 @@ class Progress {
   void set_figures(std::string figures) { state_.figures = std::move(figures); }
 
   void update(std::int64_t done);
+  void update(std::int64_t done, std::int64_t total);
 
  private:
   using Clock = std::chrono::steady_clock;
 
+  bool line_due(std::int64_t before);
   void print_line() const;
 
   ProgressState state_;
-  std::int64_t line_every_;
+  std::optional<std::int64_t> line_every_;  // none: by time
   ProgressMode mode_;
   Clock::time_point begin_ = Clock::now();
   Clock::time_point next_draw_ = begin_;
+  double next_line_ = 2;  // seconds after the beginning
 };
 
 }  // namespace sparse_transformer

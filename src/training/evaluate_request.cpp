@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "runtime/format.h"
 #include "runtime/progress.h"
@@ -17,15 +16,11 @@ using Json = nlohmann::ordered_json;
 
 EvaluationResult score(const TrainedModel& trained, const DataSet& data, Split split,
                        std::int64_t min_context) {
-  std::optional<Progress> bar;
+  Progress bar("evaluate");
   return evaluate(
       *trained.model, data, split,
       {.min_context = min_context, .batch = trained.settings.training.sequences_at_a_time()},
-      [&bar](std::int64_t done, std::int64_t total) {
-        constexpr std::int64_t kLines = 20;
-        if (!bar) bar.emplace("evaluate", 0, total, std::max<std::int64_t>(1, total / kLines));
-        bar->update(done);
-      });
+      [&bar](std::int64_t done, std::int64_t total) { bar.update(done, total); });
 }
 
 Json to_json(const EvaluationResult& result, const EvaluateRequest& request,

@@ -50,13 +50,13 @@ void run_preparation(const PrepareRequest& request) {
   const Settings settings = read_settings(config);
   check_is_no_input(request.out, settings.data);
   const DataSet data = open_data(settings, config);
-  const std::int64_t total = data.train->size() + data.valid->size() + data.test->size();
-  constexpr std::int64_t kLines = 20;
-  Progress bar("prepare", 0, total, std::max<std::int64_t>(1, total / kLines));
-  pack_data(data, request.out, [&bar](std::int64_t done, std::int64_t /*all*/) {
-    throw_if_stopped();
-    bar.update(done);
-  });
+  {
+    Progress bar("pack");
+    pack_data(data, request.out, [&bar](std::int64_t done, std::int64_t total) {
+      throw_if_stopped();
+      bar.update(done, total);
+    });
+  }
   log_info("wrote " + request.out.string() + ": " + format_count(data.train->size()) +
            " tokens to train, " + format_count(data.valid->size()) + " to validate, " +
            format_count(data.test->size()) +

@@ -1,8 +1,6 @@
 #include "training/sample_request.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "config/errors.h"
@@ -161,19 +159,15 @@ void run_sampling(const SampleRequest& request) {
   const SamplingSettings sampling = checked_sampling(request, trained);
   load_weights(trained);
   Samples samples;
-  std::optional<Progress> bar;
   try {
-    draw_samples(*trained.model, sampling, samples, [&bar](std::int64_t done, std::int64_t total) {
-      constexpr std::int64_t kLines = 10;
-      if (!bar) bar.emplace("sample", 0, total, std::max<std::int64_t>(1, total / kLines));
-      bar->update(done);
-    });
+    Progress bar("sample");
+    draw_samples(*trained.model, sampling, samples,
+                 [&bar](std::int64_t done, std::int64_t total) { bar.update(done, total); });
   } catch (const Interrupted&) {
     drop_unfinished(samples, sampling.length);
     write(request, trained, samples);
     throw;
   }
-  bar.reset();
   write(request, trained, samples);
 }
 

@@ -1,10 +1,15 @@
 #include "training/settings.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
 #include <variant>
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
+#include "runtime/log.h"
+#include "runtime/progress.h"
+#include "runtime/stop.h"
 
 namespace sparse_transformer {
 namespace {
@@ -49,6 +54,17 @@ auto with_origin(const Config& config, const Action& action) {
   }
 }
 
+void warn_of_skipped(const DataSet& data) {
+  constexpr std::size_t kNamed = 10;
+  const std::size_t count = data.skipped.size();
+  for (std::size_t i = 0; i < std::min(count, kNamed); ++i) {
+    log_warning("skipped: " + data.skipped[i].reason);
+  }
+  if (count > kNamed) {
+    log_warning("skipped: " + std::to_string(count - kNamed) + " more files");
+  }
+}
+
 }  // namespace
 
 void Settings::describe(FieldVisitor& visit) {
@@ -84,7 +100,15 @@ Config open_config(const std::vector<std::string>& paths,
 }
 
 DataSet open_data(const Settings& settings, const Config& config) {
-  return with_origin(config, [&settings] { return open_data(settings.data); });
+  DataSet data = with_origin(config, [&settings] {
+    Progress bar("decode");
+    return open_data(settings.data, [&bar](std::int64_t done, std::int64_t total) {
+      throw_if_stopped();
+      bar.update(done, total);
+    });
+  });
+  warn_of_skipped(data);
+  return data;
 }
 
 SequenceLayout sequence_layout(const Settings& settings) {

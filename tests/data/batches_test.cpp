@@ -106,6 +106,86 @@ TEST(TrainingSequences, RefusesASplitShorterThanASequence) {
               ThrowsMessage<UserError>(HasSubstr("items have 50 tokens")));
 }
 
+DataSet recordings_of(const std::vector<std::int64_t>& sizes, TokenFormat format) {
+  DataSet data = data_of(std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}), 0);
+  data.format = format;
+  std::vector<std::int64_t> starts;
+  std::int64_t end = 0;
+  for (const std::int64_t size : sizes) {
+    starts.push_back(end);
+    end += size;
+  }
+  data.train = std::make_shared<PartedTokens>(data.train, starts);
+  return data;
+}
+
+const TokenFormat kRecording = {
+    .kind = TokenFormat::Kind::kSound, .shape = {}, .sample_rate = 8000};
+const TokenFormat kTrio = {.kind = TokenFormat::Kind::kScore,
+                           .shape = {},
+                           .sample_rate = 0,
+                           .voices = 3,
+                           .steps_per_beat = 4};
+
+TEST(TrainingSequences, NoneCrossesFromOneRecordingIntoTheNext) {
+  const DataSet data = recordings_of({40, 16, 7, 100}, kRecording);
+  const TrainingSequences sequences(data, 16, 1);
+  EXPECT_EQ(sequences.per_epoch(), 1 + 1 + 1 + 5);
+  std::set<std::int64_t> begun;
+  for (std::int64_t epoch = 0; epoch < 50; ++epoch) {
+    std::vector<std::int64_t> offsets = epoch_offsets(sequences, epoch);
+    std::sort(offsets.begin(), offsets.end());
+    EXPECT_LE(offsets[0] + 16, 40);
+    EXPECT_EQ(offsets[1], 40);
+    EXPECT_EQ(offsets[2], 56);
+    EXPECT_GE(offsets[3], 63);
+    EXPECT_LT(offsets[3], 63 + 16);
+    EXPECT_EQ(offsets[7], offsets[3] + 4 * 16);
+    begun.insert(offsets[0]);
+    begun.insert(offsets[3]);
+  }
+  EXPECT_GT(begun.size(), 25U);  // of 16 + 16
+}
+
+TEST(TrainingSequences, AShortRecordingIsFilledUpWithSilence) {
+  const TrainingSequences sequences(recordings_of({5}, kRecording), 8, 1);
+  EXPECT_EQ(sequences.read(0, 1), (std::vector<std::uint8_t>{0, 1, 2, 3, 4, 0xFF, 0xFF, 0xFF}));
+  const TrainingSequences scores(recordings_of({3}, kTrio), 6, 1);
+  EXPECT_EQ(scores.read(0, 1), (std::vector<std::uint8_t>{0, 1, 2, kRest, kRest, kRest}));
+}
+
+TEST(TrainingSequences, OfScoresBeginWithAWholeTimeStep) {
+  const DataSet data = recordings_of({30, 3, 300}, kTrio);
+  const TrainingSequences sequences(data, 12, 1);
+  std::set<std::int64_t> begun;
+  for (std::int64_t g = 0; g < 500; ++g) {
+    EXPECT_EQ(sequences.offset(g) % 3, 0);
+    begun.insert(sequences.offset(g));
+  }
+  EXPECT_GT(begun.size(), 60U);  // of 7 + 1 + 97
+  EXPECT_THAT([&] { TrainingSequences(data, 10, 1); },
+              ThrowsMessage<UserError>(HasSubstr("multiple of its 3 voices")));
+}
+
+TEST(EvaluationWindows, OfRecordingsCountEveryTokenOnceWithinItsRecording) {
+  const DataSet data = recordings_of({40, 16, 7, 100}, kRecording);
+  for (const std::int64_t context : {0, 5, 15}) {
+    std::int64_t scored = 0;
+    for (const auto& window : evaluation_windows(*data.train, 0, 16, context)) {
+      EXPECT_EQ(window.score_from, scored);
+      const std::int64_t part = scored < 40 ? 0 : scored < 56 ? 40 : scored < 63 ? 56 : 63;
+      const std::int64_t end = scored < 40 ? 40 : scored < 56 ? 56 : scored < 63 ? 63 : 163;
+      EXPECT_GE(window.begin, part);
+      EXPECT_LE(window.end, end);
+      EXPECT_LE(window.end - window.begin, 16);
+      EXPECT_GE(window.score_from - window.begin, std::min(context, scored - part));
+      scored = window.end;
+    }
+    EXPECT_EQ(scored, 163);
+  }
+  EXPECT_EQ(evaluation_windows(*data.train, 0, 16, 0, 4).size(), 4U);
+}
+
 TEST(EvaluationWindows, CountEveryTokenOnceWithEnoughContext) {
   for (const std::int64_t size : {1, 5, 15, 16, 17, 31, 32, 33, 100, 257}) {
     const auto tokens = tokens_in_memory(counting(size));

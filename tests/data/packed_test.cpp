@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "config/errors.h"
 #include "data/bytes.h"
+#include "data/token_sources.h"
 #include "files/safetensors.h"
 #include "tests/data/all_tokens.h"
 #include "tests/temporary_folder.h"
@@ -44,6 +48,7 @@ void expect_packs_unchanged(const DataSet& data) {
   EXPECT_EQ(all_tokens(*packed.train), all_tokens(*data.train));
   EXPECT_EQ(all_tokens(*packed.valid), all_tokens(*data.valid));
   EXPECT_EQ(all_tokens(*packed.test), all_tokens(*data.test));
+  EXPECT_EQ(packed.train->part_starts(), data.train->part_starts());
   EXPECT_EQ(packed.content_hash(), data.content_hash());
 }
 
@@ -65,6 +70,65 @@ TEST(Packed, EqualsTheSourceTokenForToken) {
   settings = {};
   settings.path = {folder.write("text", bytes)};
   expect_packs_unchanged(open_data(settings));
+}
+
+DataSet recordings() {
+  DataSet data;
+  data.source = "recordings";
+  data.format = {.kind = TokenFormat::Kind::kSound, .shape = {}, .sample_rate = 8000};
+  const std::vector<std::int64_t> starts = {0, 2, 7};
+  data.train = std::make_shared<PartedTokens>(tokens_in_memory(Bytes(9, 5)), starts);
+  data.valid = tokens_in_memory({1, 2, 3});
+  data.test = tokens_in_memory({});
+  return data;
+}
+
+TEST(Packed, KeepsRecordingsAndScoresApart) {
+  DataSet data = recordings();
+  expect_packs_unchanged(data);
+  data.format = {.kind = TokenFormat::Kind::kScore,
+                 .shape = {},
+                 .sample_rate = 0,
+                 .voices = 4,
+                 .steps_per_beat = 2};
+  expect_packs_unchanged(data);
+}
+
+TEST(Packed, RefusesPartsThatAreNone) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "packed.safetensors";
+  const auto refusal = [&](std::vector<std::int64_t> parts) {
+    const auto bytes = [](std::size_t size) {
+      return [size](const std::function<void(std::span<const std::byte>)>& sink) {
+        sink(std::vector<std::byte>(size));
+      };
+    };
+    std::vector<TensorToStore> tensors;
+    for (const std::string name : {"train", "valid", "test"}) {
+      tensors.push_back({name, ElementType::kUint8, {9}, bytes(9)});
+      tensors.push_back({name + ".parts",
+                         ElementType::kInt64,
+                         {std::ssize(parts)},
+                         [&](const std::function<void(std::span<const std::byte>)>& sink) {
+                           sink(std::as_bytes(std::span(parts)));
+                         }});
+    }
+    write_safetensors(
+        path, tensors,
+        {{"sparse_transformer.data", "1"}, {"kind", "sound"}, {"sample_rate", "8000"}});
+    try {
+      open_data(packed_at(path));
+      return std::string("taken");
+    } catch (const UserError& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(refusal({0, 3, 8}), "taken");
+  EXPECT_THAT(refusal({1}), HasSubstr("part 0 begins at 1 of 9"));
+  EXPECT_THAT(refusal({0, 3, 3}), HasSubstr("part 2 begins at 3 of 9"));
+  EXPECT_THAT(refusal({0, -3}), HasSubstr("part 1 begins at -3 of 9"));
+  EXPECT_THAT(refusal({0, 9}), HasSubstr("part 1 begins at 9 of 9"));
+  EXPECT_THAT(refusal({}), HasSubstr("train.parts is not int64 [parts]"));
 }
 
 TEST(Packed, HeaderSaysWhatTheTokensAre) {
@@ -134,7 +198,7 @@ TEST(Packed, RefusesOtherSafetensors) {
   EXPECT_THAT(
       refusal(whole,
               {{"sparse_transformer.data", "1"}, {"kind", "sound"}, {"sample_rate", "4000 or so"}}),
-      HasSubstr("sample rate of '4000 or so'"));
+      HasSubstr("sample_rate of '4000 or so'"));
 
   EXPECT_THAT(refusal({whole[0], whole[1]}, picture), HasSubstr("test"));
   EXPECT_THAT(refusal({whole[0], whole[1], tensor("test", {1, 5})}, picture),

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "runtime/log.h"
 
@@ -72,6 +74,19 @@ TEST_F(ProgressTest, LinesComeAtTheInterval) {
               ContainsRegex("^count 4/10 [^\n]+\ncount 8/10 [^\n]+\ncount 10/10 [^\n]+\n$"));
   EXPECT_THAT(shown(ProgressMode::kAuto, 10), ContainsRegex("^count 10/10 [^\n]+\n$"));
   EXPECT_THAT(shown(ProgressMode::kLines, 0), IsEmpty());
+}
+
+TEST_F(ProgressTest, AShortTaskPrintsNoLines) {
+  set_progress_mode(ProgressMode::kLines);
+  testing::internal::CaptureStderr();
+  Progress progress("count");
+  progress.update(5, 10);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), IsEmpty());
+  std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+  testing::internal::CaptureStderr();
+  progress.update(7, 10);
+  progress.update(8, 10);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), ContainsRegex("^count 7/10 [^\n]+\n$"));
 }
 
 TEST_F(ProgressTest, TheBarIsDrawnAtMostTenTimesASecondAndTakenAway) {

@@ -1,0 +1,200 @@
+#include "data/decoding.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <iterator>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "config/errors.h"
+#include "data/splits.h"
+#include "data/text.h"
+#include "data/token_sources.h"
+#include "files/mapped_file.h"
+#include "files/sha256.h"
+#include "files/temporary_file.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+/// Where a file's tokens lie in the temporary file of the thread that decoded it, or why not.
+struct Outcome {
+  std::size_t thread = 0, begin = 0, size = 0;
+  std::uint64_t hash = 0;
+  std::optional<std::string> problem;
+};
+
+/// Several threads decode; the one that made them watches.
+class Decoding {
+ public:
+  Decoding(std::vector<PendingInput> files, const Decode& decode, DamagedFiles policy)
+      : files_(std::move(files)),
+        decode_(decode),
+        policy_(policy),
+        outcomes_(files_.size()),
+        storage_(std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, files_.size())),
+        working_(storage_.size()) {}
+
+  DecodedFiles run(const DataProgress& progress) {
+    {
+      std::vector<std::jthread> threads;
+      const StopOnExit stop{next_, files_.size()};
+      for (std::size_t i = 0; i < storage_.size(); ++i) {
+        threads.emplace_back([this, i] { work(i); });
+      }
+      watch(progress);
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    return collect();
+  }
+
+ private:
+  /// Threads find no file left when the watcher leaves by an exception.
+  struct StopOnExit {
+    std::atomic<std::size_t>& next;
+    std::size_t end;
+    ~StopOnExit() { next = end; }
+  };
+
+  void work(std::size_t thread) {
+    try {
+      for (std::size_t i = next_++; i < files_.size(); i = next_++) {
+        decode_file(thread, i);
+        const std::lock_guard lock(mutex_);
+        ++done_;
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      next_ = files_.size();
+    }
+    const std::lock_guard lock(mutex_);
+    --working_;
+    ended_.notify_one();
+  }
+
+  void decode_file(std::size_t thread, std::size_t index) {
+    TemporaryFile& storage = storage_[thread];
+    Outcome& outcome = outcomes_[index];
+    outcome.thread = thread;
+    outcome.begin = storage.size();
+    Sha256 hash;
+    try {
+      decode_(files_[index].open(), [&](std::span<const std::uint8_t> tokens) {
+        storage.write(std::as_bytes(tokens));
+        hash.update(std::as_bytes(tokens));
+      });
+      outcome.size = storage.size() - outcome.begin;
+      outcome.hash = std::stoull(hash.hex().substr(0, 16), nullptr, 16);
+      if (outcome.size == 0) throw UserError(files_[index].name + ": empty");
+    } catch (const UserError& error) {
+      if (policy_ == DamagedFiles::kStop) throw;
+      storage.cut(outcome.begin);
+      outcome.problem = error.what();
+    }
+  }
+
+  void watch(const DataProgress& progress) {
+    constexpr std::chrono::milliseconds kRefresh(100);
+    const auto total = static_cast<std::int64_t>(files_.size());
+    std::unique_lock lock(mutex_);
+    for (bool ended = false; !ended;) {
+      ended = ended_.wait_for(lock, kRefresh, [this] { return working_ == 0; });
+      const std::int64_t done = done_;
+      lock.unlock();
+      if (progress) progress(done, total);
+      lock.lock();
+    }
+  }
+
+  DecodedFiles collect() const {
+    auto storage = std::make_shared<std::vector<MappedFile>>();
+    std::transform(storage_.begin(), storage_.end(), std::back_inserter(*storage),
+                   [](const TemporaryFile& file) { return file.map(); });
+    DecodedFiles decoded;
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      const Outcome& outcome = outcomes_[i];
+      if (outcome.problem) {
+        decoded.skipped.push_back({files_[i].name, *outcome.problem});
+        continue;
+      }
+      decoded.tokens.push_back(
+          (*storage)[outcome.thread].bytes().subspan(outcome.begin, outcome.size));
+      decoded.hashes.push_back(outcome.hash);
+    }
+    decoded.storage = std::move(storage);
+    return decoded;
+  }
+
+  std::vector<PendingInput> files_;
+  const Decode& decode_;
+  DamagedFiles policy_;
+  std::vector<Outcome> outcomes_;       // one a file, written by the thread that has the file
+  std::vector<TemporaryFile> storage_;  // one a thread
+  std::atomic<std::size_t> next_ = 0;   // the file that the next free thread takes
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::size_t working_;    // threads
+  std::int64_t done_ = 0;  // files
+  std::exception_ptr failure_;
+};
+
+std::shared_ptr<const Tokens> tokens_of(const DecodedFiles& decoded,
+                                        const std::vector<std::size_t>& files, bool parted) {
+  std::vector<std::span<const std::byte>> pieces;
+  std::vector<std::int64_t> starts;
+  std::int64_t end = 0;
+  for (const std::size_t file : files) {
+    pieces.push_back(decoded.tokens[file]);
+    starts.push_back(end);
+    end += std::ssize(pieces.back());
+  }
+  auto tokens = std::make_shared<const ConcatenatedTokens>(std::move(pieces), decoded.storage);
+  if (!parted || starts.empty()) return tokens;
+  return std::make_shared<const PartedTokens>(std::move(tokens), std::move(starts));
+}
+
+}  // namespace
+
+DecodedFiles decode_files(const std::vector<std::string>& paths, const Decode& decode,
+                          DamagedFiles policy, const DataProgress& progress) {
+  Decoding decoding(list_inputs(paths), decode, policy);
+  DecodedFiles decoded = decoding.run(progress);
+  if (decoded.tokens.empty()) {
+    const std::string more = decoded.skipped.size() == 1 ? "" : " (and none of the others can)";
+    throw UserError(decoded.skipped.front().reason + more);
+  }
+  return decoded;
+}
+
+DataSet open_decoded(const DataSettings& settings, DataSet data, const Decode& decode,
+                     const DataProgress& progress) {
+  const auto decode_paths = [&](const std::vector<std::string>& paths) {
+    DecodedFiles decoded = decode_files(paths, decode, settings.damaged, progress);
+    std::move(decoded.skipped.begin(), decoded.skipped.end(), std::back_inserter(data.skipped));
+    return decoded;
+  };
+  const DecodedFiles decoded = decode_paths(settings.path);
+  const DealtItems dealt = deal_items(settings.split, decoded.hashes, data.source);
+  const auto split = [&](const NumberOrPaths& size, const std::vector<std::size_t>& items) {
+    const std::vector<std::string> paths = split_paths(size);
+    if (paths.empty()) return tokens_of(decoded, items, data.is_stream());
+    const DecodedFiles own = decode_paths(paths);
+    std::vector<std::size_t> all(own.tokens.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return tokens_of(own, all, data.is_stream());
+  };
+  data.train = tokens_of(decoded, dealt.train, data.is_stream());
+  data.valid = split(settings.split.valid, dealt.valid);
+  data.test = split(settings.split.test, dealt.test);
+  return data;
+}
+
+}  // namespace sparse_transformer
