@@ -1,7 +1,6 @@
 #include "data/packed.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -19,15 +18,14 @@ namespace sparse_transformer {
 
 namespace {
 
-// By TokenFormat::Kind.
-constexpr std::array<const char*, 4> kKinds = {"bytes", "picture", "sound", "score"};
 constexpr std::int64_t kBlock = 1 << 20;
 
 Metadata format_metadata(const DataSet& data) {
   const TokenFormat& format = data.format;
-  Metadata metadata = {{"sparse_transformer.data", "1"},
-                       {"kind", kKinds.at(static_cast<std::size_t>(format.kind))},
-                       {"source", data.source}};
+  Metadata metadata = {
+      {"sparse_transformer.data", "1"},
+      {"kind", std::string(TokenFormat::kKindWords.at(static_cast<std::size_t>(format.kind)))},
+      {"source", data.source}};
   if (format.kind == TokenFormat::Kind::kPicture) {
     metadata["shape"] = shape_text(format.shape);
   }
@@ -84,12 +82,13 @@ TokenFormat read_format(const SafetensorsFile& file) {
     refuse(file, "packed data of version " + version + ", which this program does not know");
   }
   const std::string kind = value_of(file, "kind");
-  const auto found = std::find(kKinds.begin(), kKinds.end(), kind);
-  if (found == kKinds.end()) {
+  const auto& words = TokenFormat::kKindWords;
+  const auto* found = std::find(words.begin(), words.end(), kind);
+  if (found == words.end()) {
     refuse(file, "data of kind '" + kind + "'");
   }
   TokenFormat format;
-  format.kind = static_cast<TokenFormat::Kind>(found - kKinds.begin());
+  format.kind = static_cast<TokenFormat::Kind>(found - words.begin());
   if (format.kind == TokenFormat::Kind::kPicture) {
     format.shape = read_shape(file);
   }

@@ -19,6 +19,9 @@ namespace sparse_transformer {
 /// (codec.h).
 struct TokenFormat {
   enum class Kind { kBytes, kPicture, kSound, kScore };
+  /// As files have them.
+  static constexpr std::array<std::string_view, 4> kKindWords = {"bytes", "picture", "sound",
+                                                                 "score"};
   Kind kind = Kind::kBytes;
   std::vector<std::int64_t> shape;  // pictures: height, width, channels (1 or 3); else empty
   std::int64_t sample_rate =

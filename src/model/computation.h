@@ -1,6 +1,8 @@
 // In which numbers a model computes, and what it keeps for the backward pass.
 #pragma once
 
+#include <c10/core/ScalarType.h>
+
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -12,6 +14,9 @@ namespace sparse_transformer {
 /// the softmax, logits and loss (paper §5.6).
 enum class Precision : std::uint8_t { kFloat32, kBfloat16, kFloat16 };
 inline constexpr std::array<std::string_view, 3> kPrecisionWords = {"fp32", "bf16", "fp16"};
+
+/// The type of activations that would be in `full` where nothing is rounded.
+at::ScalarType activation_type(Precision precision, at::ScalarType full = at::kFloat);
 
 /// What the backward pass computes again rather than having it kept (paper §5.4, figure 4):
 /// nothing, the attention half of each block, or whole blocks, of which only the boundaries are

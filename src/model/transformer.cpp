@@ -2,28 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include <stdexcept>
-
 #include "attention/sparse_attention.h"
 
 namespace sparse_transformer {
-
-namespace {
-
-/// Of activations that would be in `full` where nothing is rounded.
-at::ScalarType activation_type(Precision precision, at::ScalarType full) {
-  switch (precision) {
-    case Precision::kFloat32:
-      return full;
-    case Precision::kBfloat16:
-      return at::kBFloat16;
-    case Precision::kFloat16:
-      return at::kHalf;
-  }
-  throw std::logic_error("activation_type: no such precision");
-}
-
-}  // namespace
 
 Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& layout,
                          const Computation& computation)

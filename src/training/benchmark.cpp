@@ -67,15 +67,16 @@ class Steps {
   at::Tensor tokens_;
 };
 
-/// A product of square float32 matrices, as a yardstick.
+/// A product of square matrices, in the model's precision, as a yardstick.
 class MatrixProduct {
  public:
-  explicit MatrixProduct(c10::Device device)
+  MatrixProduct(c10::Device device, Precision precision)
       : size_(device.is_cuda() ? 8192 : 1536),  // some tens of milliseconds
-        a_(at::rand({size_, size_}, at::TensorOptions().device(device))),
+        a_(at::rand({size_, size_}, at::TensorOptions().device(device))
+               .to(activation_type(precision))),
         b_(at::rand_like(a_)) {}
 
-  void run() const { at::mm(a_, b_).select(0, 0).select(0, 0).item<float>(); }
+  void run() const { at::mm(a_, b_).select(0, 0).select(0, 0).item<double>(); }
   std::int64_t size() const { return size_; }
   double flops() const {
     const auto side = static_cast<double>(size_);
@@ -120,6 +121,7 @@ BenchmarkResult benchmark(
                          .settings = how,
                          .sequences = settings.training.batch,
                          .length = settings.data.sequence_length(),
+                         .precision = settings.training.precision,
                          .models = {}};
   std::vector<Settings> models = {settings};
   const Settings dense = densely(settings);
@@ -134,7 +136,7 @@ BenchmarkResult benchmark(
     steps.push_back(std::make_unique<Steps>(model, device, how.steps));
     runs.emplace_back([&one = *steps.back()] { one.run(); });
   }
-  const MatrixProduct product(device);
+  const MatrixProduct product(device, settings.training.precision);
   runs.emplace_back([&product] { product.run(); });
 
   const std::vector<double> seconds = median_seconds(runs, how.rounds, progress);
@@ -156,13 +158,14 @@ std::string benchmark_text(const BenchmarkResult& result) {
                     percent(result.flops(model) / result.product_flops)});
   }
   const std::string size = std::to_string(result.product_size);
+  const std::string precision(kPrecisionWords.at(static_cast<std::size_t>(result.precision)));
   std::string text = machine_text(result.machine) + "; " + format_count(result.sequences) + " x " +
                      format_count(result.length) + " tokens a step; medians of " +
                      format_count(result.settings.rounds) + " rounds of " +
                      format_count(result.settings.steps) +
                      (result.settings.steps == 1 ? " step\n" : " steps\n") + format_table(rows, 1) +
-                     "A matrix product, " + size + " x " + size +
-                     " in float32: " + format_rate(result.product_flops) + "FLOP/s.\n";
+                     "A matrix product, " + size + " x " + size + " in " + precision + ": " +
+                     format_rate(result.product_flops) + "FLOP/s.\n";
   if (result.models.size() > 1) {
     const TimedSteps& sparse = result.models[0];
     const TimedSteps& dense = result.models[1];
@@ -174,13 +177,15 @@ std::string benchmark_text(const BenchmarkResult& result) {
 }
 
 std::string benchmark_json(const BenchmarkResult& result) {
-  nlohmann::ordered_json json = {{"machine", result.machine},
-                                 {"sequences", result.sequences},
-                                 {"length", result.length},
-                                 {"steps", result.settings.steps},
-                                 {"rounds", result.settings.rounds},
-                                 {"matrix_product_flops_per_second", result.product_flops},
-                                 {"models", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json json = {
+      {"machine", result.machine},
+      {"sequences", result.sequences},
+      {"length", result.length},
+      {"precision", kPrecisionWords.at(static_cast<std::size_t>(result.precision))},
+      {"steps", result.settings.steps},
+      {"rounds", result.settings.rounds},
+      {"matrix_product_flops_per_second", result.product_flops},
+      {"models", nlohmann::ordered_json::array()}};
   for (const TimedSteps& model : result.models) {
     json["models"].push_back(
         {{"pattern", model.pattern},

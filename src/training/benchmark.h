@@ -28,9 +28,10 @@ struct BenchmarkResult {
   std::map<std::string, std::string> machine;  // runtime/device.h
   BenchmarkSettings settings;
   std::int64_t sequences = 0, length = 0;  // a step
-  std::vector<TimedSteps> models;          // the config's; then dense, unless the config's is that
-  std::int64_t product_size = 0;           // side of the square matrices that are multiplied
-  double product_flops = 0.0;              // a second, in the type that the model computes in
+  Precision precision = Precision::kFloat32;
+  std::vector<TimedSteps> models;  // the config's; then dense, unless the config's is that
+  std::int64_t product_size = 0;   // side of the square matrices that are multiplied
+  double product_flops = 0.0;      // a second, in the type that the model computes in
 
   std::int64_t tokens() const { return sequences * length; }
   double flops(const TimedSteps& model) const;  // a second
@@ -46,10 +47,10 @@ BenchmarkResult benchmark(
 /// A table for people, and one line that compares with dense.
 std::string benchmark_text(const BenchmarkResult& result);
 
-/// One JSON object: machine, sequences, length, steps, rounds, matrix_product_flops_per_second;
-/// `models`, a list with pattern, ms_per_step, tokens_per_second, flops_per_token, flops_per_second
-/// and share_of_matrix_product; and, where dense was timed too, time_ratio and flops_ratio, sparse
-/// over dense.
+/// One JSON object: machine, sequences, length, precision, steps, rounds,
+/// matrix_product_flops_per_second; `models`, a list with pattern, ms_per_step, tokens_per_second,
+/// flops_per_token, flops_per_second and share_of_matrix_product; and, where dense was timed too,
+/// time_ratio and flops_ratio, sparse over dense.
 std::string benchmark_json(const BenchmarkResult& result);
 
 }  // namespace sparse_transformer

@@ -27,8 +27,6 @@ constexpr const char* kState = "state.json";
 constexpr const char* kConfig = "config.yaml";
 constexpr const char* kManifest = "manifest.json";
 constexpr std::string_view kPrefix = "step-";
-// In the order of TokenFormat::Kind.
-constexpr std::array<std::string_view, 3> kKinds = {"bytes", "picture", "sound"};
 
 std::string folder_name(std::int64_t step) {
   std::array<char, 32> name{};
@@ -46,6 +44,24 @@ RunningFigure figure_from_json(const Json& json) {
           .count = json.at("count").get<std::int64_t>()};
 }
 
+Json to_json(const TokenFormat& format) {
+  return {{"kind", TokenFormat::kKindWords.at(static_cast<std::size_t>(format.kind))},
+          {"shape", format.shape},
+          {"sample_rate", format.sample_rate},
+          {"voices", format.voices},
+          {"steps_per_beat", format.steps_per_beat}};
+}
+
+TokenFormat format_from_json(const Json& json) {
+  const auto& words = TokenFormat::kKindWords;
+  const auto* kind = std::find(words.begin(), words.end(), json.at("kind").get<std::string>());
+  return {.kind = static_cast<TokenFormat::Kind>(kind - words.begin()),
+          .shape = json.at("shape").get<std::vector<std::int64_t>>(),
+          .sample_rate = json.at("sample_rate").get<std::int64_t>(),
+          .voices = json.at("voices").get<std::int64_t>(),
+          .steps_per_beat = json.at("steps_per_beat").get<std::int64_t>()};
+}
+
 Json to_json(const TrainingProgress& progress) {
   Json json;
   json["step"] = progress.step;
@@ -54,6 +70,7 @@ Json to_json(const TrainingProgress& progress) {
   if (progress.best_bits) json["best_bits"] = *progress.best_bits;
   json["best_step"] = progress.best_step;
   json["skipped_steps"] = progress.skipped_steps;
+  json["skipped_in_a_row"] = progress.skipped_in_a_row;
   if (progress.loss_scale) json["loss_scale"] = *progress.loss_scale;
   json["passed_over"] = progress.passed_over;
   json["rollbacks"] = progress.rollbacks;
@@ -62,9 +79,7 @@ Json to_json(const TrainingProgress& progress) {
                    {"calm_steps", progress.watch.calm_steps}};
   json["machine"] = progress.machine;
   json["data_hash"] = progress.data_hash;
-  json["format"] = {{"kind", kKinds[static_cast<std::size_t>(progress.format.kind)]},
-                    {"shape", progress.format.shape},
-                    {"sample_rate", progress.format.sample_rate}};
+  json["format"] = to_json(progress.format);
   return json;
 }
 
@@ -76,6 +91,7 @@ TrainingProgress from_json(const Json& json) {
   if (json.contains("best_bits")) progress.best_bits = json.at("best_bits").get<double>();
   progress.best_step = json.at("best_step").get<std::int64_t>();
   progress.skipped_steps = json.at("skipped_steps").get<std::int64_t>();
+  progress.skipped_in_a_row = json.at("skipped_in_a_row").get<std::int64_t>();
   if (json.contains("loss_scale")) progress.loss_scale = json.at("loss_scale").get<double>();
   progress.passed_over = json.at("passed_over").get<std::int64_t>();
   progress.rollbacks = json.at("rollbacks").get<std::int64_t>();
@@ -85,11 +101,7 @@ TrainingProgress from_json(const Json& json) {
                     .calm_steps = watch.at("calm_steps").get<std::int64_t>()};
   progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
   progress.data_hash = json.at("data_hash").get<std::string>();
-  const Json& format = json.at("format");
-  const auto* kind = std::find(kKinds.begin(), kKinds.end(), format.at("kind").get<std::string>());
-  progress.format = {.kind = static_cast<TokenFormat::Kind>(kind - kKinds.begin()),
-                     .shape = format.at("shape").get<std::vector<std::int64_t>>(),
-                     .sample_rate = format.at("sample_rate").get<std::int64_t>()};
+  progress.format = format_from_json(json.at("format"));
   return progress;
 }
 

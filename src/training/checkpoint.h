@@ -29,7 +29,8 @@ struct TrainingProgress {
   std::int64_t sampled = 0;         // … that samples were drawn at
   std::optional<double> best_bits;  // of the validation split
   std::int64_t best_step = 0;
-  std::int64_t skipped_steps = 0;    // of the finished ones, those that changed nothing
+  std::int64_t skipped_steps = 0;  // of the finished ones, those that changed nothing
+  std::int64_t skipped_in_a_row = 0;
   std::optional<double> loss_scale;  // of fp16
   std::int64_t passed_over = 0;      // sequences that were left out after going back
   std::int64_t rollbacks = 0;        // to this very step

@@ -27,6 +27,7 @@ std::optional<FailedStep> StepReview::review(const std::vector<StepValues>& step
   for (const StepValues& step : steps) {
     ++number;
     if (step.is_finite()) {
+      progress.skipped_in_a_row = 0;
       const std::string alarm = progress.watch.add(step.loss, step.gradient_norm, settings_.watch);
       if (!alarm.empty()) {
         log_warning("step " + format_count(number) + ": the run may be diverging: " + alarm +
@@ -35,6 +36,7 @@ std::optional<FailedStep> StepReview::review(const std::vector<StepValues>& step
       continue;
     }
     ++progress.skipped_steps;
+    ++progress.skipped_in_a_row;
     if (is_ordinary_overflow(step)) {
       warn_at_floor(step, number);
       continue;
@@ -48,6 +50,10 @@ std::optional<FailedStep> StepReview::review(const std::vector<StepValues>& step
                        "; training stops, and the last checkpoint stands (a lower "
                        "training.learning_rate, a longer training.warmup or "
                        "training.non_finite: rollback often helps)");
+    }
+    if (progress.skipped_in_a_row >= kPatience) {
+      throw WorldError(what + ", like the " + format_count(kPatience - 1) +
+                       " steps before it: skipping does not help; training stops");
     }
     log_warning(what + "; it is skipped (" + format_count(progress.skipped_steps) + " so far)");
   }

@@ -23,11 +23,13 @@ struct FailedStep {
 /// training.non_finite.
 class StepReview {
  public:
+  static constexpr std::int64_t kPatience = 100;
+
   explicit StepReview(const TrainingSettings& settings) : settings_(settings) {}
 
   /// Reviews the steps up to progress.step, the oldest first, and keeps `progress`'s counts and
   /// watch. Warns in the log. Returns the step to go back for under `rollback`, the rest then being
-  /// void. Throws WorldError under `stop`.
+  /// void. Throws WorldError under `stop`, and under `skip` after kPatience skipped steps in a row.
   std::optional<FailedStep> review(const std::vector<StepValues>& steps,
                                    TrainingProgress& progress) const;
 

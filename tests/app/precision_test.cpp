@@ -32,11 +32,6 @@ class PrecisionRuns : public TinyRuns {
     return last;
   }
 
-  void resume(const std::string& name, const std::string& more = "") const {
-    const CommandResult result = run("train --run " + name + " --resume " + more);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-  }
-
   /// Resumes a run, stops it by a signal once stderr says so, and resumes it again.
   void resume_with_a_stop(const std::string& line, const std::string& name,
                           const std::string& text) const {

@@ -44,11 +44,6 @@ class Resume : public TinyRuns {
     return false;
   }
 
-  void resume(const std::string& name, const std::string& more = "") const {
-    const CommandResult result = run("train --run " + name + " --resume " + more);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-  }
-
   void expect_same_run(const std::string& one, const std::string& other, int step) const {
     expect_same_tensors(checkpoint_of(folder() / one, step), checkpoint_of(folder() / other, step));
     for (const char* link : {"checkpoints/best", "checkpoints/latest"}) {

@@ -56,6 +56,11 @@ void TinyRuns::train(const std::string& name, const std::string& more) const {
   ASSERT_EQ(result.exit_code, 0) << result.err;
 }
 
+void TinyRuns::resume(const std::string& name, const std::string& more) const {
+  const CommandResult result = run("train --run " + name + " --resume " + more);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+}
+
 void TinyRuns::expect_refused(const std::string& line, const std::vector<std::string>& says,
                               int exit_code) const {
   const CommandResult result = run(line);

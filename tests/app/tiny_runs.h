@@ -45,6 +45,8 @@ class TinyRuns : public testing::Test {
 
   /// `train tiny.yaml --run NAME` and what follows, which must succeed.
   void train(const std::string& name, const std::string& more = "") const;
+  /// `train --run NAME --resume` and what follows, likewise.
+  void resume(const std::string& name, const std::string& more = "") const;
 
   /// The command ends with this code, nothing on stdout and one line on stderr that says all this.
   void expect_refused(const std::string& line, const std::vector<std::string>& says,

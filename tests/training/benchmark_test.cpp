@@ -81,7 +81,7 @@ TEST(Benchmark, AsTextIsATableAndAComparison) {
             "attention  ms a step  tokens/s  FLOPs a token  FLOP/s  of a matrix product\n"
             "local          500.0     8.00k          1.00M   8.00G                20.0%\n"
             "dense         2000.0     2.00k          5.00M   10.0G                25.0%\n"
-            "A matrix product, 100 x 100 in float32: 40.0GFLOP/s.\n"
+            "A matrix product, 100 x 100 in fp32: 40.0GFLOP/s.\n"
             "Sparse over dense: 0.250 of the time, 0.200 of the FLOPs.\n");
 }
 

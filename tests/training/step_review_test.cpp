@@ -78,6 +78,19 @@ TEST_F(Review, SkipCountsAndWarns) {
   EXPECT_THAT(log, HasSubstr("step 13: the gradient is not finite; it is skipped (2 so far)"));
 }
 
+TEST_F(Review, SkipGivesUpAfterAHundredInARow) {
+  settings.non_finite = NonFinite::kSkip;
+  EXPECT_FALSE(review(std::vector<StepValues>(99, kBadLoss)));
+  EXPECT_FALSE(review({kGood}));
+  EXPECT_FALSE(review(std::vector<StepValues>(99, kBadLoss)));
+  try {
+    review({kOverflow});
+    FAIL();
+  } catch (const WorldError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("step 11: the gradient is not finite, like the 99 steps"));
+  }
+}
+
 TEST_F(Review, RollbackNamesTheFirstSuchStep) {
   settings.non_finite = NonFinite::kRollback;
   const auto failed = review({kGood, kOverflow, kBadLoss});
