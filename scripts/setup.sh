@@ -15,7 +15,7 @@ source "$(dirname "$0")/common.sh"
 help_if_asked "$@"
 
 packages=(
-  cmake ninja-build g++ ccache pkg-config git ca-certificates
+  cmake ninja-build g++ ccache pkg-config git ca-certificates curl
   libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libboost-dev
   libpng-dev libarchive-dev libssl-dev libcairo2-dev libprotozero-dev libsndfile1-dev
   libgtest-dev libgmock-dev fonts-dejavu-core
