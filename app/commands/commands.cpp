@@ -11,6 +11,7 @@ std::span<const Command> commands() {
       Command{"evaluate", "bits per byte of a model", add_evaluate},
       Command{"attention", "draw what trained heads attend to", add_attention},
       Command{"curves", "draw training and validation bits of runs", add_curves},
+      Command{"report", "a page of curves, samples and settings of a run", add_report},
       Command{"prepare", "pack a data set into one file", add_prepare},
       Command{"pattern", "draw who attends to whom, and count it", add_pattern},
       Command{"inspect", "parameters, FLOPs a token, memory, tensors", add_inspect},

@@ -32,6 +32,7 @@ void add_inspect(CLI::App& app, Action& run);
 void add_pattern(CLI::App& app, Action& run);
 void add_attention(CLI::App& app, Action& run);
 void add_curves(CLI::App& app, Action& run);
+void add_report(CLI::App& app, Action& run);
 void add_benchmark(CLI::App& app, Action& run);
 
 }  // namespace sparse_transformer

@@ -10,8 +10,7 @@ namespace sparse_transformer {
 
 namespace fs = std::filesystem;
 
-void check_picture_output(const fs::path& path, bool overwrite) {
-  check_extension(path, {.kind = TokenFormat::Kind::kPicture, .shape = {}});
+void check_output(const fs::path& path, bool overwrite) {
   if (fs::is_directory(path)) throw UserError(path.string() + " is a folder, not a file");
   if (!overwrite && fs::exists(path)) {
     throw UserError(path.string() + " exists already; name another --out, or give --overwrite");
@@ -21,6 +20,11 @@ void check_picture_output(const fs::path& path, bool overwrite) {
     throw UserError(folder.string() + ": there is no such folder for --out");
   }
   check_writable(path);
+}
+
+void check_picture_output(const fs::path& path, bool overwrite) {
+  check_extension(path, {.kind = TokenFormat::Kind::kPicture, .shape = {}});
+  check_output(path, overwrite);
 }
 
 void write_picture(const fs::path& path, const Image& image) {

@@ -7,9 +7,11 @@
 
 namespace sparse_transformer {
 
-/// Throws UserError, before anything is drawn, where the picture cannot be written: the name does
-/// not end in .png, the file exists and `overwrite` is false, the folder is not there or is not
-/// ours.
+/// Throws UserError, before any work is done, where the file cannot be written: it exists and
+/// `overwrite` is false, the folder is not there or is not ours.
+void check_output(const std::filesystem::path& path, bool overwrite);
+
+/// The same for a picture, whose name must end in .png.
 void check_picture_output(const std::filesystem::path& path, bool overwrite);
 
 /// Writes it as PNG, whole or not at all, and says so. Throws UserError, WorldError.
