@@ -4,6 +4,7 @@
 
 #include "app/commands/commands.h"
 #include "app/commands/config_arguments.h"
+#include "runtime/terminal.h"
 #include "training/prepare_request.h"
 
 namespace sparse_transformer {
@@ -22,7 +23,7 @@ void add_prepare(CLI::App& app, Action& run) {
   run = [request, config] {
     request->files = config->files;
     request->overrides = config->overrides;
-    run_preparation(*request);
+    write_to_stdout(run_preparation(*request));
   };
 }
 

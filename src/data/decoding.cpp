@@ -92,7 +92,7 @@ class Decoding {
         hash.update(std::as_bytes(tokens));
       });
       outcome.size = storage.size() - outcome.begin;
-      outcome.hash = std::stoull(hash.hex().substr(0, 16), nullptr, 16);
+      outcome.hash = hash.number();
       if (outcome.size == 0) throw UserError(files_[index].name + ": empty");
     } catch (const UserError& error) {
       if (policy_ == DamagedFiles::kStop) throw;

@@ -37,18 +37,29 @@ void Sha256::update(std::span<const std::byte> bytes) {
   check(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()));
 }
 
-std::string Sha256::hex() const {
-  constexpr std::string_view digits = "0123456789abcdef";
+std::array<std::uint8_t, 32> Sha256::bytes() const {
   const Context copy{EVP_MD_CTX_new()};  // finishing a context ends it
-  std::array<unsigned char, 32> hash{};
+  std::array<std::uint8_t, 32> hash{};
   check(EVP_MD_CTX_copy_ex(copy.get(), state_->context.get()));
   check(EVP_DigestFinal_ex(copy.get(), hash.data(), nullptr));
+  return hash;
+}
+
+std::string Sha256::hex() const {
+  constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
-  for (const unsigned char byte : hash) {
+  for (const std::uint8_t byte : bytes()) {
     text += digits[byte / 16];
     text += digits[byte % 16];
   }
   return text;
+}
+
+std::uint64_t Sha256::number() const {
+  std::uint64_t number = 0;
+  const auto hash = bytes();
+  for (std::size_t i = 0; i < sizeof number; ++i) number = number << 8U | hash.at(i);
+  return number;
 }
 
 std::string sha256_of_file(const std::filesystem::path& path) {

@@ -1,7 +1,9 @@
 // SHA-256, which tells whether two files or data sets are the same.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -20,8 +22,12 @@ class Sha256 {
   void update(std::span<const std::byte> bytes);
   /// The hash of all bytes so far: 64 lower-case hexadecimal digits.
   std::string hex() const;
+  /// Its first eight bytes as a number: to tell items apart in memory.
+  std::uint64_t number() const;
 
  private:
+  std::array<std::uint8_t, 32> bytes() const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

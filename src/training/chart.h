@@ -11,13 +11,13 @@ namespace sparse_transformer {
 struct ChartLine {
   std::string name;                               // in the legend
   std::vector<std::pair<double, double>> points;  // step and value, by step
-  bool marked = false;                         // a dot on each point
+  bool marked = false;                            // a dot on each point
 };
 
 struct Chart {
   std::string title;
   std::vector<ChartLine> lines;
-  int decimals = 3;            // of the last values in the legend
+  int decimals = 3;             // of the last values in the legend
   bool fall_may_leave = false;  // the first twentieth may leave the chart at its top, as curves do
 };
 

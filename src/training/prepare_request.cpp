@@ -6,6 +6,7 @@
 #include "config/errors.h"
 #include "data/packed.h"
 #include "data/splits.h"
+#include "data/survey.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/progress.h"
@@ -37,9 +38,35 @@ void check_is_no_input(const fs::path& out, const DataSettings& data) {
   }
 }
 
+/// What the work returns, its progress shown meanwhile.
+template <typename Work>
+auto with_progress(const std::string& title, const Work& work) {
+  Progress bar(title);
+  return work([&bar](std::int64_t done, std::int64_t total) {
+    throw_if_stopped();
+    bar.update(done, total);
+  });
+}
+
+std::string survey_text(const DataSurvey& found, const std::vector<SkippedFile>& skipped) {
+  std::vector<std::vector<std::string>> rows = {
+      {"split", "items", "tokens", "items that training has too"}};
+  for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
+    const SplitSurvey& row = found.splits.at(static_cast<std::size_t>(split));
+    rows.push_back({std::string(split_name(split)), format_count(row.items),
+                    format_count(row.tokens),
+                    split == Split::kTrain ? "-" : format_count(row.repeated)});
+  }
+  std::string text = format_table(rows, 1) +
+                     "Entropy of single training tokens: " + format_fixed(found.entropy, 4) +
+                     " bits.\n";
+  for (const SkippedFile& file : skipped) text += "Skipped: " + file.reason + "\n";
+  return text;
+}
+
 }  // namespace
 
-void run_preparation(const PrepareRequest& request) {
+std::string run_preparation(const PrepareRequest& request) {
   const StopSignals stop_signals;
   if (request.files.empty()) throw UserError("prepare: no CONFIG is given");
   if (!request.overwrite && fs::exists(request.out)) {
@@ -50,17 +77,15 @@ void run_preparation(const PrepareRequest& request) {
   const Settings settings = read_settings(config);
   check_is_no_input(request.out, settings.data);
   const DataSet data = open_data(settings, config);
-  {
-    Progress bar("pack");
-    pack_data(data, request.out, [&bar](std::int64_t done, std::int64_t total) {
-      throw_if_stopped();
-      bar.update(done, total);
-    });
-  }
-  log_info("wrote " + request.out.string() + ": " + format_count(data.train->size()) +
-           " tokens to train, " + format_count(data.valid->size()) + " to validate, " +
-           format_count(data.test->size()) +
-           " to test; use it with data.source=packed data.path=" + request.out.string());
+  const DataSurvey found = with_progress(
+      "read", [&data](const DataProgress& progress) { return survey(data, progress); });
+  with_progress("pack", [&](const DataProgress& progress) {
+    pack_data(data, request.out, progress);
+    return 0;
+  });
+  log_info("wrote " + request.out.string() +
+           "; use it with data.source=packed data.path=" + request.out.string());
+  return survey_text(found, data.skipped);
 }
 
 }  // namespace sparse_transformer

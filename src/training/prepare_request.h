@@ -14,8 +14,8 @@ struct PrepareRequest {
   bool overwrite = false;
 };
 
-/// Opens the config's data and packs them. Throws UserError where the output exists already or
-/// is among the data, WorldError.
-void run_preparation(const PrepareRequest& request);
+/// Opens the config's data and packs them. Returns what was packed, as a table for people. Throws
+/// UserError where the output exists already or is among the data, WorldError.
+std::string run_preparation(const PrepareRequest& request);
 
 }  // namespace sparse_transformer

@@ -110,8 +110,9 @@ std::string state(const fs::path& run, const std::vector<MetricsLine>& metrics,
                           "bits a byte in validation, best at step " + format_count(best.step));
     }
   }
-  html += figure_tile(format_fixed(inspection.size.attention_pairs_per_query, 1),
-                      "keys a query of " + format_count(inspection.settings.data.sequence_length()));
+  html +=
+      figure_tile(format_fixed(inspection.size.attention_pairs_per_query, 1),
+                  "keys a query of " + format_count(inspection.settings.data.sequence_length()));
   return "<div class=\"figures\">\n" + html + "</div>\n";
 }
 
@@ -163,7 +164,8 @@ std::string samples(const fs::path& run) {
   const auto add = [&html](const fs::path& file, const std::string& caption) {
     const std::string element = sample_element(file);
     if (element.empty()) return;
-    html += "<figure>" + element + "<figcaption>" + escape_html(caption) + "</figcaption></figure>\n";
+    html +=
+        "<figure>" + element + "<figcaption>" + escape_html(caption) + "</figcaption></figure>\n";
   };
   for (const fs::path& file : chosen_samples(run / "samples")) {
     const std::int64_t step = std::stoll(file.stem().string().substr(std::string("step-").size()));
@@ -219,8 +221,7 @@ std::string report_html(const fs::path& run, const std::string& program) {
          escape_html(name) + "</title>\n<style>" + std::string(kStyle) +
          "</style>\n</head>\n<body>\n<h1>" + escape_html(name) + "</h1>\n" +
          state(run, metrics, inspection) + section("Learning", charts(metrics)) +
-         section("Samples", samples(run)) +
-         section("Attention", pattern(inspection.settings)) +
+         section("Samples", samples(run)) + section("Attention", pattern(inspection.settings)) +
          section("Settings", "<pre>" + escape_html(read_file(folder.config())) + "</pre>\n") +
          section("Machine", machine(folder, program)) + "</body>\n</html>\n";
 }

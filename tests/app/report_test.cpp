@@ -37,17 +37,22 @@ TEST_F(Report, ShowsCurvesSamplesAttentionSettingsAndMachine) {
 }
 
 TEST_F(Report, PlaysSoundAndShowsPictures) {
-  write("tunes.yaml",
-        "base: tiny.yaml\ndata: {source: generated, path: [], sequence: 512, split: {valid: 2, test: "
-        "2},\n  generated: {kind: tunes, items: 20}}\n");
-  const std::string few = " --set training.steps=2 --set training.sample_every=2"
-                          " --set training.evaluate_every=0";
+  write(
+      "tunes.yaml",
+      "base: tiny.yaml\ndata: {source: generated, path: [], sequence: 512, split: {valid: 2, test: "
+      "2},\n  generated: {kind: tunes, items: 20}}\n");
+  const std::string few =
+      " --set training.steps=2 --set training.sample_every=2"
+      " --set training.evaluate_every=0";
   ASSERT_EQ(run("train tunes.yaml --run tunes" + few).exit_code, 0);
   ASSERT_EQ(run("report tunes --out tunes.html").exit_code, 0);
   EXPECT_THAT(read("tunes.html"), HasSubstr("<audio controls src=\"data:audio/wav;base64,UklGR"));
   ASSERT_EQ(run("train tiny.yaml --run pictures --set data.source=generated --set data.path=[]"
                 " --set data.sequence=null --set data.split.valid=2 --set data.split.test=2"
-                " --set data.shape=[8,8,1] --set data.generated.items=20" + few).exit_code, 0);
+                " --set data.shape=[8,8,1] --set data.generated.items=20" +
+                few)
+                .exit_code,
+            0);
   ASSERT_EQ(run("report pictures --out pictures.html").exit_code, 0);
   EXPECT_THAT(read("pictures.html"), HasSubstr("<img alt=\"\" src=\"data:image/png;base64,iVBOR"));
 }
