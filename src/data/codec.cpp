@@ -14,7 +14,7 @@
 #include "files/atomic_file.h"
 #include "files/mapped_file.h"
 #include "files/png.h"
-#include "files/wav.h"
+#include "files/audio.h"
 
 namespace sparse_transformer {
 
@@ -115,11 +115,7 @@ std::vector<std::uint8_t> read_picture(const std::filesystem::path& path,
 
 std::vector<std::uint8_t> read_sound(const std::filesystem::path& path,
                                      std::span<const std::byte> bytes, std::int64_t sample_rate) {
-  const Sound sound = decode_wav(bytes, path.string());
-  if (sound.sample_rate != sample_rate) {
-    throw UserError(path.string() + ": sound of " + std::to_string(sound.sample_rate) +
-                    " samples a second, expected " + std::to_string(sample_rate));
-  }
+  const Sound sound = decode_sound(bytes, path.string(), sample_rate);
   std::vector<std::uint8_t> codes;
   std::transform(sound.samples.begin(), sound.samples.end(), std::back_inserter(codes),
                  mu_law_encode);

@@ -33,8 +33,9 @@ std::vector<std::byte> encode_samples(const TokenFormat& format,
 void write_samples(const std::filesystem::path& path, const TokenFormat& format,
                    const std::vector<std::vector<std::uint8_t>>& samples, const Metadata& text);
 
-/// The tokens of a file that primes sampling: for pictures a PNG of the format's shape, for sound a
-/// WAV of its sample rate, else any file, byte for byte. Throws UserError naming file and fault.
+/// The tokens of a file that primes sampling: for pictures a PNG of the format's shape, for sound
+/// any that files/audio.h reads, else any file, byte for byte. Throws UserError naming file and
+/// fault.
 std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format);
 
 }  // namespace sparse_transformer

@@ -1,0 +1,146 @@
+#include "files/sndfile.h"
+
+#include <sndfile.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/errors.h"
+#include "files/audio.h"
+#include "files/sound_container.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+/// A file in memory, as libsndfile's callbacks want it: to read `input` or to write `output`.
+struct MemoryFile {
+  std::span<const std::byte> input;
+  std::vector<std::byte> output;
+  sf_count_t position = 0;
+
+  sf_count_t size() const { return std::ssize(input) + std::ssize(output); }
+};
+
+MemoryFile& file_of(void* pointer) { return *static_cast<MemoryFile*>(pointer); }
+
+sf_count_t on_size(void* pointer) { return file_of(pointer).size(); }
+
+sf_count_t on_tell(void* pointer) { return file_of(pointer).position; }
+
+sf_count_t on_seek(sf_count_t offset, int whence, void* pointer) {
+  MemoryFile& file = file_of(pointer);
+  const sf_count_t origin = whence == SEEK_SET   ? 0
+                            : whence == SEEK_CUR ? file.position
+                                                 : file.size();
+  file.position = std::clamp<sf_count_t>(offset, -origin, file.size() - origin) + origin;
+  return file.position;
+}
+
+sf_count_t on_read(void* out, sf_count_t count, void* pointer) {
+  MemoryFile& file = file_of(pointer);
+  count = std::clamp<sf_count_t>(count, 0, std::ssize(file.input) - file.position);
+  if (count > 0) {
+    std::memcpy(out, file.input.data() + file.position, static_cast<std::size_t>(count));
+  }
+  file.position += count;
+  return count;
+}
+
+sf_count_t on_write(const void* bytes, sf_count_t count, void* pointer) {
+  MemoryFile& file = file_of(pointer);
+  const auto end = static_cast<std::size_t>(file.position + count);
+  file.output.resize(std::max(file.output.size(), end));
+  std::memcpy(file.output.data() + file.position, bytes, static_cast<std::size_t>(count));
+  file.position += count;
+  return count;
+}
+
+struct CloseSound {
+  void operator()(SNDFILE* file) const { sf_close(file); }
+};
+using OpenSound = std::unique_ptr<SNDFILE, CloseSound>;
+
+OpenSound open_sound(MemoryFile& file, int mode, SF_INFO& info) {
+  SF_VIRTUAL_IO callbacks{on_size, on_seek, on_read, on_write, on_tell};
+  return OpenSound(sf_open_virtual(&callbacks, mode, &info, &file));
+}
+
+class SndfileDecoder : public AudioDecoder {
+ public:
+  SndfileDecoder(std::span<const std::byte> bytes, std::string format, std::string name)
+      : format_(std::move(format)), name_(std::move(name)), file_{bytes, {}, 0} {
+    SF_INFO info{};
+    sound_ = open_sound(file_, SFM_READ, info);
+    if (!sound_) fail(sf_strerror(nullptr));
+    const char* comment = sf_get_string(sound_.get(), SF_STR_COMMENT);
+    properties_ = {.channels = info.channels,
+                   .sample_rate = info.samplerate,
+                   .comment = comment == nullptr ? "" : comment};
+    declared_ = info.frames;
+  }
+
+  const AudioProperties& properties() const override { return properties_; }
+
+  std::int64_t read(std::span<float> out) override {
+    const auto room = static_cast<sf_count_t>(out.size()) / properties_.channels;
+    const sf_count_t frames = sf_readf_float(sound_.get(), out.data(), room);
+    if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) fail(sf_strerror(sound_.get()));
+    count_ += frames;
+    if (frames == 0 && declared_ != SF_COUNT_MAX && count_ != declared_) fail("it ends early");
+    return frames;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& reason) const {
+    throw UserError(name_ + " is not a whole " + format_ + " file: " + reason);
+  }
+
+  std::string format_, name_;
+  MemoryFile file_;
+  OpenSound sound_;
+  AudioProperties properties_;
+  sf_count_t declared_ = 0;  // frames; SF_COUNT_MAX where the file does not say
+  sf_count_t count_ = 0;     // frames read
+};
+
+std::vector<std::byte> encode(const Sound& sound, int format) {
+  MemoryFile file;
+  SF_INFO info{};
+  info.samplerate = static_cast<int>(sound.sample_rate);
+  info.channels = 1;
+  info.format = format | SF_FORMAT_PCM_16;
+  OpenSound opened = open_sound(file, SFM_WRITE, info);
+  if (!opened) throw std::logic_error(std::string("cannot encode sound: ") + sf_strerror(nullptr));
+  if (!sound.comment.empty()) sf_set_string(opened.get(), SF_STR_COMMENT, sound.comment.c_str());
+  sf_command(opened.get(), SFC_UPDATE_HEADER_NOW, nullptr, 0);  // else no samples are no FLAC
+  const auto count = std::ssize(sound.samples);
+  if (sf_write_short(opened.get(), sound.samples.data(), count) != count) {
+    throw std::runtime_error(std::string("cannot encode sound: ") + sf_strerror(opened.get()));
+  }
+  opened.reset();  // writes the sizes into the header
+  return std::move(file.output);
+}
+
+}  // namespace
+
+std::unique_ptr<AudioDecoder> open_sndfile(std::span<const std::byte> bytes,
+                                           const std::string& name) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string format = text.starts_with("fLaC")   ? "FLAC"
+                             : text.starts_with("OggS") ? "OGG"
+                                                        : "WAV";
+  if (format == "WAV") check_wav(bytes, name);
+  if (format == "OGG") check_ogg(bytes, name);
+  return std::make_unique<SndfileDecoder>(bytes, format, name);
+}
+
+std::vector<std::byte> encode_wav(const Sound& sound) { return encode(sound, SF_FORMAT_WAV); }
+
+std::vector<std::byte> encode_flac(const Sound& sound) { return encode(sound, SF_FORMAT_FLAC); }
+
+}  // namespace sparse_transformer

@@ -1,0 +1,291 @@
+#include "files/audio.h"
+
+#include <gmock/gmock.h>
+#include <sndfile.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include "config/errors.h"
+#include "files/mapped_file.h"
+#include "tests/files/expect_error.h"
+#include "tests/temporary_folder.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using Bytes = std::vector<std::byte>;
+
+constexpr int kVorbis = SF_FORMAT_OGG | SF_FORMAT_VORBIS;
+constexpr int kMp3 = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
+constexpr int kFlac = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
+
+/// A sine of half the full scale.
+float sine(std::int64_t i, double frequency, int rate) {
+  const double turns = frequency * static_cast<double>(i) / rate;
+  return static_cast<float>(0.5 * std::sin(2 * std::numbers::pi * turns));
+}
+
+/// A sine as a file of any format that libsndfile writes, equal in all channels.
+Bytes sine_file(int format, double frequency, int rate, int channels, std::int64_t frames) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "sound";
+  SF_INFO info{};
+  info.format = format;
+  info.samplerate = rate;
+  info.channels = channels;
+  SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
+  if (file == nullptr) throw std::runtime_error(sf_strerror(nullptr));
+  std::vector<float> samples;
+  for (std::int64_t i = 0; i < frames; ++i) {
+    samples.insert(samples.end(), static_cast<std::size_t>(channels), sine(i, frequency, rate));
+  }
+  sf_writef_float(file, samples.data(), frames);
+  sf_close(file);
+  const MappedFile written(path);
+  return {written.bytes().begin(), written.bytes().end()};
+}
+
+/// The largest difference, in full scales, to a sine; the ends may be off by the filters' own.
+double distance_to_sine(const Sound& sound, double frequency) {
+  constexpr std::int64_t kEnds = 1000;
+  double distance = 0.0;
+  for (std::int64_t i = kEnds; i < std::ssize(sound.samples) - kEnds; ++i) {
+    const float sample = sound.samples[static_cast<std::size_t>(i)] / 32768.0F;
+    const double expected = sine(i, frequency, static_cast<int>(sound.sample_rate));
+    distance = std::max(distance, std::abs(sample - expected));
+  }
+  return distance;
+}
+
+std::string refusal(std::span<const std::byte> bytes, const std::string& name = "a.snd") {
+  return message_of<UserError>([&] { decode_sound(bytes, name, 8000); });
+}
+
+/// Most bytes that are changed make the file one that is refused; none may do worse.
+void damage_everywhere(const Bytes& whole, std::size_t step) {
+  for (std::size_t i = 0; i < whole.size(); i += step) {
+    for (int value = 0; value < 256; value += 51) {
+      Bytes damaged = whole;
+      damaged[i] = static_cast<std::byte>(value);
+      try {
+        EXPECT_LE(decode_sound(damaged, "a.snd", 8000).samples.size(), 1'000'000U);
+      } catch (const UserError&) {
+      }
+    }
+  }
+}
+
+template <typename Number>
+std::string little_endian(Number number) {
+  return {reinterpret_cast<const char*>(&number), sizeof number};
+}
+
+/// A WAV put together by hand from its specification.
+Bytes wav_of(std::uint16_t channels, std::uint16_t bits, const std::string& data,
+             std::uint16_t format = 1, std::uint32_t riff_length = 0) {
+  const std::uint32_t rate = 8000;
+  const auto frame = static_cast<std::uint16_t>(channels * bits / 8);
+  const std::string body = "WAVEfmt " + little_endian<std::uint32_t>(16) + little_endian(format) +
+                           little_endian(channels) + little_endian(rate) +
+                           little_endian<std::uint32_t>(rate * frame) + little_endian(frame) +
+                           little_endian(bits) + "data" +
+                           little_endian(static_cast<std::uint32_t>(data.size())) + data;
+  const auto length = riff_length != 0 ? riff_length : static_cast<std::uint32_t>(body.size());
+  const std::string text = "RIFF" + little_endian(length) + body;
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+TEST(Audio, reads_back_what_was_written) {
+  const Sound sound{16000, {0, 1, -1, 32767, -32768, 1234}, "Seed: 7, größer"};
+  for (const Bytes& file : {encode_wav(sound), encode_flac(sound)}) {
+    const Sound read = decode_sound(file, "a.snd", 16000);
+    EXPECT_EQ(read.sample_rate, 16000);
+    EXPECT_EQ(read.samples, sound.samples);
+    EXPECT_EQ(read.comment, sound.comment);
+  }
+}
+
+TEST(Audio, every_16_bit_value_survives) {
+  Sound sound{8000, {}, ""};
+  for (int value = -32768; value <= 32767; ++value) {
+    sound.samples.push_back(static_cast<std::int16_t>(value));
+  }
+  EXPECT_EQ(decode_sound(encode_wav(sound), "a.wav", 8000).samples, sound.samples);
+  EXPECT_EQ(decode_sound(encode_flac(sound), "a.flac", 8000).samples, sound.samples);
+  EXPECT_EQ(encode_flac(sound), encode_flac(sound));
+}
+
+TEST(Audio, silence_of_no_length) {
+  EXPECT_TRUE(decode_sound(encode_wav({8000, {}, ""}), "a.wav", 8000).samples.empty());
+  EXPECT_TRUE(decode_sound(encode_wav({8000, {}, ""}), "a.wav", 16000).samples.empty());
+  EXPECT_TRUE(decode_sound(encode_flac({8000, {}, ""}), "a.flac", 8000).samples.empty());
+}
+
+TEST(Audio, writes_the_plain_layout) {
+  const std::string data = little_endian<std::int16_t>(258) + little_endian<std::int16_t>(-2);
+  EXPECT_EQ(encode_wav({8000, {258, -2}, ""}), wav_of(1, 16, data));
+}
+
+TEST(Audio, eight_bits_are_scaled) {
+  EXPECT_THAT(decode_sound(wav_of(1, 8, {'\x80', '\x81', '\x00', '\xff'}), "a.wav", 8000).samples,
+              ElementsAre(0, 256, -32768, 32512));
+}
+
+TEST(Audio, channels_are_averaged) {
+  const std::string data = little_endian<std::int16_t>(100) + little_endian<std::int16_t>(300) +
+                           little_endian<std::int16_t>(-32768) +
+                           little_endian<std::int16_t>(-32768);
+  EXPECT_THAT(decode_sound(wav_of(2, 16, data), "a.wav", 8000).samples, ElementsAre(200, -32768));
+}
+
+TEST(Audio, float_samples_are_scaled_and_clipped) {
+  constexpr std::uint16_t kFloatFormat = 3;
+  const std::string data = little_endian(0.5F) + little_endian(-1.0F) + little_endian(1.5F);
+  EXPECT_THAT(decode_sound(wav_of(1, 32, data, kFloatFormat), "a.wav", 8000).samples,
+              ElementsAre(16384, -32768, 32767));
+}
+
+TEST(Audio, length_unknown_to_a_pipe_is_accepted) {
+  const std::string data = little_endian<std::int16_t>(5);
+  EXPECT_THAT(decode_sound(wav_of(1, 16, data, 1, 0xFFFFFFFF), "a.wav", 8000).samples,
+              ElementsAre(5));
+}
+
+TEST(Audio, every_truncation_is_refused) {
+  const Sound sound{8000, {1, 2, 3, 4, 5}, "comment"};
+  for (const Bytes& whole : {encode_wav(sound), encode_flac(sound)}) {
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      EXPECT_THAT(refusal(std::span(whole).first(size)), StartsWith("a.snd")) << size;
+    }
+  }
+}
+
+TEST(Audio, truncated_music_is_refused) {
+  ::testing::internal::CaptureStderr();
+  for (const int format : {kFlac, kVorbis, kMp3}) {
+    const Bytes whole = sine_file(format, 440.0, 16000, 2, 16000);
+    for (std::size_t size = 0; size + 200 < whole.size(); size += 97) {
+      EXPECT_THAT(refusal(std::span(whole).first(size)), StartsWith("a.snd")) << size;
+    }
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Audio, damaged_bytes_never_crash) {
+  ::testing::internal::CaptureStderr();
+  damage_everywhere(encode_wav({8000, {1, 2, 3, 4, 5}, "comment"}), 1);
+  damage_everywhere(encode_flac({8000, {1, 2, 3, 4, 5}, "comment"}), 1);
+  for (const int format : {kFlac, kVorbis, kMp3}) {
+    damage_everywhere(sine_file(format, 440.0, 16000, 1, 8000), 37);
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Audio, a_damaged_stretch_is_refused) {
+  ::testing::internal::CaptureStderr();
+  for (const int format : {kFlac, kVorbis, kMp3}) {
+    Bytes damaged = sine_file(format, 440.0, 16000, 1, 64000);
+    for (std::size_t i = 0; i < 400; ++i) damaged[damaged.size() / 2 + i] ^= std::byte{0x5A};
+    EXPECT_THAT(refusal(damaged), StartsWith("a.snd is not a whole")) << format;
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Audio, every_format_is_read) {
+  for (const int format : {SF_FORMAT_WAV | SF_FORMAT_PCM_24, SF_FORMAT_WAV | SF_FORMAT_FLOAT,
+                           SF_FORMAT_FLAC | SF_FORMAT_PCM_24, kVorbis, kMp3}) {
+    const Sound read = decode_sound(sine_file(format, 440.0, 16000, 2, 16000), "a.snd", 16000);
+    EXPECT_EQ(read.samples.size(), 16000U) << format;
+    const bool is_lossy = format == kVorbis || format == kMp3;
+    EXPECT_LT(distance_to_sine(read, 440.0), is_lossy ? 0.02 : 1e-4) << format;
+  }
+}
+
+TEST(Audio, other_rates_are_resampled) {
+  for (const int rate : {1000, 8000, 22050, 44100, 48000, 192000, 768000}) {
+    const Bytes file = sine_file(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 300.0, rate, 2, 2L * rate);
+    const Sound read = decode_sound(file, "a.wav", 16000);
+    EXPECT_EQ(read.samples.size(), 32000U) << rate;
+    EXPECT_LT(distance_to_sine(read, 300.0), 2e-4) << rate;
+  }
+}
+
+TEST(Audio, tones_that_a_lower_rate_cannot_hold_vanish) {
+  const Bytes file = sine_file(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 5000.0, 22050, 1, 44100);
+  const Sound read = decode_sound(file, "a.wav", 8000);
+  EXPECT_EQ(read.samples.size(), 16000U);
+  EXPECT_LT(distance_to_sine(read, 0.0), 1e-3);
+}
+
+TEST(Audio, pieces_make_the_whole) {
+  const Bytes file = sine_file(kVorbis, 440.0, 44100, 2, 50000);
+  const Sound whole = decode_sound(file, "a.ogg", 16000);
+  SoundReader reader(file, "a.ogg", 16000);
+  std::vector<std::int16_t> pieces, piece(777);
+  while (const std::size_t count = reader.read(piece)) {
+    pieces.insert(pieces.end(), piece.data(), piece.data() + count);
+  }
+  EXPECT_EQ(pieces, whole.samples);
+  EXPECT_EQ(reader.read(piece), 0U);
+}
+
+TEST(Audio, tags_around_an_mp3_are_passed_over) {
+  const Bytes mp3 = sine_file(kMp3, 440.0, 16000, 1, 16000);
+  const auto bytes_of = [](const std::string& text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    return Bytes(bytes.begin(), bytes.end());
+  };
+  // 40 bytes of entries and a footer, and with the highest flag a header
+  const auto ape = [](std::uint32_t flags) {
+    return std::string(flags == 0 ? 40 : 72, 'y') + "APETAGEX" +
+           little_endian<std::uint32_t>(2000) + little_endian<std::uint32_t>(40 + 32) +
+           little_endian<std::uint32_t>(1) + little_endian(flags) + std::string(8, '\0');
+  };
+  for (const std::uint32_t flags : {0U, 0x80000000U}) {
+    Bytes tagged = bytes_of(std::string("ID3\x03\0\0\0\0\x02\x01", 10) + std::string(257, 'x'));
+    for (const Bytes& part : {mp3, bytes_of(ape(flags)), bytes_of("TAG" + std::string(125, ' '))}) {
+      tagged.insert(tagged.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(decode_sound(tagged, "a.mp3", 16000).samples,
+              decode_sound(mp3, "a.mp3", 16000).samples);
+  }
+}
+
+TEST(Audio, what_cannot_be_meant_is_refused) {
+  const std::string two = little_endian<std::int16_t>(5);
+  EXPECT_THAT(refusal(wav_of(65, 16, std::string(130, '\0'))), HasSubstr("65 channels"));
+  EXPECT_THAT(refusal(wav_of(0, 16, two)), StartsWith("a.snd"));
+  for (const std::uint32_t rate : {0U, 999U, 768001U, 0x7FFFFFFFU, 0xFFFFFFFFU}) {
+    Bytes file = wav_of(1, 16, two);
+    std::memcpy(file.data() + 24, &rate, sizeof rate);
+    EXPECT_THAT(refusal(file), StartsWith("a.snd")) << rate;
+  }
+  constexpr std::uint16_t kFloatFormat = 3, kMp3Format = 0x55;
+  const std::string nan = little_endian(std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THAT(refusal(wav_of(1, 32, nan, kFloatFormat)), HasSubstr("not a number"));
+  EXPECT_THAT(refusal(wav_of(1, 16, two, kMp3Format)), HasSubstr("encoding 85"));
+}
+
+TEST(Audio, what_is_no_sound_is_named) {
+  for (const std::string text : {"", "R", "just some text", "\xff\xfej\0u\0s\0t\0"}) {
+    EXPECT_EQ(refusal(std::as_bytes(std::span(text)), "notes.wav"),
+              "notes.wav is not a sound file; expected WAV, FLAC, OGG or MP3");
+  }
+  for (const std::string text : {"RIFF", "fLaC", "OggS", "ID3", "\xff\xfb\x90\x64"}) {
+    EXPECT_THAT(refusal(std::as_bytes(std::span(text)), "notes.wav"),
+                StartsWith("notes.wav is not"));
+  }
+}
+
+}  // namespace
+}  // namespace sparse_transformer
