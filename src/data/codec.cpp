@@ -12,9 +12,9 @@
 #include "data/mu_law.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
+#include "files/audio.h"
 #include "files/mapped_file.h"
 #include "files/png.h"
-#include "files/audio.h"
 
 namespace sparse_transformer {
 

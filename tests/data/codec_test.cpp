@@ -11,8 +11,8 @@
 #include "config/errors.h"
 #include "data/mu_law.h"
 #include "files/atomic_file.h"
-#include "files/png.h"
 #include "files/audio.h"
+#include "files/png.h"
 #include "tests/temporary_folder.h"
 
 namespace sparse_transformer {

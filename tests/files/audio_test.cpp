@@ -258,6 +258,8 @@ TEST(Audio, tags_around_an_mp3_are_passed_over) {
     }
     EXPECT_EQ(decode_sound(tagged, "a.mp3", 16000).samples,
               decode_sound(mp3, "a.mp3", 16000).samples);
+    const std::size_t most = 10 + 257 + mp3.size() * 2 / 3;
+    EXPECT_THAT(refusal(std::span(tagged).first(most)), HasSubstr("it ends early"));
   }
 }
 
