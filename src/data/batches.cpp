@@ -9,6 +9,7 @@
 #include "config/errors.h"
 #include "data/mix.h"
 #include "data/permutation.h"
+#include "data/transposition.h"
 
 namespace sparse_transformer {
 
@@ -46,12 +47,13 @@ std::vector<std::int64_t> part_ends(const Tokens& tokens) {
 }  // namespace
 
 TrainingSequences::TrainingSequences(const DataSet& data, std::int64_t sequence_length,
-                                     std::uint64_t seed)
+                                     std::uint64_t seed, std::int64_t transpose)
     : tokens_(data.train),
       format_(data.format),
       length_(sequence_length),
       shifts_(data.is_stream()),
       seed_(seed),
+      transpose_(transpose),
       per_epoch_(0) {
   check_length(data, sequence_length);
   std::int64_t begin = 0;
@@ -98,10 +100,13 @@ std::vector<std::uint8_t> TrainingSequences::read(std::int64_t first, std::int64
                                       format_.filler().value_or(0));
   for (std::int64_t i = 0; i < count; ++i) {
     const Place found = place(first + i);
-    tokens_->read(found.begin,
-                  std::span(sequences).subspan(
-                      static_cast<std::size_t>(i * length_),
-                      static_cast<std::size_t>(std::min(length_, found.part_end - found.begin))));
+    const auto sequence = std::span(sequences).subspan(
+        static_cast<std::size_t>(i * length_),
+        static_cast<std::size_t>(std::min(length_, found.part_end - found.begin)));
+    tokens_->read(found.begin, sequence);
+    if (transpose_ > 0) {
+      transpose(sequence, drawn_semitones(seed_, first + i, transpose_));
+    }
   }
   return sequences;
 }

@@ -21,7 +21,9 @@ class TrainingSequences {
  public:
   /// Throws UserError when the split is shorter than one sequence and cannot be filled up, or when
   /// n is no multiple of the format's grain (names source, size and n).
-  TrainingSequences(const DataSet& data, std::int64_t sequence_length, std::uint64_t seed);
+  /// `transpose`: sequences of scores are moved by up to so many semitones (transposition.h).
+  TrainingSequences(const DataSet& data, std::int64_t sequence_length, std::uint64_t seed,
+                    std::int64_t transpose = 0);
 
   std::int64_t per_epoch() const { return per_epoch_; }
   /// Where sequence g starts in the training split: a multiple of the format's grain.
@@ -48,6 +50,7 @@ class TrainingSequences {
   std::int64_t length_;
   bool shifts_;  // a stream's windows lie elsewhere in each epoch
   std::uint64_t seed_;
+  std::int64_t transpose_;
   std::vector<Part> parts_;
   std::int64_t per_epoch_;
 };

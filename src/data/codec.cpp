@@ -9,11 +9,13 @@
 #include <utility>
 
 #include "config/errors.h"
-#include "data/mu_law.h"
+#include "data/score_codec.h"
+#include "data/score_grid.h"
+#include "data/sound_codec.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
-#include "files/audio.h"
 #include "files/mapped_file.h"
+#include "files/midi.h"
 #include "files/png.h"
 
 namespace sparse_transformer {
@@ -67,20 +69,17 @@ std::vector<std::byte> encode_pictures(const std::vector<std::int64_t>& shape,
   return encode_png(image, text);
 }
 
-std::vector<std::byte> encode_sound(std::int64_t sample_rate, const Samples& samples,
-                                    const Metadata& text) {
-  Sound sound = {.sample_rate = sample_rate, .samples = {}, .comment = {}};
-  for (const auto& sample : samples) {
-    if (!sound.samples.empty()) {
-      sound.samples.insert(sound.samples.end(), static_cast<std::size_t>(sample_rate / 5), 0);
-    }
-    std::transform(sample.begin(), sample.end(), std::back_inserter(sound.samples), mu_law_decode);
-  }
+/// The metadata as the comment of a sound or score: a line "KEY: VALUE" each.
+std::string comment_of(const Metadata& text) {
+  std::string comment;
   for (const auto& [key, value] : text) {
-    sound.comment.append(sound.comment.empty() ? "" : "\n");
-    sound.comment.append(key).append(": ").append(value);
+    comment.append(comment.empty() ? "" : "\n").append(key).append(": ").append(value);
   }
-  return encode_wav(sound);
+  return comment;
+}
+
+ScoreGrid grid_of(const TokenFormat& format) {
+  return {.voices = format.voices, .steps_per_beat = format.steps_per_beat};
 }
 
 std::vector<std::byte> encode_bytes(const Samples& samples) {
@@ -113,55 +112,64 @@ std::vector<std::uint8_t> read_picture(const std::filesystem::path& path,
   return std::move(image.pixels);
 }
 
-std::vector<std::uint8_t> read_sound(const std::filesystem::path& path,
-                                     std::span<const std::byte> bytes, std::int64_t sample_rate) {
-  const Sound sound = decode_sound(bytes, path.string(), sample_rate);
-  std::vector<std::uint8_t> codes;
-  std::transform(sound.samples.begin(), sound.samples.end(), std::back_inserter(codes),
-                 mu_law_encode);
-  return codes;
+std::string lower_case_extension(const std::filesystem::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return ending;
+}
+
+/// The endings that files of this kind of samples may have, the usual one first; of bytes any but
+/// these.
+std::vector<std::string_view> endings_of(TokenFormat::Kind kind) {
+  switch (kind) {
+    case TokenFormat::Kind::kPicture:
+      return {".png"};
+    case TokenFormat::Kind::kSound:
+      return {".wav", ".flac"};
+    case TokenFormat::Kind::kScore:
+      return {".mid", ".png"};
+    case TokenFormat::Kind::kBytes:
+      break;
+  }
+  return {".png", ".wav", ".flac", ".mid"};
+}
+
+/// What samples that are no bytes are written as.
+std::string_view files_of(TokenFormat::Kind kind) {
+  switch (kind) {
+    case TokenFormat::Kind::kPicture:
+      return "pictures are written as PNG, expected a name that ends in .png";
+    case TokenFormat::Kind::kSound:
+      return "sound is written as WAV or FLAC, expected a name that ends in .wav or .flac";
+    case TokenFormat::Kind::kScore:
+      return "scores are written as MIDI or as a piano roll, expected a name that ends in .mid or "
+             ".png";
+    case TokenFormat::Kind::kBytes:
+      break;
+  }
+  return "the samples are bytes, no picture, sound or score; expected another ending than .png, "
+         ".wav, .flac and .mid, such as .txt";
 }
 
 }  // namespace
 
 std::string_view sample_extension(const TokenFormat& format) {
-  switch (format.kind) {
-    case TokenFormat::Kind::kPicture:
-      return ".png";
-    case TokenFormat::Kind::kSound:
-      return ".wav";
-    case TokenFormat::Kind::kScore:
-    case TokenFormat::Kind::kBytes:
-      break;
-  }
-  return ".txt";
+  const bool is_bytes = format.kind == TokenFormat::Kind::kBytes;
+  return is_bytes ? ".txt" : endings_of(format.kind).front();
 }
 
 void check_extension(const std::filesystem::path& path, const TokenFormat& format) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  const bool is_right = ending == sample_extension(format);
-  switch (format.kind) {
-    case TokenFormat::Kind::kPicture:
-      if (is_right) return;
-      throw UserError(path.string() +
-                      ": pictures are written as PNG, expected a name that ends in .png");
-    case TokenFormat::Kind::kSound:
-      if (is_right) return;
-      throw UserError(path.string() +
-                      ": sound is written as WAV, expected a name that ends in .wav");
-    case TokenFormat::Kind::kScore:
-    case TokenFormat::Kind::kBytes:
-      if (ending != ".png" && ending != ".wav") return;
-      throw UserError(path.string() +
-                      ": the samples are bytes, no picture or sound; expected another ending than "
-                      ".png and .wav, such as .txt");
+  const auto endings = endings_of(format.kind);
+  const bool is_one_of_them =
+      std::find(endings.begin(), endings.end(), lower_case_extension(path)) != endings.end();
+  if (is_one_of_them == (format.kind == TokenFormat::Kind::kBytes)) {
+    throw UserError(path.string() + ": " + std::string(files_of(format.kind)));
   }
 }
 
 std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& samples,
-                                      const Metadata& text) {
+                                      const Metadata& text, std::string_view extension) {
   if (samples.empty()) {
     throw std::logic_error("no samples to encode");
   }
@@ -169,8 +177,10 @@ std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& 
     case TokenFormat::Kind::kPicture:
       return encode_pictures(format.shape, samples, text);
     case TokenFormat::Kind::kSound:
-      return encode_sound(format.sample_rate, samples, text);
+      return encode_sounds(format.sample_rate, samples, extension, comment_of(text));
     case TokenFormat::Kind::kScore:
+      return extension == ".png" ? encode_piano_roll(grid_of(format), samples, text)
+                                 : encode_midi_samples(grid_of(format), samples, comment_of(text));
     case TokenFormat::Kind::kBytes:
       break;
   }
@@ -179,7 +189,7 @@ std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& 
 
 void write_samples(const std::filesystem::path& path, const TokenFormat& format,
                    const Samples& samples, const Metadata& text) {
-  write_file(path, encode_samples(format, samples, text));
+  write_file(path, encode_samples(format, samples, text, lower_case_extension(path)));
 }
 
 std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {
@@ -192,8 +202,9 @@ std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const To
     case TokenFormat::Kind::kPicture:
       return read_picture(path, bytes, format.shape);
     case TokenFormat::Kind::kSound:
-      return read_sound(path, bytes, format.sample_rate);
+      return decode_to_tokens(bytes, path.string(), format.sample_rate);
     case TokenFormat::Kind::kScore:
+      return cells_of(decode_midi(bytes, path.string()), grid_of(format), path.string());
     case TokenFormat::Kind::kBytes:
       break;
   }

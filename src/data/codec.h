@@ -1,4 +1,4 @@
-// Tokens ↔ what a person sees or hears: PNG grids, text or bytes, WAV.
+// Tokens ↔ what a person sees or hears: PNG grids, text or bytes, WAV and FLAC, MIDI.
 #pragma once
 
 #include <cstddef>
@@ -12,30 +12,34 @@
 
 namespace sparse_transformer {
 
-/// File extension of samples of this format: ".png", ".wav", ".txt".
+/// The usual file extension of samples of this format: ".png", ".wav", ".mid", ".txt".
 std::string_view sample_extension(const TokenFormat& format);
 
 /// Throws UserError where a file of that name would be taken for another kind than the samples are:
-/// pictures end in .png, sound in .wav, bytes in neither.
+/// pictures end in .png, sound in .wav or .flac, scores in .mid or (piano rolls) .png, bytes in
+/// none of these.
 void check_extension(const std::filesystem::path& path, const TokenFormat& format);
 
 /// The file of one or more samples, any of which may be unfinished (a prefix of its tokens).
 /// Pictures: one alone is its own pixels; several are a roughly square grid, each at least 64
-/// pixels high or wide by a whole factor of enlargement; missing pixels are grey. Sound: one after
-/// another with 0.2 s of silence between. Bytes: one as it is; several, each below a line
+/// pixels high or wide by a whole factor of enlargement; missing pixels are grey. Sound and scores:
+/// sound_codec.h, score_codec.h. Bytes: one as it is; several, each below a line
 /// "---- sample K ----".
-/// `text` goes into the file where the format has room for it (PNG text chunks, WAV comment).
+/// `text` goes into the file where the format has room for it (PNG text chunks, the comment of a
+/// sound or score). `extension` (one of check_extension()'s, in lower case) chooses between the
+/// files of a format.
 std::vector<std::byte> encode_samples(const TokenFormat& format,
                                       const std::vector<std::vector<std::uint8_t>>& samples,
-                                      const Metadata& text);
+                                      const Metadata& text, std::string_view extension);
 
-/// The same, written whole or not at all. Throws UserError or WorldError naming the path.
+/// The same, as the path's ending says, written whole or not at all. Throws UserError or WorldError
+/// naming the path.
 void write_samples(const std::filesystem::path& path, const TokenFormat& format,
                    const std::vector<std::vector<std::uint8_t>>& samples, const Metadata& text);
 
 /// The tokens of a file that primes sampling: for pictures a PNG of the format's shape, for sound
-/// any that files/audio.h reads, else any file, byte for byte. Throws UserError naming file and
-/// fault.
+/// any that files/audio.h reads, for scores a MIDI file, else any file, byte for byte. Throws
+/// UserError naming file and fault.
 std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format);
 
 }  // namespace sparse_transformer

@@ -9,9 +9,11 @@
 #include <system_error>
 
 #include "config/errors.h"
+#include "data/audio.h"
 #include "data/bytes.h"
 #include "data/cifar10.h"
 #include "data/generated.h"
+#include "data/midi.h"
 #include "data/packed.h"
 #include "data/splits.h"
 #include "data/text.h"
@@ -22,7 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 4> kSources = {"bytes", "cifar10", "generated", "packed"};
+constexpr std::array<std::string_view, 6> kSources = {"bytes", "cifar10",   "audio",
+                                                      "midi",  "generated", "packed"};
 constexpr std::array<std::string_view, 2> kDamagedFiles = {"skip", "stop"};
 constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"};
 
@@ -50,7 +53,8 @@ void check_paths(const DataSettings& settings) {
     throw SettingError("data.path", "missing; expected a file, a folder or a list of them");
   }
   check_paths("data.path", settings.path);
-  if (settings.source != DataSource::kBytes) return;  // the others refuse paths of splits
+  // These refuse paths of splits.
+  if (settings.source == DataSource::kCifar10 || settings.source == DataSource::kPacked) return;
   check_paths("data.split.valid", split_paths(settings.split.valid));
   check_paths("data.split.test", split_paths(settings.split.test));
 }
@@ -61,7 +65,8 @@ void SplitSettings::describe(FieldVisitor& visit) {
   visit.field(
       "valid", valid,
       "validation: below 1 a share, else a count (bytes of a stream, or items), or paths of "
-      "its own (bytes only); [] = 0.05, or 0.04 of cifar10's training images; packed has its "
+      "its own (not cifar10, packed); [] = 0.05, or 0.04 of cifar10's training images; packed has "
+      "its "
       "own",
       at_least(0.0));
   visit.field("test", test,
@@ -81,11 +86,25 @@ void GeneratedSettings::describe(FieldVisitor& visit) {
   visit.field("seed", seed, "another seed gives other pictures or tunes");
 }
 
+void AudioSettings::describe(FieldVisitor& visit) {
+  visit.field("sample_rate", sample_rate,
+              "samples a second; files of other rates are resampled, channels averaged",
+              between<std::int64_t>(1000, 192000));
+}
+
+void MidiSettings::describe(FieldVisitor& visit) {
+  visit.field("voices", voices,
+              "tokens a time step, one a voice, the highest first; data.sequence is a multiple",
+              between<std::int64_t>(1, 64));
+  visit.field("steps_per_beat", steps_per_beat, "time steps a quarter note; 4 = sixteenths",
+              between<std::int64_t>(1, 64));
+}
+
 void DataSettings::describe(FieldVisitor& visit) {
   visit.choice(
       "source", source, kSources,
-      "bytes: any files; cifar10: its binary format; generated: made by the program; packed: "
-      "a file from `prepare`");
+      "bytes: any files; cifar10: its binary format; audio: WAV, FLAC, OGG, MP3; midi: Standard "
+      "MIDI Files; generated: made by the program; packed: a file from `prepare`");
   visit.paths(
       "path", path,
       "a file, a folder, an archive (.tar.gz, .zip), a compressed file (.xz, .gz), or a list "
@@ -100,6 +119,15 @@ void DataSettings::describe(FieldVisitor& visit) {
   visit.section("split", split, "what is kept from training, to validate and to test");
   visit.choice("damaged", damaged, kDamagedFiles,
                "a file that cannot be decoded is skipped, with a warning, or stops the program");
+  visit.section("audio", audio, "what the source `audio` makes of sound: 8-bit mu-law samples");
+  visit.section(
+      "midi", midi,
+      "what the source `midi` makes of scores: a grid of time steps and voices, each cell "
+      "a pitch where a note begins (0 to 127), hold (128) or rest (129)");
+  visit.field("transpose", transpose,
+              "training moves each sequence of a score by up to so many semitones, up or down; 0 = "
+              "none",
+              between<std::int64_t>(0, 127));
   visit.section("generated", generated, "what the source `generated` makes");
 }
 
@@ -110,6 +138,10 @@ std::vector<std::int64_t> DataSettings::picture_shape() const {
                                            shape_text(cifar10_shape()) + "; leave it out");
     }
     return cifar10_shape();
+  }
+  if ((source == DataSource::kAudio || source == DataSource::kMidi) && !shape.empty()) {
+    throw SettingError("data.shape", "got " + shape_text(shape) +
+                                         ", but sound and scores are no pictures; leave it out");
   }
   const bool generated_pictures =
       source == DataSource::kGenerated && generated.kind == GeneratedKind::kPictures;
@@ -141,19 +173,36 @@ std::int64_t DataSettings::sequence_length() const {
   return pixels;
 }
 
-DataSet open_data(const DataSettings& settings, [[maybe_unused]] const DataProgress& progress) {
-  check_paths(settings);
+namespace {
+
+DataSet open_source(const DataSettings& settings, const DataProgress& progress) {
   switch (settings.source) {
     case DataSource::kBytes:
       return open_bytes(settings);
     case DataSource::kCifar10:
       return open_cifar10(settings);
+    case DataSource::kAudio:
+      return open_audio(settings, progress);
+    case DataSource::kMidi:
+      return open_midi(settings, progress);
     case DataSource::kGenerated:
       return open_generated(settings);
     case DataSource::kPacked:
       return open_packed(settings);
   }
   throw std::logic_error("data source " + std::to_string(static_cast<int>(settings.source)));
+}
+
+}  // namespace
+
+DataSet open_data(const DataSettings& settings, const DataProgress& progress) {
+  check_paths(settings);
+  DataSet data = open_source(settings, progress);
+  if (settings.transpose > 0 && data.format.kind != TokenFormat::Kind::kScore) {
+    throw SettingError("data.transpose", "got " + std::to_string(settings.transpose) + ", but " +
+                                             data.source + " holds no scores; leave it out");
+  }
+  return data;
 }
 
 }  // namespace sparse_transformer

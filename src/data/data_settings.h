@@ -13,7 +13,7 @@
 
 namespace sparse_transformer {
 
-enum class DataSource { kBytes, kCifar10, kGenerated, kPacked };
+enum class DataSource { kBytes, kCifar10, kAudio, kMidi, kGenerated, kPacked };
 
 /// What becomes of a file that cannot be decoded.
 enum class DamagedFiles { kSkip, kStop };
@@ -37,6 +37,17 @@ struct GeneratedSettings {
   void describe(FieldVisitor& visit);
 };
 
+struct AudioSettings {
+  std::int64_t sample_rate = 16000;  // samples a second
+  void describe(FieldVisitor& visit);
+};
+
+struct MidiSettings {
+  std::int64_t voices = 4;
+  std::int64_t steps_per_beat = 4;  // time steps a quarter note
+  void describe(FieldVisitor& visit);
+};
+
 struct DataSettings {
   DataSource source = DataSource::kBytes;
   std::vector<std::string> path;
@@ -46,6 +57,9 @@ struct DataSettings {
   std::vector<std::int64_t> shape;
   SplitSettings split;
   DamagedFiles damaged = DamagedFiles::kSkip;
+  AudioSettings audio;
+  MidiSettings midi;
+  std::int64_t transpose = 0;  // semitones, up or down, that training moves scores by at most
   GeneratedSettings generated;
   void describe(FieldVisitor& visit);
 

@@ -129,7 +129,7 @@ void write(const SampleRequest& request, const TrainedModel& trained, const Samp
   if (is_one_file(request, format)) {
     const Metadata text = describe(request, trained, {"count", samples.size()});
     if (to_stdout(request)) {
-      const auto bytes = encode_samples(format, samples, text);
+      const auto bytes = encode_samples(format, samples, text, sample_extension(format));
       write_to_stdout({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
       return;
     }

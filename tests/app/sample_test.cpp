@@ -117,7 +117,7 @@ TEST_F(Sample, RefusesWhatItCannotDraw) {
 }
 
 TEST_F(Sample, TheNameSaysTheKindOfFile) {
-  expect_refused("sample a --out x.png", {"x.png: ", "expected another ending than .png and .wav"});
+  expect_refused("sample a --out x.png", {"x.png: ", "expected another ending than .png, .wav"});
   expect_refused("sample a --out x.WAV --count 2", {"x.WAV: "});
   sample("--out x.bin");
   sample("--out x");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 #include <string>
@@ -165,6 +166,23 @@ TEST(TrainingSequences, OfScoresBeginWithAWholeTimeStep) {
   EXPECT_GT(begun.size(), 60U);  // of 7 + 1 + 97
   EXPECT_THAT([&] { TrainingSequences(data, 10, 1); },
               ThrowsMessage<UserError>(HasSubstr("multiple of its 3 voices")));
+}
+
+TEST(TrainingSequences, OfScoresAreTransposedByTheirNumber) {
+  DataSet data = recordings_of({30, 60}, kTrio);
+  const TrainingSequences plain(data, 12, 1);
+  const TrainingSequences moved(data, 12, 1, 4);
+  std::set<int> distances;
+  for (std::int64_t g = 0; g < 100; ++g) {
+    const auto before = plain.read(g, 1), after = moved.read(g, 1);
+    const int distance = after[0] - before[0];
+    for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(after[i], before[i] + distance);
+    EXPECT_LE(std::abs(distance), 4);
+    distances.insert(distance);
+  }
+  EXPECT_EQ(distances.size(), 9U);
+  const auto several = moved.read(3, 2), second = moved.read(4, 1);
+  EXPECT_TRUE(std::equal(second.begin(), second.end(), several.begin() + 12));
 }
 
 TEST(EvaluationWindows, OfRecordingsCountEveryTokenOnceWithinItsRecording) {

@@ -11,7 +11,6 @@
 #include "config/errors.h"
 #include "data/mu_law.h"
 #include "files/atomic_file.h"
-#include "files/audio.h"
 #include "files/png.h"
 #include "tests/temporary_folder.h"
 
@@ -24,6 +23,8 @@ using ::testing::ThrowsMessage;
 using Bytes = std::vector<std::uint8_t>;
 
 const TokenFormat kText = {};
+const TokenFormat kQuartet = {
+    .kind = TokenFormat::Kind::kScore, .shape = {}, .voices = 4, .steps_per_beat = 4};
 
 TokenFormat picture(std::vector<std::int64_t> shape) {
   return {.kind = TokenFormat::Kind::kPicture, .shape = std::move(shape)};
@@ -47,24 +48,31 @@ TEST(Codec, KnowsTheExtensionOfEveryFormat) {
   EXPECT_EQ(sample_extension(kText), ".txt");
   EXPECT_EQ(sample_extension(picture({2, 2, 1})), ".png");
   EXPECT_EQ(sample_extension(sound(4000)), ".wav");
+  EXPECT_EQ(sample_extension(kQuartet), ".mid");
 }
 
 TEST(Codec, AFileIsNamedAfterTheKindOfSamples) {
   for (const char* path : {"a.txt", "a", "png", "a.png.bin"}) check_extension(path, kText);
   for (const char* path : {"a.png", "b.jpg/a.PNG"}) check_extension(path, picture({8, 8, 1}));
-  for (const char* path : {"a.wav", "a.WAV"}) check_extension(path, sound(4000));
-  for (const char* path : {"a.png", "a.Wav"}) EXPECT_THROW(check_extension(path, kText), UserError);
+  for (const char* path : {"a.wav", "a.WAV", "a.flac"}) check_extension(path, sound(4000));
+  for (const char* path : {"a.mid", "a.PNG"}) check_extension(path, kQuartet);
+  for (const char* path : {"a.png", "a.Wav", "a.flac", "a.mid"}) {
+    EXPECT_THROW(check_extension(path, kText), UserError);
+  }
+  EXPECT_THAT([] { check_extension("a.wav", kQuartet); },
+              ThrowsMessage<UserError>(HasSubstr("expected a name that ends in .mid or .png")));
   for (const char* path : {"a.jpg", "a", "a.wav", "a.png/b"}) {
     EXPECT_THROW(check_extension(path, picture({8, 8, 1})), UserError) << path;
   }
-  EXPECT_THAT([&] { check_extension("a.mp3", sound(4000)); },
-              ThrowsMessage<UserError>(
-                  "a.mp3: sound is written as WAV, expected a name that ends in .wav"));
+  EXPECT_THAT(
+      [&] { check_extension("a.mp3", sound(4000)); },
+      ThrowsMessage<UserError>(
+          "a.mp3: sound is written as WAV or FLAC, expected a name that ends in .wav or .flac"));
 }
 
 TEST(Codec, OneSampleComesBackAsAPrime) {
   const TemporaryFolder folder;
-  for (const TokenFormat& format : {kText, picture({6, 5, 3}), picture({9, 10, 1}), sound(4000)}) {
+  for (const TokenFormat& format : {kText, picture({6, 5, 3}), picture({9, 10, 1})}) {
     const auto path = folder.path() / "sample";
     Bytes sample = counting(90);
     write_samples(path, format, {sample}, {});
@@ -72,15 +80,45 @@ TEST(Codec, OneSampleComesBackAsAPrime) {
   }
 }
 
+TEST(Codec, ASoundComesBackAsAPrimeButForItsFades) {
+  const TemporaryFolder folder;
+  const Bytes sample = counting(120);  // all codes but 0x7F, a second zero, come back
+  for (const char* name : {"a.wav", "a.flac"}) {
+    const auto path = folder.path() / name;
+    write_samples(path, sound(4000), {sample}, {});
+    const Bytes read = read_prime(path, sound(4000));
+    ASSERT_EQ(read.size(), 120U);
+    const auto middle = [](const Bytes& bytes) { return Bytes(&bytes[40], &bytes[80]); };
+    EXPECT_EQ(middle(read), middle(sample));
+  }
+}
+
+TEST(Codec, AScoreComesBackAsAPrime) {
+  const TemporaryFolder folder;
+  const Bytes sample = {72, 67, 64, 48, kHold, 66, kHold, kRest, 74, kHold, kRest, 50};
+  write_samples(folder.path() / "a.mid", kQuartet, {sample}, {});
+  EXPECT_EQ(read_prime(folder.path() / "a.mid", kQuartet), sample);
+}
+
+TEST(Codec, TheEndingChoosesTheFileOfAScore) {
+  const TemporaryFolder folder;
+  for (const auto& [name, magic] :
+       std::vector<std::pair<std::string, std::string>>{{"a.mid", "MThd"}, {"a.PNG", "\x89PNG"}}) {
+    write_samples(folder.path() / name, kQuartet, {Bytes(16, 60)}, {});
+    EXPECT_EQ(read_file(folder.path() / name).substr(0, 4), magic);
+  }
+}
+
 TEST(Codec, SeveralBytesSamplesAreToldApart) {
-  EXPECT_EQ(as_text(encode_samples(kText, {{'a', 'b'}, {'c', '\n'}}, {})),
+  EXPECT_EQ(as_text(encode_samples(kText, {{'a', 'b'}, {'c', '\n'}}, {}, ".txt")),
             "---- sample 1 ----\nab\n---- sample 2 ----\nc\n\n");
 }
 
 TEST(Codec, SeveralPicturesMakeAGrid) {
   const Bytes black(64 * 64, 0);
   const Metadata text = {{"seed", "7"}};
-  const auto png = encode_samples(picture({64, 64, 1}), {black, black, Bytes(100, 0)}, text);
+  const auto png =
+      encode_samples(picture({64, 64, 1}), {black, black, Bytes(100, 0)}, text, ".png");
   const Image image = decode_png(png, "grid");
   EXPECT_EQ(image.width, 130);
   EXPECT_EQ(image.height, 130);
@@ -100,7 +138,7 @@ TEST(Codec, SeveralPicturesMakeAGrid) {
 TEST(Codec, SmallPicturesOfAGridAreEnlarged) {
   const Bytes sample = counting(16 * 16 * 3);
   const Image image =
-      decode_png(encode_samples(picture({16, 16, 3}), {sample, sample}, {}), "grid");
+      decode_png(encode_samples(picture({16, 16, 3}), {sample, sample}, {}, ".png"), "grid");
   EXPECT_EQ(image.width, 130);
   EXPECT_EQ(image.height, 64);
   for (std::size_t row = 0; row < 64; ++row) {
@@ -109,18 +147,6 @@ TEST(Codec, SmallPicturesOfAGridAreEnlarged) {
       ASSERT_EQ(image.pixels[row * 390 + byte], sample[token]);
     }
   }
-}
-
-TEST(Codec, SoundsHaveSilenceBetween) {
-  const auto wav = encode_samples(sound(4000), {Bytes(10, 0x80), Bytes(20, 0x00)}, {{"seed", "7"}});
-  const Sound both = decode_sound(wav, "sound", 4000);
-  EXPECT_EQ(both.sample_rate, 4000);
-  ASSERT_EQ(both.samples.size(), 10U + 800U + 20U);
-  EXPECT_EQ(both.samples[9], 32124);
-  EXPECT_EQ(both.samples[10], 0);
-  EXPECT_EQ(both.samples[809], 0);
-  EXPECT_EQ(both.samples[810], -32124);
-  EXPECT_EQ(both.comment, "seed: 7");
 }
 
 TEST(Codec, APrimeOfAnotherRateIsConverted) {
@@ -143,6 +169,7 @@ TEST(Codec, RefusesAPrimeThatDoesNotFit) {
   write_file(path, std::string_view("neither"));
   EXPECT_THROW(read_prime(path, picture({8, 9, 3})), UserError);
   EXPECT_THROW(read_prime(path, sound(4000)), UserError);
+  EXPECT_THROW(read_prime(path, kQuartet), UserError);
   write_file(path, std::string_view(""));
   EXPECT_THAT([&] { read_prime(path, kText); }, ThrowsMessage<UserError>(HasSubstr("empty")));
   EXPECT_THROW(read_prime(folder.path() / "absent", kText), UserError);

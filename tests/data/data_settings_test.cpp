@@ -50,12 +50,29 @@ TEST(DataSettings, AreReadFromAConfigAndWrittenBack) {
   EXPECT_EQ(settings.generated.kind, GeneratedKind::kTunes);
   EXPECT_EQ(settings.generated.items, 7);
 
-  for (const DataSettings& given : {settings, DataSettings{}}) {
+  DataSettings score;
+  Config::from_text("{source: midi, midi: {voices: 3, steps_per_beat: 8}, transpose: 6}", "test",
+                    {})
+      .read(score);
+  EXPECT_EQ(score.source, DataSource::kMidi);
+  EXPECT_EQ(score.midi.voices, 3);
+  EXPECT_EQ(score.midi.steps_per_beat, 8);
+  EXPECT_EQ(score.transpose, 6);
+  DataSettings sound;
+  Config::from_text("{source: audio, audio: {sample_rate: 8000}}", "test", {}).read(sound);
+  EXPECT_EQ(sound.source, DataSource::kAudio);
+  EXPECT_EQ(sound.audio.sample_rate, 8000);
+
+  for (const DataSettings& given : {settings, score, sound, DataSettings{}}) {
     DataSettings again;
     Config::from_text(resolved_yaml(given), "resolved", {}).read(again);
     EXPECT_TRUE(settings_differences(given, again).empty());
   }
   EXPECT_THROW(Config::from_text("generated: {items: 0}", "test", {}).read(settings), UserError);
+  EXPECT_THROW(Config::from_text("midi: {voices: 0}", "test", {}).read(settings), UserError);
+  EXPECT_THROW(Config::from_text("audio: {sample_rate: 999}", "test", {}).read(settings),
+               UserError);
+  EXPECT_THROW(Config::from_text("transpose: -1", "test", {}).read(settings), UserError);
   EXPECT_THROW(Config::from_text("sequence: -1", "test", {}).read(settings), UserError);
   EXPECT_THROW(Config::from_text("split: {valid: -1}", "test", {}).read(settings), UserError);
 }
