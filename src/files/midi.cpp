@@ -53,7 +53,8 @@ class Bytes {
     return {reinterpret_cast<const char*>(taken.data()), taken.size()};
   }
   int peek() const {
-    return rest_.empty() ? fail("it is cut off") : std::to_integer<int>(rest_[0]);
+    if (rest_.empty()) fail("it is cut off");
+    return std::to_integer<int>(rest_[0]);
   }
   std::uint32_t number(std::size_t size) {
     std::uint32_t value = 0;
@@ -65,7 +66,8 @@ class Bytes {
   /// The value of a channel's message: 7 bits.
   int data() {
     const int value = byte();
-    return value < kPitches ? value : fail("a value of more than 7 bits");
+    if (value >= kPitches) fail("a value of more than 7 bits");
+    return value;
   }
   /// 7 bits a byte, the highest first; all bytes but the last have their highest bit set.
   std::uint32_t variable_length() {
@@ -77,7 +79,7 @@ class Bytes {
     }
     fail("a number of more than 4 bytes");
   }
-  [[noreturn]] int fail(const std::string& reason) const {
+  [[noreturn]] void fail(const std::string& reason) const {
     throw UserError(name_ + " is not a whole MIDI file: " + reason);
   }
 
@@ -153,13 +155,13 @@ class TrackReader {
   }
 
   std::int64_t& begun(int channel, int pitch) {
-    return begun_[static_cast<std::size_t>(channel * kPitches + pitch)];
+    return begun_[static_cast<std::size_t>(channel) * kPitches + static_cast<std::size_t>(pitch)];
   }
 
   Bytes bytes_;
   std::int32_t track_;
   MidiScore& score_;
-  std::array<std::int64_t, static_cast<std::size_t>(kChannels* kPitches)> begun_{};
+  std::array<std::int64_t, std::size_t{kChannels} * kPitches> begun_{};  // when; or kSilent
   std::int64_t now_ = 0;
   int running_status_ = 0;  // 0 = none yet
   bool has_ended_ = false;

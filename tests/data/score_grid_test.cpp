@@ -48,6 +48,11 @@ TEST(ScoreGrid, ChordsAreDealtFromTheHighestNote) {
       (Cells{67, 64, 60, 72, R, H}));
 }
 
+TEST(ScoreGrid, TracksWithChordsAreDealt) {
+  EXPECT_EQ(cells({{0, 0, 72, 0, 120}, {0, 0, 76, 0, 120}, {1, 0, 60, 120, 240}}, 2),
+            (Cells{76, 72, 60, R}));
+}
+
 TEST(ScoreGrid, ANoteThatFindsNoVoiceIsLeftOut) {
   EXPECT_EQ(cells({{0, 0, 60, 0, 240}, {0, 0, 64, 0, 240}, {0, 0, 67, 120, 240}}, 2),
             (Cells{64, 60, H, H}));
