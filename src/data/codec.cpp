@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -23,51 +22,6 @@ namespace sparse_transformer {
 namespace {
 
 using Samples = std::vector<std::vector<std::uint8_t>>;
-
-constexpr std::uint8_t kMissing = 128;     // pixels that an unfinished sample has not got
-constexpr std::uint8_t kBackground = 255;  // between the pictures of a grid
-constexpr std::int64_t kGap = 2;           // pixels between them
-constexpr std::int64_t kVisibleSide = 64;  // what a person can make out on a screen
-
-/// Paints one sample, each pixel as a square of `scale`, with its top left corner at (top, left).
-void paint(Image& image, std::int64_t top, std::int64_t left, std::int64_t scale,
-           const std::vector<std::int64_t>& shape, std::span<const std::uint8_t> sample) {
-  const std::int64_t channels = shape[2];
-  for (std::int64_t row = 0; row < shape[0] * scale; ++row) {
-    for (std::int64_t column = 0; column < shape[1] * scale; ++column) {
-      for (std::int64_t channel = 0; channel < channels; ++channel) {
-        const auto token = static_cast<std::size_t>(
-            (row / scale * shape[1] + column / scale) * channels + channel);
-        const std::int64_t target =
-            ((top + row) * image.width + left + column) * channels + channel;
-        image.pixels[static_cast<std::size_t>(target)] =
-            token < sample.size() ? sample[token] : kMissing;
-      }
-    }
-  }
-}
-
-std::vector<std::byte> encode_pictures(const std::vector<std::int64_t>& shape,
-                                       const Samples& samples, const Metadata& text) {
-  const std::int64_t count = std::ssize(samples);
-  const auto columns = static_cast<std::int64_t>(std::ceil(std::sqrt(count)));
-  const std::int64_t rows = (count + columns - 1) / columns;
-  const std::int64_t scale =
-      count == 1 ? 1 : std::max<std::int64_t>(1, kVisibleSide / std::max(shape[0], shape[1]));
-  const std::int64_t row_step = shape[0] * scale + kGap;
-  const std::int64_t column_step = shape[1] * scale + kGap;
-  Image image = {.width = columns * column_step - kGap,
-                 .height = rows * row_step - kGap,
-                 .channels = shape[2],
-                 .pixels = {}};
-  image.pixels.assign(static_cast<std::size_t>(image.width * image.height * image.channels),
-                      kBackground);
-  for (std::int64_t i = 0; i < count; ++i) {
-    paint(image, i / columns * row_step, i % columns * column_step, scale, shape,
-          samples[static_cast<std::size_t>(i)]);
-  }
-  return encode_png(image, text);
-}
 
 /// The metadata as the comment of a sound or score: a line "KEY: VALUE" each.
 std::string comment_of(const Metadata& text) {
@@ -169,13 +123,14 @@ void check_extension(const std::filesystem::path& path, const TokenFormat& forma
 }
 
 std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& samples,
-                                      const Metadata& text, std::string_view extension) {
+                                      const Metadata& text, std::string_view extension,
+                                      const PictureGrid& grid) {
   if (samples.empty()) {
     throw std::logic_error("no samples to encode");
   }
   switch (format.kind) {
     case TokenFormat::Kind::kPicture:
-      return encode_pictures(format.shape, samples, text);
+      return encode_pictures(format.shape, samples, grid, text);
     case TokenFormat::Kind::kSound:
       return encode_sounds(format.sample_rate, samples, extension, comment_of(text));
     case TokenFormat::Kind::kScore:
@@ -188,8 +143,8 @@ std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& 
 }
 
 void write_samples(const std::filesystem::path& path, const TokenFormat& format,
-                   const Samples& samples, const Metadata& text) {
-  write_file(path, encode_samples(format, samples, text, lower_case_extension(path)));
+                   const Samples& samples, const Metadata& text, const PictureGrid& grid) {
+  write_file(path, encode_samples(format, samples, text, lower_case_extension(path), grid));
 }
 
 std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/picture_codec.h"
 #include "data/token_data.h"
 #include "files/safetensors.h"
 
@@ -21,21 +22,22 @@ std::string_view sample_extension(const TokenFormat& format);
 void check_extension(const std::filesystem::path& path, const TokenFormat& format);
 
 /// The file of one or more samples, any of which may be unfinished (a prefix of its tokens).
-/// Pictures: one alone is its own pixels; several are a roughly square grid, each at least 64
-/// pixels high or wide by a whole factor of enlargement; missing pixels are grey. Sound and scores:
-/// sound_codec.h, score_codec.h. Bytes: one as it is; several, each below a line
+/// Pictures, sound and scores: picture_codec.h, sound_codec.h, score_codec.h. Bytes: one as it is;
+/// several, each below a line
 /// "---- sample K ----".
 /// `text` goes into the file where the format has room for it (PNG text chunks, the comment of a
 /// sound or score). `extension` (one of check_extension()'s, in lower case) chooses between the
 /// files of a format.
 std::vector<std::byte> encode_samples(const TokenFormat& format,
                                       const std::vector<std::vector<std::uint8_t>>& samples,
-                                      const Metadata& text, std::string_view extension);
+                                      const Metadata& text, std::string_view extension,
+                                      const PictureGrid& grid = {});
 
 /// The same, as the path's ending says, written whole or not at all. Throws UserError or WorldError
 /// naming the path.
 void write_samples(const std::filesystem::path& path, const TokenFormat& format,
-                   const std::vector<std::vector<std::uint8_t>>& samples, const Metadata& text);
+                   const std::vector<std::vector<std::uint8_t>>& samples, const Metadata& text,
+                   const PictureGrid& grid = {});
 
 /// The tokens of a file that primes sampling: for pictures a PNG of the format's shape, for sound
 /// any that files/audio.h reads, for scores a MIDI file, else any file, byte for byte. Throws

@@ -7,6 +7,7 @@
 #include "data/codec.h"
 #include "files/system_files.h"
 #include "generation/sampler.h"
+#include "runtime/format.h"
 
 namespace sparse_transformer {
 namespace {
@@ -31,7 +32,8 @@ std::filesystem::path write_preview(const Transformer& model, const Settings& se
   auto path = run.samples(step, sample_extension(format));
   make_folder(path.parent_path());
   write_samples(path, format, samples,
-                {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}});
+                {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}},
+                {.columns = 0, .caption = "step " + format_count(step)});
   return path;
 }
 

@@ -121,19 +121,42 @@ Metadata describe(const SampleRequest& request, const TrainedModel& trained,
           {"sparse_transformer", json.dump()}};
 }
 
-void write(const SampleRequest& request, const TrainedModel& trained, const Samples& samples) {
-  if (samples.empty()) return;
+/// Of a picture that was completed several times: how it began, its completions, and all of it, as
+/// the paper's authors show theirs.
+Samples beside_their_prime(const SampleRequest& request, const TokenFormat& format,
+                           const Samples& samples, const std::vector<std::uint8_t>& prime) {
+  Samples row = {prime};
+  row.insert(row.end(), samples.begin(), samples.end());
+  row.push_back(read_prime(*request.prime, format));
+  return row;
+}
+
+PictureGrid grid_of(const SampleRequest& request, const TrainedModel& trained, bool is_completed) {
+  constexpr std::int64_t kMostInARow = 10;
+  PictureGrid grid;
+  if (request.metadata) grid.caption = "step " + format_count(trained.step);
+  if (is_completed) grid.columns = kMostInARow;
+  return grid;
+}
+
+void write(const SampleRequest& request, const TrainedModel& trained, const Samples& drawn,
+           const std::vector<std::uint8_t>& prime) {
+  if (drawn.empty()) return;
   const TokenFormat& format = trained.format;
+  const bool is_completed = format.kind == TokenFormat::Kind::kPicture && request.prime &&
+                            !request.separate && drawn.size() > 1;
+  const Samples samples = is_completed ? beside_their_prime(request, format, drawn, prime) : drawn;
+  const PictureGrid grid = grid_of(request, trained, is_completed);
   const std::string weights =
       ", from the " + trained.weights() + " weights of " + trained.checkpoint.string();
   if (is_one_file(request, format)) {
-    const Metadata text = describe(request, trained, {"count", samples.size()});
+    const Metadata text = describe(request, trained, {"count", drawn.size()});
     if (to_stdout(request)) {
-      const auto bytes = encode_samples(format, samples, text, sample_extension(format));
+      const auto bytes = encode_samples(format, samples, text, sample_extension(format), grid);
       write_to_stdout({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
       return;
     }
-    write_samples(request.out, format, samples, text);
+    write_samples(request.out, format, samples, text, grid);
     log_info("wrote " + request.out + weights);
     return;
   }
@@ -165,10 +188,10 @@ void run_sampling(const SampleRequest& request) {
                  [&bar](std::int64_t done, std::int64_t total) { bar.update(done, total); });
   } catch (const Interrupted&) {
     drop_unfinished(samples, sampling.length);
-    write(request, trained, samples);
+    write(request, trained, samples, sampling.prime);
     throw;
   }
-  write(request, trained, samples);
+  write(request, trained, samples, sampling.prime);
 }
 
 }  // namespace sparse_transformer

@@ -190,5 +190,23 @@ TEST_F(SamplePictures, CompleteHalfOfAnother) {
   expect_refused("sample pictures --out x.png --prime data.bin", {"data.bin"});
 }
 
+/// Of a PNG, from its header (PNG specification, §11.2.2).
+std::uint32_t png_width(const std::string& png) {
+  std::uint32_t width = 0;
+  for (std::size_t i = 16; i < 20; ++i) width = width << 8U | static_cast<std::uint8_t>(png.at(i));
+  return width;
+}
+
+TEST_F(SamplePictures, SeveralCompletionsStandBetweenTheBeginningAndTheWhole) {
+  sample("--out one.png");
+  sample("--out grid.png --count 3");
+  const std::uint32_t column = (png_width(read("grid.png")) + 2) / 2;  // of 2 × 2
+  sample("--out row.png --prime one.png --count 3");
+  EXPECT_EQ(png_width(read("row.png")), 5 * column - 2);
+  sample("--out x.png --prime one.png --count 3 --separate");
+  EXPECT_TRUE(exists("x-3.png"));
+  EXPECT_FALSE(exists("x-4.png"));
+}
+
 }  // namespace
 }  // namespace sparse_transformer
