@@ -53,15 +53,15 @@ template <std::size_t channels>
 std::uint8_t* blend_columns(std::span<const float> line, const std::vector<Taps>& columns,
                             std::uint8_t* target) {
   for (const Taps& taps : columns) {
-    std::array<float, channels> sums{};
+    std::array<float, channels> sums;
+    sums.fill(0.5F);  // what follows the point is cut off below
     const float* pixel = line.data() + taps.first * std::ssize(sums);
     for (const float weight : taps.weights) {
       for (std::size_t channel = 0; channel < channels; ++channel) {
         sums[channel] += weight * *pixel++;
       }
     }
-    for (const float sum : sums)
-      *target++ = static_cast<std::uint8_t>(std::min(sum, 255.0F) + 0.5F);
+    for (const float sum : sums) *target++ = static_cast<std::uint8_t>(std::min(sum, 255.0F));
   }
   return target;
 }

@@ -83,7 +83,8 @@ TEST(Numpy, damaged_bytes_never_crash) {
       damaged[i] = static_cast<std::byte>(damage);
       try {
         EXPECT_LE(read_numpy(damaged, "a.npy").bytes.size(), whole.size());
-      } catch (const UserError&) {
+      } catch (const UserError& error) {
+        EXPECT_THAT(error.what(), StartsWith("a.npy"));
       }
     }
   }

@@ -31,7 +31,8 @@ inline std::vector<std::uint8_t> exif_block(int orientation, bool little = true)
   number(42, 2);
   number(8, 4);
   number(2, 2);  // entries: tag, type (3 = 16 bits), count, value
-  for (const auto& [tag, value] : {std::pair(0x0100U, 640U), {0x0112U, unsigned(orientation)}}) {
+  for (const auto& [tag, value] :
+       {std::pair(0x0100U, 640U), {0x0112U, static_cast<unsigned>(orientation)}}) {
     number(tag, 2);
     number(3, 2);
     number(1, 4);
@@ -96,8 +97,9 @@ struct JpegFile {
   Image image;
   int quality = 95;
   bool progressive = false;
-  bool ycck = false;  // else CMYK stays as it is
-  bool adobe = true;  // of CMYK: says so; YCCK always does
+  std::vector<jpeg_scan_info> scans = {};  // else as libjpeg chooses
+  bool ycck = false;                       // else CMYK stays as it is
+  bool adobe = true;                       // of CMYK: says so; YCCK always does
   std::vector<std::uint8_t> exif = {};
 };
 
@@ -119,6 +121,10 @@ inline std::vector<std::byte> make_jpeg(JpegFile file) {
   if (!file.adobe) jpeg.write_Adobe_marker = FALSE;
   jpeg_set_quality(&jpeg, file.quality, TRUE);
   if (file.progressive) jpeg_simple_progression(&jpeg);
+  if (!file.scans.empty()) {
+    jpeg.scan_info = file.scans.data();
+    jpeg.num_scans = static_cast<int>(file.scans.size());
+  }
   jpeg_start_compress(&jpeg, TRUE);
   if (!file.exif.empty()) {
     std::vector<std::uint8_t> marker = {'E', 'x', 'i', 'f', 0, 0};

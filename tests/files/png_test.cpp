@@ -228,7 +228,8 @@ TEST(Png, damaged_bytes_never_crash) {
       damaged[i] = damage;
       try {
         EXPECT_FALSE(decode_png(damaged, "a.png").pixels.empty());
-      } catch (const UserError&) {
+      } catch (const UserError& error) {
+        EXPECT_THAT(error.what(), StartsWith("a.png"));
       }
     }
   }
