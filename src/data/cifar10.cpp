@@ -10,6 +10,7 @@
 
 #include "config/errors.h"
 #include "data/permutation.h"
+#include "data/planes.h"
 #include "data/splits.h"
 #include "data/text.h"
 #include "data/token_sources.h"
@@ -40,13 +41,7 @@ class Cifar10Pictures : public ItemTokens {
 
  private:
   void read_item(std::int64_t index, std::span<std::uint8_t> item) const override {
-    const auto planes = records_[static_cast<std::size_t>(index)].subspan<1>();
-    auto token = item.begin();
-    for (std::size_t pixel = 0; pixel < kPixels; ++pixel) {
-      for (std::size_t plane = 0; plane < 3; ++plane) {
-        *token++ = std::to_integer<std::uint8_t>(planes[plane * kPixels + pixel]);
-      }
-    }
+    interleave(records_[static_cast<std::size_t>(index)].subspan<1>(), 3, item);
   }
 
   std::vector<Record> records_;

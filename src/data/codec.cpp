@@ -15,6 +15,7 @@
 #include "files/atomic_file.h"
 #include "files/mapped_file.h"
 #include "files/midi.h"
+#include "files/picture.h"
 #include "files/png.h"
 
 namespace sparse_transformer {
@@ -57,7 +58,7 @@ std::vector<std::byte> encode_bytes(const Samples& samples) {
 std::vector<std::uint8_t> read_picture(const std::filesystem::path& path,
                                        std::span<const std::byte> bytes,
                                        const std::vector<std::int64_t>& shape) {
-  Image image = decode_png(bytes, path.string());
+  Image image = with_channels(decode_picture(bytes, path.string()), shape[2]);
   const std::vector<std::int64_t> found = {image.height, image.width, image.channels};
   if (found != shape) {
     throw UserError(path.string() + ": a picture of " + shape_text(found) +

@@ -13,7 +13,9 @@
 #include "data/bytes.h"
 #include "data/cifar10.h"
 #include "data/generated.h"
+#include "data/images.h"
 #include "data/midi.h"
+#include "data/numpy.h"
 #include "data/packed.h"
 #include "data/splits.h"
 #include "data/text.h"
@@ -24,9 +26,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> kSources = {"bytes", "cifar10",   "audio",
-                                                      "midi",  "generated", "packed"};
+constexpr std::array<std::string_view, 8> kSources = {"bytes", "cifar10", "images",    "numpy",
+                                                      "audio", "midi",    "generated", "packed"};
 constexpr std::array<std::string_view, 2> kDamagedFiles = {"skip", "stop"};
+constexpr std::array<std::string_view, 3> kNumpyLayouts = {"auto", "interleaved", "planar"};
 constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"};
 
 void check_shape(const std::vector<std::int64_t>& shape) {
@@ -86,6 +89,18 @@ void GeneratedSettings::describe(FieldVisitor& visit) {
   visit.field("seed", seed, "another seed gives other pictures or tunes");
 }
 
+void ImageSettings::describe(FieldVisitor& visit) {
+  visit.choice("fit", fit, kFitWords,
+               "how a picture becomes data.shape: the middle of it (crop), all of it on black "
+               "(pad), or all of it distorted (stretch)");
+}
+
+void NumpySettings::describe(FieldVisitor& visit) {
+  visit.choice("layout", layout, kNumpyLayouts,
+               "of arrays [N, H*W*C]: pixel by pixel (interleaved) or colour by colour (planar); "
+               "auto: planar where an .npz has data and labels, as ImageNet-32 and -64 do");
+}
+
 void AudioSettings::describe(FieldVisitor& visit) {
   visit.field("sample_rate", sample_rate,
               "samples a second; files of other rates are resampled, channels averaged",
@@ -101,10 +116,11 @@ void MidiSettings::describe(FieldVisitor& visit) {
 }
 
 void DataSettings::describe(FieldVisitor& visit) {
-  visit.choice(
-      "source", source, kSources,
-      "bytes: any files; cifar10: its binary format; audio: WAV, FLAC, OGG, MP3; midi: Standard "
-      "MIDI Files; generated: made by the program; packed: a file from `prepare`");
+  visit.choice("source", source, kSources,
+               "bytes: any files; cifar10: its binary format; images: PNG and JPEG files; numpy: "
+               "pictures as "
+               "uint8 arrays, .npy or .npz; audio: WAV, FLAC, OGG, MP3; midi: Standard MIDI Files; "
+               "generated: made by the program; packed: a file from `prepare`");
   visit.paths(
       "path", path,
       "a file, a folder, an archive (.tar.gz, .zip), a compressed file (.xz, .gz), or a list "
@@ -119,6 +135,8 @@ void DataSettings::describe(FieldVisitor& visit) {
   visit.section("split", split, "what is kept from training, to validate and to test");
   visit.choice("damaged", damaged, kDamagedFiles,
                "a file that cannot be decoded is skipped, with a warning, or stops the program");
+  visit.section("images", images, "how the source `images` reads pictures");
+  visit.section("numpy", numpy, "how the source `numpy` reads arrays");
   visit.section("audio", audio, "what the source `audio` makes of sound: 8-bit mu-law samples");
   visit.section(
       "midi", midi,
@@ -146,6 +164,10 @@ std::vector<std::int64_t> DataSettings::picture_shape() const {
   const bool generated_pictures =
       source == DataSource::kGenerated && generated.kind == GeneratedKind::kPictures;
   if (shape.empty()) {
+    if (source == DataSource::kImages || source == DataSource::kNumpy) {
+      throw SettingError("data.shape",
+                         "missing; expected [height, width, channels] of the pictures");
+    }
     return generated_pictures ? std::vector<std::int64_t>{16, 16, 3} : shape;
   }
   check_shape(shape);
@@ -181,6 +203,10 @@ DataSet open_source(const DataSettings& settings, const DataProgress& progress) 
       return open_bytes(settings);
     case DataSource::kCifar10:
       return open_cifar10(settings);
+    case DataSource::kImages:
+      return open_images(settings, progress);
+    case DataSource::kNumpy:
+      return open_numpy(settings, progress);
     case DataSource::kAudio:
       return open_audio(settings, progress);
     case DataSource::kMidi:

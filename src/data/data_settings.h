@@ -10,10 +10,11 @@
 
 #include "config/fields.h"
 #include "data/token_data.h"
+#include "files/resize.h"
 
 namespace sparse_transformer {
 
-enum class DataSource { kBytes, kCifar10, kAudio, kMidi, kGenerated, kPacked };
+enum class DataSource { kBytes, kCifar10, kImages, kNumpy, kAudio, kMidi, kGenerated, kPacked };
 
 /// What becomes of a file that cannot be decoded.
 enum class DamagedFiles { kSkip, kStop };
@@ -30,10 +31,23 @@ struct SplitSettings {
   void describe(FieldVisitor& visit);
 };
 
+/// How rows of an array, [N, H·W·C], hold pictures.
+enum class NumpyLayout { kAuto, kInterleaved, kPlanar };
+
 struct GeneratedSettings {
   GeneratedKind kind = GeneratedKind::kPictures;
   std::int64_t items = 20000;
   std::int64_t seed = 1;
+  void describe(FieldVisitor& visit);
+};
+
+struct ImageSettings {
+  Fit fit = Fit::kCrop;
+  void describe(FieldVisitor& visit);
+};
+
+struct NumpySettings {
+  NumpyLayout layout = NumpyLayout::kAuto;
   void describe(FieldVisitor& visit);
 };
 
@@ -57,6 +71,8 @@ struct DataSettings {
   std::vector<std::int64_t> shape;
   SplitSettings split;
   DamagedFiles damaged = DamagedFiles::kSkip;
+  ImageSettings images;
+  NumpySettings numpy;
   AudioSettings audio;
   MidiSettings midi;
   std::int64_t transpose = 0;  // semitones, up or down, that training moves scores by at most

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "files/exif.h"
 
 namespace sparse_transformer {
 
@@ -16,7 +17,9 @@ namespace {
 
 using Text = std::map<std::string, std::string>;
 
-constexpr std::uint64_t kMaxDecodedBytes = std::uint64_t{1} << 28;
+/// Of a chunk that is no pixels: libpng's usual limit, which not every build of it has. Without one
+/// it takes (and clears) whatever a damaged length says.
+constexpr png_alloc_size_t kMaxChunk = 8'000'000;
 
 /// libpng reports errors by longjmp, which runs no destructors. So whatever has one lives here or
 /// with the caller, and the callbacks and bodies that libpng may leave own nothing.
@@ -89,25 +92,24 @@ class Reader {
         info_(png_create_info_struct(png_)) {
     session_.unread = bytes;
     png_set_read_fn(png_, &session_, on_read);
+    png_set_chunk_malloc_max(png_, kMaxChunk);
   }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
   Image read_image() {
-    guarded([&] { read_header(); });
-    Image image;
-    image.width = png_get_image_width(png_, info_);
-    image.height = png_get_image_height(png_, info_);
-    image.channels = png_get_channels(png_, info_);
-    check_size(image);
-    image.pixels.resize(static_cast<std::size_t>(image.width * image.height * image.channels));
+    guarded([&] { png_read_info(png_, info_); });
+    check_picture_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_), name_);
+    guarded([&] { choose_format(); });
+    Image image = black_image(png_get_image_width(png_, info_), png_get_image_height(png_, info_),
+                              png_get_channels(png_, info_));
     std::vector<png_bytep> rows = rows_of(image);
     guarded([&] {
       png_read_image(png_, rows.data());
       png_read_end(png_, info_);
     });
-    return image;
+    return upright(std::move(image), orientation());
   }
 
   /// After read_image(): texts may stand behind the image.
@@ -123,24 +125,26 @@ class Reader {
   }
 
  private:
-  /// Reads up to the pixels and asks for 8-bit grey or RGB.
-  void read_header() {
-    png_read_info(png_, info_);
+  /// Asks for 8-bit grey or RGB.
+  void choose_format() {
+    constexpr png_color_16 kWhite = {
+        .index = 0, .red = 255, .green = 255, .blue = 255, .gray = 255};
     png_set_palette_to_rgb(png_);
     png_set_expand_gray_1_2_4_to_8(png_);
+    png_set_tRNS_to_alpha(png_);
     png_set_scale_16(png_);
-    png_set_strip_alpha(png_);
+    png_set_gamma(png_, 1.0, 1.0);  // whatever the file says: else it would be laid on otherwise
+    png_set_background(png_, &kWhite, PNG_BACKGROUND_GAMMA_SCREEN, 0, 1.0);
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
   }
 
-  void check_size(const Image& image) const {
-    const auto pixels =
-        static_cast<std::uint64_t>(image.width) * static_cast<std::uint64_t>(image.height);
-    if (pixels <= kMaxDecodedBytes / static_cast<std::uint64_t>(image.channels)) return;
-    throw UserError(name_ + " has " + std::to_string(image.width) + " x " +
-                    std::to_string(image.height) + " pixels; a picture may take at most " +
-                    std::to_string(kMaxDecodedBytes) + " bytes");
+  /// After the pixels: the chunk may stand behind them.
+  int orientation() const {
+    png_bytep exif = nullptr;
+    png_uint_32 size = 0;
+    png_get_eXIf_1(png_, info_, &size, &exif);
+    return exif_orientation(std::as_bytes(std::span(exif, size)));
   }
 
   template <typename Body>

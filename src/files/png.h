@@ -2,20 +2,14 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-namespace sparse_transformer {
+#include "files/image.h"
 
-/// 8 bits a channel.
-struct Image {
-  std::int64_t width = 0, height = 0;
-  std::int64_t channels = 3;         // 1 = grey, 3 = red, green, blue
-  std::vector<std::uint8_t> pixels;  // [height, width, channels]
-};
+namespace sparse_transformer {
 
 /// A PNG file with `text` as text chunks (UTF-8; keys of 1 to 79 Latin-1 characters, see the PNG
 /// specification §11.3.4). The same image gives the same bytes. Throws std::logic_error for an
@@ -23,9 +17,10 @@ struct Image {
 std::vector<std::byte> encode_png(const Image& image,
                                   const std::map<std::string, std::string>& text);
 
-/// Any PNG as 8-bit grey or RGB: palettes are looked up, 16 bits scaled to 8, transparency is
-/// dropped. `name` is for errors. Throws UserError for what is not a whole PNG, or is larger than
-/// 2^30 bytes when decoded.
+/// Any PNG as 8-bit grey (where it is) or RGB: palettes are looked up, 16 bits rounded to 8, what
+/// is transparent is laid on white, colour profiles and gamma are not heeded. Turned upright by its
+/// EXIF orientation. `name` is for errors. Throws UserError for what is not a whole PNG, or is
+/// larger than check_picture_size() allows.
 Image decode_png(std::span<const std::byte> bytes, const std::string& name);
 
 /// The text chunks of a PNG, in UTF-8. Throws UserError.

@@ -1,7 +1,6 @@
 #include "files/input_files.h"
 
 #include <archive.h>
-#include <archive_entry.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -15,6 +14,7 @@
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
+#include "tests/files/archive_file.h"
 #include "tests/files/expect_error.h"
 #include "tests/files/file_size_limit.h"
 #include "tests/temporary_folder.h"
@@ -29,8 +29,6 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
-using Entries = std::vector<std::pair<std::string, std::string>>;  // name, content
-
 void put(const std::filesystem::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
 }
@@ -38,26 +36,6 @@ void put(const std::filesystem::path& path, const std::string& content) {
 std::string get(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// Writes an archive with libarchive; a name that ends in '/' becomes a folder.
-void write_archive(const std::filesystem::path& path, int format, int filter,
-                   const Entries& entries) {
-  archive* out = archive_write_new();
-  archive_write_set_format(out, format);
-  archive_write_add_filter(out, filter);
-  ASSERT_EQ(archive_write_open_filename(out, path.c_str()), ARCHIVE_OK);
-  for (const auto& [name, content] : entries) {
-    archive_entry* entry = archive_entry_new();
-    archive_entry_set_pathname(entry, name.c_str());
-    archive_entry_set_filetype(entry, name.ends_with('/') ? AE_IFDIR : AE_IFREG);
-    archive_entry_set_perm(entry, 0644);
-    archive_entry_set_size(entry, static_cast<la_int64_t>(content.size()));
-    EXPECT_GE(archive_write_header(out, entry), ARCHIVE_WARN) << archive_error_string(out);
-    archive_write_data(out, content.data(), content.size());
-    archive_entry_free(entry);
-  }
-  ASSERT_EQ(archive_write_free(out), ARCHIVE_OK);
 }
 
 Entries opened(const std::vector<std::string>& paths) {

@@ -10,6 +10,7 @@
 
 #include "config/errors.h"
 #include "tests/files/expect_error.h"
+#include "tests/files/picture_files.h"
 
 namespace sparse_transformer {
 namespace {
@@ -100,15 +101,40 @@ TEST(Png, same_image_gives_same_bytes) {
   EXPECT_EQ(encode_png(ramp(9, 9, 3), {{"k", "v"}}), encode_png(ramp(9, 9, 3), {{"k", "v"}}));
 }
 
-TEST(Png, transparency_is_dropped) {
-  const std::vector<std::uint8_t> rgba{10, 20, 30, 0, 40, 50, 60, 128};
-  const Image image = decode_png(foreign_png(PNG_FORMAT_RGBA, 2, 1, rgba.data()), "a.png");
+TEST(Png, transparency_is_laid_on_white) {
+  const std::vector<std::uint8_t> rgba{10, 20, 30, 0, 40, 50, 60, 128, 70, 80, 90, 255};
+  const Image image = decode_png(foreign_png(PNG_FORMAT_RGBA, 3, 1, rgba.data()), "a.png");
   EXPECT_EQ(image.channels, 3);
-  EXPECT_THAT(image.pixels, ElementsAre(10, 20, 30, 40, 50, 60));
+  EXPECT_THAT(image.pixels, ElementsAre(255, 255, 255, 147, 152, 157, 70, 80, 90));
   const std::vector<std::uint8_t> grey_alpha{10, 0, 20, 255};
   const Image grey = decode_png(foreign_png(PNG_FORMAT_GA, 2, 1, grey_alpha.data()), "a.png");
   EXPECT_EQ(grey.channels, 1);
-  EXPECT_THAT(grey.pixels, ElementsAre(10, 20));
+  EXPECT_THAT(grey.pixels, ElementsAre(255, 20));
+  // 16 bits: 0x8000 at half transparency, then opaque.
+  const Image deep = decode_png(make_png({.colours = PNG_COLOR_TYPE_GRAY_ALPHA,
+                                          .bits = 16,
+                                          .width = 2,
+                                          .rows = {{0x80, 0, 0x80, 0, 0x40, 0x40, 0xFF, 0xFF}}}),
+                                "a.png");
+  EXPECT_THAT(deep.pixels, ElementsAre(191, 64));
+}
+
+TEST(Png, one_transparent_colour_is_laid_on_white) {
+  png_color_16 key{};
+  key.gray = 1;
+  EXPECT_THAT(
+      decode_png(make_png({.bits = 2, .width = 4, .rows = {{0b00011011}}, .transparent = key}),
+                 "a.png")
+          .pixels,
+      ElementsAre(0, 255, 170, 255));
+  key = {.index = 0, .red = 9, .green = 8, .blue = 7, .gray = 0};
+  EXPECT_THAT(decode_png(make_png({.colours = PNG_COLOR_TYPE_RGB,
+                                   .width = 2,
+                                   .rows = {{9, 8, 7, 9, 8, 6}},
+                                   .transparent = key}),
+                         "a.png")
+                  .pixels,
+              ElementsAre(255, 255, 255, 9, 8, 6));
 }
 
 TEST(Png, palette_is_looked_up) {
@@ -120,11 +146,68 @@ TEST(Png, palette_is_looked_up) {
   EXPECT_THAT(image.pixels, ElementsAre(200, 100, 50, 1, 2, 3, 200, 100, 50));
 }
 
-TEST(Png, sixteen_bits_become_eight) {
-  const std::vector<std::uint16_t> linear{0, 65535};
-  const Image image = decode_png(foreign_png(PNG_FORMAT_LINEAR_Y, 2, 1, linear.data()), "a.png");
-  EXPECT_EQ(image.channels, 1);
-  EXPECT_THAT(image.pixels, ElementsAre(0, 255));
+TEST(Png, palettes_of_every_depth) {
+  const std::vector<png_color> palette = {{10, 20, 30}, {40, 50, 60}};
+  for (const int bits : {1, 2, 4, 8}) {
+    const auto second = static_cast<std::uint8_t>(1 << (8 - bits));  // at the left end of a byte
+    const Image image = decode_png(make_png({.colours = PNG_COLOR_TYPE_PALETTE,
+                                             .bits = bits,
+                                             .height = 2,
+                                             .rows = {{0}, {second}},
+                                             .palette = palette,
+                                             .palette_alpha = {0}}),
+                                   "a.png");
+    EXPECT_THAT(image.pixels, ElementsAre(255, 255, 255, 40, 50, 60)) << bits;
+  }
+}
+
+TEST(Png, greys_of_every_depth) {
+  for (const int bits : {1, 2, 4, 8}) {
+    const auto top = static_cast<std::uint8_t>(0xFF << (8 - bits));
+    EXPECT_THAT(
+        decode_png(make_png({.bits = bits, .height = 2, .rows = {{0}, {top}}}), "a.png").pixels,
+        ElementsAre(0, 255))
+        << bits;
+  }
+  EXPECT_THAT(decode_png(make_png({.bits = 4, .width = 2, .rows = {{0x5A}}}), "a.png").pixels,
+              ElementsAre(85, 170));
+}
+
+TEST(Png, sixteen_bits_are_rounded_to_eight) {
+  // 128.498, 128.502 and 254.009 of 255.
+  const auto rows = std::vector<std::vector<std::uint8_t>>{
+      {0, 0, 0x81, 0x00, 0x81, 0x01, 0xFF, 0x00, 0xFF, 0xFF}};
+  EXPECT_THAT(decode_png(make_png({.bits = 16, .width = 5, .rows = rows}), "a.png").pixels,
+              ElementsAre(0, 128, 129, 254, 255));
+}
+
+TEST(Png, gamma_is_not_heeded) {
+  EXPECT_THAT(decode_png(make_png({.colours = PNG_COLOR_TYPE_GRAY_ALPHA,
+                                   .width = 2,
+                                   .rows = {{100, 255, 100, 128}},
+                                   .gamma = 1 / 2.2}),
+                         "a.png")
+                  .pixels,
+              ElementsAre(100, 177));
+}
+
+TEST(Png, interlaced_pictures_are_read) {
+  const Image image = ramp(13, 11, 3);
+  std::vector<std::vector<std::uint8_t>> rows;
+  for (auto row = image.pixels.begin(); row != image.pixels.end(); row += 39) {
+    rows.emplace_back(row, row + 39);
+  }
+  const auto file = make_png(
+      {.colours = PNG_COLOR_TYPE_RGB, .interlaced = true, .width = 13, .height = 11, .rows = rows});
+  EXPECT_EQ(decode_png(file, "a.png").pixels, image.pixels);
+}
+
+TEST(Png, is_turned_upright) {
+  const Image image =
+      decode_png(make_png({.width = 3, .rows = {{1, 2, 3}}, .exif = exif_block(8)}), "a.png");
+  EXPECT_EQ(image.width, 1);
+  EXPECT_EQ(image.height, 3);
+  EXPECT_THAT(image.pixels, ElementsAre(3, 2, 1));
 }
 
 TEST(Png, every_truncation_is_refused) {
@@ -145,7 +228,8 @@ TEST(Png, damaged_bytes_never_crash) {
       damaged[i] = damage;
       try {
         EXPECT_FALSE(decode_png(damaged, "a.png").pixels.empty());
-      } catch (const UserError&) {
+      } catch (const UserError& error) {
+        EXPECT_THAT(error.what(), StartsWith("a.png"));
       }
     }
   }

@@ -1,0 +1,190 @@
+#include "files/jpeg.h"
+
+// jpeglib.h needs FILE and size_t.
+#include <cstdio>
+//
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <algorithm>
+#include <array>
+#include <csetjmp>
+#include <string_view>
+#include <vector>
+
+#include "config/errors.h"
+#include "files/exif.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+constexpr int kMaxScans = 100;  // a progressive file has some ten
+constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr unsigned kMaxMarker = 0xFFFF;
+
+/// libjpeg reports errors by what `manager.error_exit` does, which must not return: it jumps to
+/// `out`, past everything that libjpeg has on the stack. Its first member, as libjpeg knows it.
+struct Session {
+  jpeg_error_mgr manager{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf out{};
+  std::array<char, JMSG_LENGTH_MAX> fault{};
+};
+
+Session& session_of(j_common_ptr jpeg) { return *reinterpret_cast<Session*>(jpeg->err); }
+
+[[noreturn]] void on_error(j_common_ptr jpeg) {
+  Session& session = session_of(jpeg);
+  session.manager.format_message(jpeg, session.fault.data());
+  // NOLINTNEXTLINE(modernize-avoid-setjmp-longjmp): libjpeg has no other way
+  std::longjmp(session.out, 1);
+}
+
+/// Level -1 is a warning, above that chatter. A warning means that pixels were lost and made up,
+/// which is an error here, except for these about stray bytes and odd headers.
+void on_message(j_common_ptr jpeg, int level) {
+  if (level >= 0) return;
+  switch (session_of(jpeg).manager.msg_code) {
+    case JWRN_ADOBE_XFORM:
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_NOT_SEQUENTIAL:
+      return;
+    default:
+      on_error(jpeg);
+  }
+}
+
+/// Each scan costs a pass over the whole picture, however few bytes it has.
+void on_progress(j_common_ptr jpeg) {
+  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
+  constexpr std::string_view kFault = "it has too many scans";
+  std::copy(kFault.begin(), kFault.end(), session_of(jpeg).fault.begin());
+  // NOLINTNEXTLINE(modernize-avoid-setjmp-longjmp)
+  std::longjmp(session_of(jpeg).out, 1);
+}
+
+/// Runs a body of libjpeg calls, which owns nothing; false where libjpeg reported an error.
+template <typename Body>
+bool succeeds(Session& session, const Body& body) {
+  // NOLINTNEXTLINE(modernize-avoid-setjmp-longjmp)
+  if (setjmp(session.out) != 0) return false;
+  body();
+  return true;
+}
+
+class Reader {
+ public:
+  Reader(std::span<const std::byte> bytes, const std::string& name) : name_(name) {
+    jpeg_.err = jpeg_std_error(&session_.manager);
+    session_.manager.error_exit = on_error;
+    session_.manager.emit_message = on_message;
+    guarded([&] {
+      jpeg_create_decompress(&jpeg_);
+      session_.progress.progress_monitor = on_progress;
+      jpeg_.progress = &session_.progress;
+      jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    });
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() { jpeg_destroy_decompress(&jpeg_); }
+
+  Image read(std::int64_t enough) {
+    guarded([&] {
+      jpeg_save_markers(&jpeg_, kExifMarker, kMaxMarker);
+      jpeg_read_header(&jpeg_, TRUE);
+    });
+    const int way_up = orientation();
+    check_picture_size(jpeg_.image_width, jpeg_.image_height, name_);
+    choose_colours();
+    choose_scale(enough);
+    guarded([&] { jpeg_calc_output_dimensions(&jpeg_); });
+    Image image = black_image(jpeg_.output_width, jpeg_.output_height, channels());
+    std::vector<JSAMPLE> line(is_cmyk() ? std::size_t{4} * jpeg_.output_width : 0);
+    guarded([&] { read_lines(image, line); });
+    return upright(std::move(image), way_up);
+  }
+
+ private:
+  void choose_colours() {
+    switch (jpeg_.jpeg_color_space) {
+      case JCS_GRAYSCALE:
+        jpeg_.out_color_space = JCS_GRAYSCALE;
+        return;
+      case JCS_RGB:
+      case JCS_YCbCr:
+        jpeg_.out_color_space = JCS_RGB;
+        return;
+      case JCS_CMYK:
+      case JCS_YCCK:
+        jpeg_.out_color_space = JCS_CMYK;
+        return;
+      default:
+        throw UserError(name_ + ": a JPEG of " + std::to_string(jpeg_.num_components) +
+                        " channels; expected grey, RGB or CMYK");
+    }
+  }
+
+  void choose_scale(std::int64_t enough) {
+    if (enough <= 0) return;
+    const auto side = static_cast<std::int64_t>(std::min(jpeg_.image_width, jpeg_.image_height));
+    while (jpeg_.scale_denom < 8 && side / (2 * std::int64_t{jpeg_.scale_denom}) >= 4 * enough) {
+      jpeg_.scale_denom *= 2;
+    }
+  }
+
+  bool is_cmyk() const { return jpeg_.out_color_space == JCS_CMYK; }
+  std::int64_t channels() const { return jpeg_.out_color_space == JCS_GRAYSCALE ? 1 : 3; }
+
+  void read_lines(Image& image, std::span<JSAMPLE> line) {
+    jpeg_start_decompress(&jpeg_);
+    while (jpeg_.output_scanline < jpeg_.output_height) {
+      JSAMPROW row = image.pixels.data() + jpeg_.output_scanline * image.width * image.channels;
+      JSAMPROW target = is_cmyk() ? line.data() : row;
+      jpeg_read_scanlines(&jpeg_, &target, 1);
+      if (is_cmyk()) to_rgb(line, row);
+    }
+    jpeg_finish_decompress(&jpeg_);
+  }
+
+  /// Adobe's files, which say so, hold 255 for no ink.
+  void to_rgb(std::span<const JSAMPLE> cmyk, JSAMPROW rgb) const {
+    const int flip = jpeg_.saw_Adobe_marker != 0 ? 0 : 255;
+    for (std::size_t i = 0; i < cmyk.size(); i += 4) {
+      for (std::size_t ink = 0; ink < 3; ++ink) {
+        *rgb++ = static_cast<JSAMPLE>(((cmyk[i + ink] ^ flip) * (cmyk[i + 3] ^ flip) + 127) / 255);
+      }
+    }
+  }
+
+  /// After the header: libjpeg forgets the markers when it finishes.
+  int orientation() const {
+    constexpr std::string_view kExif("Exif\0\0", 6);
+    for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
+      const auto bytes = std::as_bytes(std::span(marker->data, marker->data_length));
+      const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      if (text.starts_with(kExif)) return exif_orientation(bytes.subspan(kExif.size()));
+    }
+    return 1;
+  }
+
+  template <typename Body>
+  void guarded(const Body& body) {
+    if (succeeds(session_, body)) return;
+    throw UserError(name_ + " is not a whole JPEG: " + session_.fault.data());
+  }
+
+  const std::string& name_;
+  Session session_;
+  jpeg_decompress_struct jpeg_{};
+};
+
+}  // namespace
+
+Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name, std::int64_t enough) {
+  return Reader(bytes, name).read(enough);
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,19 @@
+// Pictures of any format that the program reads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "files/image.h"
+
+namespace sparse_transformer {
+
+/// A PNG or JPEG, recognised by its content, upright. `enough` as decode_jpeg() has it: the side
+/// that the picture is to be made as small as. Throws UserError as decode_png() and decode_jpeg()
+/// do, and for what is neither.
+Image decode_picture(std::span<const std::byte> bytes, const std::string& name,
+                     std::int64_t enough = 0);
+
+}  // namespace sparse_transformer

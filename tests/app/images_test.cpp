@@ -1,0 +1,69 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "files/png.h"
+#include "tests/app/tiny_runs.h"
+#include "tests/files/picture_files.h"
+
+namespace sparse_transformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A folder of pictures as a user has it, and a model of pictures of 4 x 6.
+class Images : public TinyRuns {
+ protected:
+  Images() {
+    for (int i = 0; i < 40; ++i) {
+      const Image image = smooth_image(10 + i, 50 - i, i % 3 == 0 ? 1 : 3);
+      const bool is_png = i % 2 == 0;
+      const auto file = is_png ? encode_png(image, {}) : make_jpeg({.image = image});
+      write((is_png ? "photos/old/" : "photos/") + std::to_string(i) + (is_png ? ".png" : ".jpg"),
+            {reinterpret_cast<const char*>(file.data()), file.size()});
+    }
+    write("photos/README.txt", "where they were taken");
+    write("photos.yaml",
+          "base: tiny.yaml\n"
+          "data: {source: images, path: photos, sequence: null, shape: [4, 6, 3],\n"
+          "       split: {valid: 5, test: 5}}\n"
+          "model: {attention: {stride: 18}}\n");
+  }
+};
+
+TEST_F(Images, AFolderOfPicturesTrainsAndGivesPictures) {
+  const CommandResult trained = run("train photos.yaml --run album");
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("README.txt: not a picture"));
+  const CommandResult sampled = run("sample album --out grid.png --count 4 --prime photos/10.png");
+  EXPECT_NE(sampled.exit_code, 0);
+  EXPECT_THAT(sampled.err, HasSubstr("expected [4, 6, 3]"));
+  ASSERT_EQ(run("sample album --out one.png").exit_code, 0);
+  const std::string one = read("one.png");
+  const Image picture = decode_png(std::as_bytes(std::span(one)), "one.png");
+  EXPECT_EQ(picture.width, 6);
+  EXPECT_EQ(picture.height, 4);
+  EXPECT_EQ(run("sample album --out grid.png --count 4 --prime one.png").exit_code, 0);
+}
+
+TEST_F(Images, PreparedOnceTheyTrainTheSameModel) {
+  ASSERT_EQ(run("prepare photos.yaml --out packed.safetensors").exit_code, 0);
+  ASSERT_EQ(run("train photos.yaml --run in-place").exit_code, 0);
+  const CommandResult packed = run(
+      "train photos.yaml --run packed --set data.source=packed --set data.path=packed.safetensors"
+      " --set data.split={}");
+  ASSERT_EQ(packed.exit_code, 0) << packed.err;
+  EXPECT_TRUE(tensor_bytes(checkpoint_of(folder() / "packed", 8) / "model.safetensors") ==
+              tensor_bytes(checkpoint_of(folder() / "in-place", 8) / "model.safetensors"));
+}
+
+TEST_F(Images, WhatIsWrongIsSaidInOneLine) {
+  expect_refused("train photos.yaml --dry-run --set data.shape=[]", {"data.shape: missing"});
+  expect_refused("train photos.yaml --run x --set data.damaged=stop",
+                 {"README.txt: not a picture; expected PNG or JPEG"});
+  EXPECT_FALSE(exists("x"));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
