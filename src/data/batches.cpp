@@ -27,8 +27,8 @@ void check_length(const DataSet& data, std::int64_t length) {
   }
   if (length % data.format.grain() != 0) {
     throw UserError(data.source + ": a sequence has " + std::to_string(length) +
-                    " tokens; set data.sequence to a multiple of its " +
-                    std::to_string(data.format.grain()) + " voices");
+                    " tokens; set data.sequence to a multiple of the " +
+                    std::to_string(data.format.grain()) + " of a beat");
   }
   if (data.train->size() < (data.format.filler() ? 1 : length)) {
     throw UserError(data.source + ": the training split has " + std::to_string(data.train->size()) +

@@ -11,11 +11,11 @@ namespace sparse_transformer {
 
 namespace {
 
-constexpr std::uint8_t kMissing = 128;        // pixels that an unfinished sample has not got
-constexpr std::uint8_t kBackground = 255;     // between the pictures of a grid
-constexpr std::int64_t kGap = 2;              // pixels between them
-constexpr std::int64_t kVisibleSide = 64;     // what a person can make out on a screen
-constexpr std::int64_t kCaptionHeight = 24;   // pixels
+constexpr std::uint8_t kMissing = 128;       // pixels that an unfinished sample has not got
+constexpr std::uint8_t kBackground = 255;    // between the pictures of a grid
+constexpr std::int64_t kGap = 2;             // pixels between them
+constexpr std::int64_t kVisibleSide = 64;    // what a person can make out on a screen
+constexpr std::int64_t kCaptionHeight = 24;  // pixels
 
 /// Paints one sample, each pixel as a square of `scale`, with its top left corner at (top, left).
 void paint(Image& image, std::int64_t top, std::int64_t left, std::int64_t scale,

@@ -29,9 +29,9 @@ struct TokenFormat {
   std::int64_t voices = 0;  // scores: tokens a time step, one a voice; else 0
   std::int64_t steps_per_beat = 0;  // scores: time steps a quarter note; else 0
 
-  /// Tokens that belong together: sequences begin at multiples of it. A time step of a score, else
-  /// 1.
-  std::int64_t grain() const { return kind == Kind::kScore ? voices : 1; }
+  /// Tokens that belong together: in training sequences begin at multiples of it. A beat of a
+  /// score, so that a position says where in the beat it lies; else 1.
+  std::int64_t grain() const { return kind == Kind::kScore ? voices * steps_per_beat : 1; }
   /// What a recording or score shorter than a sequence is filled up with in training, so that its
   /// end is learnt too: silence. Nothing for other kinds, which are never filled up.
   std::optional<std::uint8_t> filler() const;

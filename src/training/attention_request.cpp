@@ -33,7 +33,9 @@ Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
   const DataSet data = open_data_or_advise(trained);
   const Split split = data.valid->size() > 0 ? Split::kValid : Split::kTrain;
   const Tokens& tokens = data.split(split);
-  std::vector<std::uint8_t> first(static_cast<std::size_t>(std::min(n, tokens.size())));
+  const std::vector<std::int64_t> starts = tokens.part_starts();
+  const std::int64_t first_end = starts.size() > 1 ? starts[1] : tokens.size();
+  std::vector<std::uint8_t> first(static_cast<std::size_t>(std::min(n, first_end)));
   tokens.read(0, first);
   return {
       .tokens = std::move(first),

@@ -126,7 +126,7 @@ const TokenFormat kTrio = {.kind = TokenFormat::Kind::kScore,
                            .shape = {},
                            .sample_rate = 0,
                            .voices = 3,
-                           .steps_per_beat = 4};
+                           .steps_per_beat = 2};
 
 TEST(TrainingSequences, NoneCrossesFromOneRecordingIntoTheNext) {
   const DataSet data = recordings_of({40, 16, 7, 100}, kRecording);
@@ -155,17 +155,18 @@ TEST(TrainingSequences, AShortRecordingIsFilledUpWithSilence) {
   EXPECT_EQ(scores.read(0, 1), (std::vector<std::uint8_t>{0, 1, 2, kRest, kRest, kRest}));
 }
 
-TEST(TrainingSequences, OfScoresBeginWithAWholeTimeStep) {
+TEST(TrainingSequences, OfScoresBeginWithABeat) {
   const DataSet data = recordings_of({30, 3, 300}, kTrio);
   const TrainingSequences sequences(data, 12, 1);
   std::set<std::int64_t> begun;
   for (std::int64_t g = 0; g < 500; ++g) {
-    EXPECT_EQ(sequences.offset(g) % 3, 0);
-    begun.insert(sequences.offset(g));
+    const std::int64_t offset = sequences.offset(g);
+    EXPECT_EQ((offset < 30 ? offset : offset < 33 ? offset - 30 : offset - 33) % 6, 0);
+    begun.insert(offset);
   }
-  EXPECT_GT(begun.size(), 60U);  // of 7 + 1 + 97
-  EXPECT_THAT([&] { TrainingSequences(data, 10, 1); },
-              ThrowsMessage<UserError>(HasSubstr("multiple of its 3 voices")));
+  EXPECT_GT(begun.size(), 45U);  // of 2 + 1 + 48
+  EXPECT_THAT([&] { TrainingSequences(data, 9, 1); },
+              ThrowsMessage<UserError>(HasSubstr("multiple of the 6 of a beat")));
 }
 
 TEST(TrainingSequences, OfScoresAreTransposedByTheirNumber) {
