@@ -36,7 +36,7 @@ TEST_F(Images, AFolderOfPicturesTrainsAndGivesPictures) {
   const CommandResult trained = run("train photos.yaml --run album");
   EXPECT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("README.txt: not a picture"));
-  const CommandResult sampled = run("sample album --out grid.png --count 4 --prime photos/10.png");
+  const CommandResult sampled = run("sample album --out grid.png --count 4 --prime photos/11.jpg");
   EXPECT_NE(sampled.exit_code, 0);
   EXPECT_THAT(sampled.err, HasSubstr("expected [4, 6, 3]"));
   ASSERT_EQ(run("sample album --out one.png").exit_code, 0);

@@ -1,0 +1,115 @@
+#include "tests/fuzz/targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/errors.h"
+#include "data/data_settings.h"
+#include "data/packed.h"
+#include "data/score_grid.h"
+#include "files/archive.h"
+#include "files/audio.h"
+#include "files/midi.h"
+#include "files/numpy.h"
+#include "files/picture.h"
+#include "files/png.h"
+
+namespace sparse_transformer {
+
+namespace {
+
+using Content = std::span<const std::byte>;
+
+/// A file of these bytes that lies in memory, for readers of paths.
+class FileInMemory {
+ public:
+  explicit FileInMemory(Content bytes) : number_(::memfd_create("fuzz", MFD_CLOEXEC)) {
+    if (::write(number_, bytes.data(), bytes.size()) != std::ssize(bytes)) {
+      throw std::runtime_error("no memory for a file");
+    }
+  }
+  FileInMemory(const FileInMemory&) = delete;
+  FileInMemory& operator=(const FileInMemory&) = delete;
+  ~FileInMemory() { ::close(number_); }
+
+  std::string path() const { return "/proc/self/fd/" + std::to_string(number_); }
+
+ private:
+  int number_;
+};
+
+void read_png(Content bytes) {
+  decode_png(bytes, "x");
+  read_png_text(bytes, "x");
+}
+
+void read_picture(Content bytes) { decode_picture(bytes, "x"); }
+
+void read_sound(Content bytes) {
+  SoundReader reader(bytes, "x", 8000);
+  std::vector<std::int16_t> samples(4096);
+  // Some formats hold hours of silence in a few bytes; what is beyond is read like what is before.
+  constexpr int kBlocks = 1000;
+  for (int i = 0; i < kBlocks && reader.read(samples) > 0; ++i) {
+  }
+}
+
+void read_midi(Content bytes) {
+  cells_of(decode_midi(bytes, "x"), {.voices = 4, .steps_per_beat = 4}, "x");
+}
+
+void read_array(Content bytes) { read_numpy(bytes, "x").description(); }
+
+void read_archive(Content bytes) {
+  if (!is_archive(bytes)) return;
+  ArchiveReader reader("x", bytes);
+  std::size_t expanded = 0;
+  constexpr std::size_t kEnough = 64U << 20U;
+  while (reader.next_file()) {  // names are labels only: nothing is ever written under them
+    reader.read([&expanded](Content piece) {
+      expanded += piece.size();
+      if (expanded > kEnough) throw UserError("enough");
+    });
+  }
+}
+
+void read_packed(Content bytes) {
+  const FileInMemory file(bytes);
+  DataSettings settings;
+  settings.source = DataSource::kPacked;
+  settings.path = {file.path()};
+  open_packed(settings);
+}
+
+void read_config(Content bytes) {
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  DataSettings settings;
+  Config::from_text(text, "x", {}).read(settings);
+}
+
+}  // namespace
+
+std::span<const FuzzTarget> fuzz_targets() {
+  static constexpr std::array targets = {
+      FuzzTarget{"archive", read_archive}, FuzzTarget{"config", read_config},
+      FuzzTarget{"midi", read_midi},       FuzzTarget{"numpy", read_array},
+      FuzzTarget{"packed", read_packed},   FuzzTarget{"picture", read_picture},
+      FuzzTarget{"png", read_png},         FuzzTarget{"sound", read_sound}};
+  return targets;
+}
+
+void feed(const FuzzTarget& target, Content bytes) {
+  try {
+    target.read(bytes);
+  } catch (const UserError&) {
+    // refused, as it may be
+  }
+}
+
+}  // namespace sparse_transformer
