@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <csetjmp>
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "config/errors.h"
@@ -84,6 +86,29 @@ std::string utf8_of_latin1(const char* latin1) {
   return utf8;
 }
 
+std::uint32_t big_endian(std::span<const std::byte> bytes) {
+  std::uint32_t number = 0;
+  for (const std::byte byte : bytes.first(4)) {
+    number = number << 8U | std::to_integer<std::uint32_t>(byte);
+  }
+  return number;
+}
+
+/// Whether each chunk (length, type, content, checksum) lies within the file: libpng takes as much
+/// memory as a length says before it reads the content.
+bool has_whole_chunks(std::span<const std::byte> bytes) {
+  constexpr std::size_t kSignature = 8;
+  constexpr std::size_t kFrame = 12;  // what a chunk has beside its content
+  auto rest = bytes.subspan(std::min(kSignature, bytes.size()));
+  while (!rest.empty()) {
+    if (rest.size() < kFrame || big_endian(rest) > rest.size() - kFrame) return false;
+    const std::string_view type(reinterpret_cast<const char*>(rest.data()) + 4, 4);
+    if (type == "IEND") return true;  // what follows is not read
+    rest = rest.subspan(kFrame + big_endian(rest));
+  }
+  return false;
+}
+
 class Reader {
  public:
   Reader(std::span<const std::byte> bytes, const std::string& name)
@@ -99,6 +124,9 @@ class Reader {
   ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
 
   Image read_image() {
+    guarded([&] {
+      if (!has_whole_chunks(session_.unread)) png_error(png_, "it is cut off");
+    });
     guarded([&] { png_read_info(png_, info_); });
     check_picture_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_), name_);
     guarded([&] { choose_format(); });

@@ -125,7 +125,8 @@ TEST_F(SoundAndScores, APackedFileTrainsTheSameModel) {
 TEST_F(SoundAndScores, WhatDoesNotFitIsNamed) {
   expect_refused("train sound.yaml --run a --set data.transpose=2",
                  {"data.transpose: got 2", "no scores"});
-  expect_refused("train score.yaml --run a --set data.sequence=65", {"multiple of the 8 of a beat"});
+  expect_refused("train score.yaml --run a --set data.sequence=65",
+                 {"multiple of the 8 of a beat"});
   expect_refused("train score.yaml --run a --set data.shape=[8,8,1]",
                  {"data.shape", "no pictures"});
   expect_refused("train score.yaml --run a --set data.path=sounds", {"not a MIDI file"});

@@ -18,7 +18,8 @@ using Bytes = std::vector<std::byte>;
 
 std::vector<Bytes> corpus_of(const FuzzTarget& target) {
   std::vector<Bytes> corpus;
-  for (const auto& entry : fs::directory_iterator(fs::path(SPARSE_TRANSFORMER_CORPUS) / target.name)) {
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(SPARSE_TRANSFORMER_CORPUS) / target.name)) {
     const MappedFile file(entry.path());
     corpus.emplace_back(file.bytes().begin(), file.bytes().end());
   }
@@ -59,7 +60,8 @@ TEST_P(Replay, SurvivesDamage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Readers, Replay, testing::ValuesIn(fuzz_targets().begin(), fuzz_targets().end()),
+INSTANTIATE_TEST_SUITE_P(Readers, Replay,
+                         testing::ValuesIn(fuzz_targets().begin(), fuzz_targets().end()),
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace

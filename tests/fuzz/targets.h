@@ -1,8 +1,8 @@
-// The readers of untrusted files, each as a function of some bytes. A reader may refuse its bytes with
-// a UserError; whatever else it throws, and whatever a sanitizer sees, is a fault.
+// The readers of untrusted files, each as a function of some bytes. A reader may refuse its bytes
+// with a UserError; whatever else it throws, and whatever a sanitizer sees, is a fault.
 //
-// With clang each is a program of its own under libFuzzer (scripts/fuzz.sh); the ordinary tests give
-// each the files of its corpus.
+// With clang each is a program of its own under libFuzzer (scripts/fuzz.sh); the ordinary tests
+// give each the files of its corpus.
 #pragma once
 
 #include <cstddef>
