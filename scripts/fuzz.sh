@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Feeds the readers of files with damaged ones, under the address and undefined-behaviour sanitizers, and stops at the
-# first fault. Needs clang with its run-time libraries (Debian: clang libclang-rt-14-dev).
+# first fault. Needs clang with its run-time libraries (Debian: clang libclang-rt-dev).
 #
 # Usage: scripts/fuzz.sh [SECONDS] [TARGET...]
 #   SECONDS   for each target; left out: 60
@@ -17,7 +17,7 @@ seconds=${1:-60}
 [[ $seconds =~ ^[0-9]+$ ]] || { say "$seconds: expected seconds (see scripts/fuzz.sh --help)"; exit 2; }
 targets=("${@:2}")
 if ((${#targets[@]} == 0)); then targets=(archive config midi numpy packed picture png sound); fi
-command -v clang++ >/dev/null || die "clang is needed: apt-get install clang"
+command -v clang++ >/dev/null || die "clang is needed: apt-get install clang libclang-rt-dev"
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --parallel "$(build_jobs)"

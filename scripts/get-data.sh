@@ -93,8 +93,10 @@ mkdir -p "$folder"
 while read -r address size sum; do
   download "$address" "$size" "$sum"
   if [[ $name == imagenet* ]]; then
-    say "unpacking ${address##*/} into $folder/$name"
-    python3 -m zipfile -e "$folder/${address##*/}" "$folder/$name"
+    part="train"
+    if [[ $address == *_val_* ]]; then part="val"; fi
+    say "unpacking ${address##*/} into $folder/$name/$part"
+    python3 -m zipfile -e "$folder/${address##*/}" "$folder/$name/$part"
   fi
 done <<<"$list"
 say "$name is in $folder"

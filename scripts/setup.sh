@@ -5,7 +5,7 @@
 # Usage: scripts/setup.sh [--checks] [PRESET]
 #   PRESET     release, debug, sanitize or cuda. Only cuda needs LibTorch's CUDA libraries (3 GB to download instead
 #              of 0.6 GB). Left out: cuda where there is a GPU or SPARSE_TRANSFORMER_CUDA=1, else release.
-#   --checks   also what .ci/run checks the sources with: clang-format, clang-tidy, shellcheck.
+#   --checks   also what .ci/run checks the sources with: clang-format, clang-tidy, shellcheck, libFuzzer.
 #
 # LibTorch goes into a versioned folder under ~/.cache/sparse-transformer (or $XDG_CACHE_HOME/sparse-transformer),
 # shared by all checkouts. One that CMAKE_PREFIX_PATH names is used instead, and nothing is downloaded.
@@ -24,7 +24,7 @@ packages=(
 checks=
 if [[ ${1:-} == --checks ]]; then
   checks=1
-  packages+=(clang-format shellcheck)
+  packages+=(clang-format shellcheck clang libclang-rt-dev)
   shift
 fi
 preset=${1:-$(default_preset)}

@@ -127,9 +127,9 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
 INSTANTIATE_TEST_SUITE_P(Configs, EachConfig, testing::ValuesIn(all_names()), test_name);
 
 TEST(Configs, TheSmallOnesAreSmall) {
-  for (const char* name :
-       {"quickstart.yaml", "tunes.yaml", "text.yaml", "chorales-small.yaml", "speech-small.yaml",
-        "cifar10-small.yaml", "enwik8-small.yaml", "imagenet64-small.yaml", "music-small.yaml"}) {
+  for (const char* name : {"quickstart.yaml", "tunes.yaml", "text.yaml", "chorales-small.yaml",
+                           "speech-small.yaml", "cifar10-small.yaml", "enwik8-small.yaml",
+                           "imagenet64-small.yaml", "music-small.yaml", "pictures-small.yaml"}) {
     const Inspection inspection = of(name);
     EXPECT_LT(inspection.size.parameters, 8'000'000) << name;
     EXPECT_LT(inspection.size.memory_bytes(), std::int64_t{1} << 30) << name;
@@ -137,8 +137,9 @@ TEST(Configs, TheSmallOnesAreSmall) {
 }
 
 TEST(Configs, TheTwinsTrainInMinutesOnACpu) {
-  for (const char* name : {"cifar10-small.yaml", "enwik8-small.yaml", "imagenet64-small.yaml",
-                           "music-small.yaml", "chorales-small.yaml", "speech-small.yaml"}) {
+  for (const char* name :
+       {"cifar10-small.yaml", "enwik8-small.yaml", "imagenet64-small.yaml", "music-small.yaml",
+        "chorales-small.yaml", "speech-small.yaml", "pictures-small.yaml"}) {
     const Inspection inspection = of(name);
     const TrainingSettings& training = inspection.settings.training;
     const auto tokens = static_cast<double>(training.steps.value() * training.batch *
