@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/commands/commands.h"
-#include "generation/picture_output.h"
+#include "generation/output_file.h"
 #include "runtime/format.h"
 #include "runtime/terminal.h"
 

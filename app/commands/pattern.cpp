@@ -7,8 +7,8 @@
 #include "app/option_values.h"
 #include "attention/pattern_counts.h"
 #include "config/errors.h"
+#include "generation/output_file.h"
 #include "generation/pattern_drawing.h"
-#include "generation/picture_output.h"
 #include "runtime/terminal.h"
 #include "training/settings.h"
 

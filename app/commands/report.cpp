@@ -7,7 +7,7 @@
 #include "app/commands/commands.h"
 #include "app/version.h"
 #include "files/atomic_file.h"
-#include "generation/picture_output.h"
+#include "generation/output_file.h"
 #include "runtime/log.h"
 
 namespace sparse_transformer {

@@ -6,7 +6,7 @@
 #include "config/errors.h"
 #include "data/codec.h"
 #include "generation/attention_drawing.h"
-#include "generation/picture_output.h"
+#include "generation/output_file.h"
 #include "generation/sequence_grid.h"
 #include "runtime/format.h"
 #include "runtime/log.h"

@@ -5,7 +5,7 @@
 
 #include "config/errors.h"
 #include "data/codec.h"
-#include "files/system_files.h"
+#include "generation/output_file.h"
 #include "generation/sampler.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
@@ -45,17 +45,7 @@ void check_outputs(const SampleRequest& request, const TokenFormat& format) {
     throw UserError("--out: got '" + request.out + "', expected a file's name, or - for stdout");
   }
   check_extension(request.out, format);
-  for (const fs::path& file : output_files(request, format)) {
-    if (fs::is_directory(file)) throw UserError(file.string() + " is a folder, not a file");
-    if (!request.overwrite && fs::exists(file)) {
-      throw UserError(file.string() + " exists already; name another --out, or give --overwrite");
-    }
-    const fs::path folder = file.has_parent_path() ? file.parent_path() : ".";
-    if (!fs::is_directory(folder)) {
-      throw UserError(folder.string() + ": there is no such folder for --out");
-    }
-    check_writable(file);
-  }
+  for (const fs::path& file : output_files(request, format)) check_output(file, request.overwrite);
 }
 
 std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const TokenFormat& format,

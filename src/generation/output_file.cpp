@@ -1,4 +1,4 @@
-#include "generation/picture_output.h"
+#include "generation/output_file.h"
 
 #include "config/errors.h"
 #include "data/codec.h"

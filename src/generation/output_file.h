@@ -1,4 +1,4 @@
-// Where a command writes the picture that it draws.
+// Where a command writes what it makes.
 #pragma once
 
 #include <filesystem>
