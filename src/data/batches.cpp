@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "data/mirror.h"
 #include "data/mix.h"
 #include "data/permutation.h"
 #include "data/transposition.h"
@@ -47,13 +48,13 @@ std::vector<std::int64_t> part_ends(const Tokens& tokens) {
 }  // namespace
 
 TrainingSequences::TrainingSequences(const DataSet& data, std::int64_t sequence_length,
-                                     std::uint64_t seed, std::int64_t transpose)
+                                     std::uint64_t seed, const Variation& variation)
     : tokens_(data.train),
       format_(data.format),
       length_(sequence_length),
       shifts_(data.is_stream()),
       seed_(seed),
-      transpose_(transpose),
+      variation_(variation),
       per_epoch_(0) {
   check_length(data, sequence_length);
   std::int64_t begin = 0;
@@ -104,9 +105,10 @@ std::vector<std::uint8_t> TrainingSequences::read(std::int64_t first, std::int64
         static_cast<std::size_t>(i * length_),
         static_cast<std::size_t>(std::min(length_, found.part_end - found.begin)));
     tokens_->read(found.begin, sequence);
-    if (transpose_ > 0) {
-      transpose(sequence, drawn_semitones(seed_, first + i, transpose_));
+    if (variation_.transpose > 0) {
+      transpose(sequence, drawn_semitones(seed_, first + i, variation_.transpose));
     }
+    if (variation_.mirror && is_mirrored(seed_, first + i)) mirror(sequence, format_.shape);
   }
   return sequences;
 }

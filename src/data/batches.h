@@ -9,6 +9,12 @@
 
 namespace sparse_transformer {
 
+/// What training makes of a sequence beside its place, by chance.
+struct Variation {
+  std::int64_t transpose = 0;  // scores: semitones, up or down, at most (transposition.h)
+  bool mirror = false;         // pictures: half of them (mirror.h)
+};
+
 /// Training sequences as a pure function of (seed, index): nothing is stored for an exact resume
 /// but the step.
 ///
@@ -21,9 +27,8 @@ class TrainingSequences {
  public:
   /// Throws UserError when the split is shorter than one sequence and cannot be filled up, or when
   /// n is no multiple of the format's grain (names source, size and n).
-  /// `transpose`: sequences of scores are moved by up to so many semitones (transposition.h).
   TrainingSequences(const DataSet& data, std::int64_t sequence_length, std::uint64_t seed,
-                    std::int64_t transpose = 0);
+                    const Variation& variation = {});
 
   std::int64_t per_epoch() const { return per_epoch_; }
   /// Where sequence g starts in the training split: a multiple of the format's grain.
@@ -50,7 +55,7 @@ class TrainingSequences {
   std::int64_t length_;
   bool shifts_;  // a stream's windows lie elsewhere in each epoch
   std::uint64_t seed_;
-  std::int64_t transpose_;
+  Variation variation_;
   std::vector<Part> parts_;
   std::int64_t per_epoch_;
 };

@@ -146,6 +146,7 @@ void DataSettings::describe(FieldVisitor& visit) {
               "training moves each sequence of a score by up to so many semitones, up or down; 0 = "
               "none",
               between<std::int64_t>(0, 127));
+  visit.field("mirror", mirror, "training swaps left and right of half of the pictures");
   visit.section("generated", generated, "what the source `generated` makes");
 }
 
@@ -227,6 +228,10 @@ DataSet open_data(const DataSettings& settings, const DataProgress& progress) {
   if (settings.transpose > 0 && data.format.kind != TokenFormat::Kind::kScore) {
     throw SettingError("data.transpose", "got " + std::to_string(settings.transpose) + ", but " +
                                              data.source + " holds no scores; leave it out");
+  }
+  if (settings.mirror && data.format.kind != TokenFormat::Kind::kPicture) {
+    throw SettingError("data.mirror",
+                       "got true, but " + data.source + " holds no pictures; leave it out");
   }
   return data;
 }

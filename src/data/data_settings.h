@@ -76,6 +76,7 @@ struct DataSettings {
   AudioSettings audio;
   MidiSettings midi;
   std::int64_t transpose = 0;  // semitones, up or down, that training moves scores by at most
+  bool mirror = false;         // training mirrors half of the pictures
   GeneratedSettings generated;
   void describe(FieldVisitor& visit);
 

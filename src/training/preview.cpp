@@ -13,8 +13,10 @@ namespace sparse_transformer {
 namespace {
 
 TrainingSequences training_sequences(const Settings& settings, const DataSet& data) {
-  return {data, settings.data.sequence_length(), static_cast<std::uint64_t>(settings.training.seed),
-          settings.data.transpose};
+  return {data,
+          settings.data.sequence_length(),
+          static_cast<std::uint64_t>(settings.training.seed),
+          {settings.data.transpose, settings.data.mirror}};
 }
 
 }  // namespace

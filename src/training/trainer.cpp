@@ -31,7 +31,8 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
       steps_(total_steps(settings, data)),
       device_(choose_device(settings.training.device)),
       sequences_(data, settings.data.sequence_length(),
-                 static_cast<std::uint64_t>(settings.training.seed), settings.data.transpose),
+                 static_cast<std::uint64_t>(settings.training.seed),
+                 {settings.data.transpose, settings.data.mirror}),
       learner_(settings, device_),
       keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep),
       review_(settings.training) {

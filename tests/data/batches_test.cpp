@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "data/mirror.h"
 #include "data/token_sources.h"
 
 namespace sparse_transformer {
@@ -172,7 +173,7 @@ TEST(TrainingSequences, OfScoresBeginWithABeat) {
 TEST(TrainingSequences, OfScoresAreTransposedByTheirNumber) {
   DataSet data = recordings_of({30, 60}, kTrio);
   const TrainingSequences plain(data, 12, 1);
-  const TrainingSequences moved(data, 12, 1, 4);
+  const TrainingSequences moved(data, 12, 1, {.transpose = 4, .mirror = false});
   std::set<int> distances;
   for (std::int64_t g = 0; g < 100; ++g) {
     const auto before = plain.read(g, 1), after = moved.read(g, 1);
@@ -184,6 +185,22 @@ TEST(TrainingSequences, OfScoresAreTransposedByTheirNumber) {
   EXPECT_EQ(distances.size(), 9U);
   const auto several = moved.read(3, 2), second = moved.read(4, 1);
   EXPECT_TRUE(std::equal(second.begin(), second.end(), several.begin() + 12));
+}
+
+TEST(TrainingSequences, OfPicturesAreMirroredByTheirNumber) {
+  DataSet data = data_of(12 * 20, 12);
+  data.format = {.kind = TokenFormat::Kind::kPicture, .shape = {2, 2, 3}};
+  const TrainingSequences plain(data, 12, 1);
+  const TrainingSequences mirrored(data, 12, 1, {.transpose = 0, .mirror = true});
+  int count = 0;
+  for (std::int64_t g = 0; g < 60; ++g) {
+    std::vector<std::uint8_t> expected = plain.read(g, 1);
+    if (is_mirrored(1, g)) mirror(expected, data.format.shape);
+    EXPECT_EQ(mirrored.read(g, 1), expected);
+    count += expected != plain.read(g, 1) ? 1 : 0;
+  }
+  EXPECT_GT(count, 15);
+  EXPECT_LT(count, 45);
 }
 
 TEST(EvaluationWindows, OfRecordingsCountEveryTokenOnceWithinItsRecording) {

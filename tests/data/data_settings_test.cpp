@@ -99,5 +99,16 @@ TEST(DataSettings, RefusesWhatIsNoShape) {
   }
 }
 
+TEST(DataSettings, OnlyPicturesAreMirrored) {
+  DataSettings settings;
+  settings.source = DataSource::kGenerated;
+  settings.mirror = true;
+  EXPECT_NO_THROW(open_data(settings));
+  settings.generated.kind = GeneratedKind::kTunes;
+  settings.sequence = 1000;
+  EXPECT_THAT([&] { open_data(settings); },
+              ThrowsMessage<SettingError>(HasSubstr("data.mirror: got true, but generated tunes")));
+}
+
 }  // namespace
 }  // namespace sparse_transformer

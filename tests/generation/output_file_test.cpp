@@ -1,8 +1,9 @@
+#include "generation/output_file.h"
+
 #include <gtest/gtest.h>
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
-#include "generation/output_file.h"
 #include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
