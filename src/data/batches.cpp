@@ -54,8 +54,7 @@ TrainingSequences::TrainingSequences(const DataSet& data, std::int64_t sequence_
       length_(sequence_length),
       shifts_(data.is_stream()),
       seed_(seed),
-      variation_(variation),
-      per_epoch_(0) {
+      variation_(variation) {
   check_length(data, sequence_length);
   std::int64_t begin = 0;
   for (const std::int64_t end : part_ends(*tokens_)) {

@@ -57,7 +57,7 @@ class TrainingSequences {
   std::uint64_t seed_;
   Variation variation_;
   std::vector<Part> parts_;
-  std::int64_t per_epoch_;
+  std::int64_t per_epoch_ = 0;
 };
 
 /// A stretch of a split to score: tokens [begin, end) are read, and of these [score_from, end) are

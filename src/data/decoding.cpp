@@ -67,15 +67,15 @@ class Decoding {
     try {
       for (std::size_t i = next_++; i < files_.size(); i = next_++) {
         decode_file(thread, i);
-        const std::lock_guard lock(mutex_);
+        const std::scoped_lock lock(mutex_);
         ++done_;
       }
     } catch (...) {
-      const std::lock_guard lock(mutex_);
+      const std::scoped_lock lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
       next_ = files_.size();
     }
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     --working_;
     ended_.notify_one();
   }

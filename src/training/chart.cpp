@@ -80,7 +80,7 @@ std::string text(double x, double y, const std::string& anchor, const std::strin
 }
 
 std::string grid_line(double x0, double y0, double x1, double y1) {
-  return "<path class=\"grid\" d=\"M" + number(x0) + " " + number(y0) + "L" + number(x1) + " " +
+  return R"(<path class="grid" d="M)" + number(x0) + " " + number(y0) + "L" + number(x1) + " " +
          number(y1) + "\"/>";
 }
 
@@ -117,7 +117,7 @@ std::string path(const Axes& axes, const ChartLine& line, const std::string& kin
     const std::string y = number(std::max(axes.y(value), kTop - 2));
     d += (d.empty() ? "M" : "L") + x + " " + y;
     if (line.marked) {
-      dots += "<circle class=\"" + kind + "\" cx=\"" + x + "\" cy=\"" + y + "\" r=\"3\"/>";
+      dots += "<circle class=\"" + kind + "\" cx=\"" + x + "\" cy=\"" + y + R"(" r="3"/>)";
     }
   }
   return "<path class=\"" + kind + "\" d=\"" + d + "\"/>" + dots;
@@ -136,7 +136,7 @@ std::string chart_svg(const Chart& chart) {
   if (lines.empty()) return "";
   const Axes axes = axes_of(lines, chart.fall_may_leave);
   std::string svg = "<svg viewBox=\"0 0 " + number(kWidth) + " " + number(kHeight) +
-                    "\" role=\"img\" aria-label=\"" + escape_html(chart.title) + "\">" +
+                    R"(" role="img" aria-label=")" + escape_html(chart.title) + "\">" +
                     text(kLeft, 22, "start", "title", chart.title) + grid(axes);
   double legend = kRight;
   for (std::size_t i = 0; i < lines.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "training/report.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -124,7 +125,7 @@ std::string embedded(const fs::path& file, const std::string& media_type) {
 /// One file of samples as an element of the page; empty for a kind that no page shows.
 std::string sample_element(const fs::path& file) {
   const std::string ending = file.extension().string();
-  if (ending == ".png") return "<img alt=\"\" src=\"" + embedded(file, "image/png") + "\">";
+  if (ending == ".png") return R"(<img alt="" src=")" + embedded(file, "image/png") + "\">";
   if (ending == ".wav" || ending == ".flac") {
     const std::string type = "audio/" + ending.substr(1);
     return "<audio controls src=\"" + embedded(file, type) + "\"></audio>";
@@ -185,8 +186,19 @@ std::string pattern(const Settings& settings) {
                                     settings.model.heads, layout.length),
                      layout.length);
   const std::vector<std::byte> png = encode_png(draw_pattern(counts, layout, {}), {});
-  return "<img class=\"drawing\" alt=\"who attends to whom\" src=\"" +
+  return R"(<img class="drawing" alt="who attends to whom" src=")" +
          data_address("image/png", png) + "\">\n";
+}
+
+/// Nothing where there is no checkpoint, or a run that goes on has dropped it just now.
+std::map<std::string, std::string> machine_of(const RunFolder& folder) {
+  try {
+    const auto newest = folder.newest_checkpoint();
+    if (newest) return read_state(*newest).progress.machine;
+  } catch (const UserError&) {
+    return {};
+  }
+  return {};
 }
 
 std::string machine(const RunFolder& folder, const std::string& program) {
@@ -194,13 +206,7 @@ std::string machine(const RunFolder& folder, const std::string& program) {
   const auto row = [&rows](const std::string& name, const std::string& value) {
     rows += "<tr><th>" + escape_html(name) + "</th><td>" + escape_html(value) + "</td></tr>\n";
   };
-  try {
-    if (const auto newest = folder.newest_checkpoint()) {
-      for (const auto& [name, value] : read_state(*newest).progress.machine) row(name, value);
-    }
-  } catch (const UserError&) {
-    // A run that goes on may have dropped that checkpoint just now; the page is whole without it.
-  }
+  for (const auto& [name, value] : machine_of(folder)) row(name, value);
   row("this page", program);
   return "<table>\n" + rows + "</table>\n";
 }
