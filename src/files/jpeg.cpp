@@ -76,7 +76,7 @@ bool succeeds(Session& session, const Body& body) {
 
 class Reader {
  public:
-  Reader(std::span<const std::byte> bytes, const std::string& name) : name_(name) {
+  explicit Reader(const std::string& name) : name_(name) {
     jpeg_.err = jpeg_std_error(&session_.manager);
     session_.manager.error_exit = on_error;
     session_.manager.emit_message = on_message;
@@ -84,15 +84,15 @@ class Reader {
       jpeg_create_decompress(&jpeg_);
       session_.progress.progress_monitor = on_progress;
       jpeg_.progress = &session_.progress;
-      jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
     });
   }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
   ~Reader() { jpeg_destroy_decompress(&jpeg_); }
 
-  Image read(std::int64_t enough) {
+  Image read(std::span<const std::byte> bytes, std::int64_t enough) {
     guarded([&] {
+      jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
       jpeg_save_markers(&jpeg_, kExifMarker, kMaxMarker);
       jpeg_read_header(&jpeg_, TRUE);
     });
@@ -184,7 +184,7 @@ class Reader {
 }  // namespace
 
 Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name, std::int64_t enough) {
-  return Reader(bytes, name).read(enough);
+  return Reader(name).read(bytes, enough);
 }
 
 }  // namespace sparse_transformer
