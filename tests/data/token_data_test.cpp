@@ -4,6 +4,7 @@
 
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "data/token_sources.h"
@@ -95,6 +96,18 @@ TEST(DataSet, NamesItsSplits) {
   EXPECT_EQ(split_name(Split::kTrain), "train");
   EXPECT_EQ(split_name(Split::kTest), "test");
   EXPECT_EQ(read(data.split(Split::kValid), 0, 1), Bytes{2});
+}
+
+TEST(DataSet, OtherPartsAreOtherContent) {
+  const auto hash_of = [](std::vector<std::int64_t> starts) {
+    DataSet data;
+    data.train = std::make_shared<PartedTokens>(three_pieces(), std::move(starts));
+    data.valid = data.test = tokens_in_memory({});
+    return data.content_hash();
+  };
+  EXPECT_EQ(hash_of({0, 3}), hash_of({0, 3}));
+  EXPECT_NE(hash_of({0, 3}), hash_of({0, 4}));
+  EXPECT_NE(hash_of({0, 3}), hash_of({0}));
 }
 
 }  // namespace
