@@ -62,18 +62,18 @@ TEST(AdamW, FollowsTheFormulaWithClippingAndDecayOnMatricesOnly) {
   EXPECT_LT((parameters[1].tensor - bias.w).abs().max().item<double>(), 1e-5);
 }
 
+void update(AdamW& optimizer, const NamedTensors& parameters, double gradient, double is_skipped) {
+  for (const NamedTensor& parameter : parameters) {
+    parameter.tensor.mutable_grad() = at::full_like(parameter.tensor.detach(), gradient);
+  }
+  optimizer.update(0.01, at::ones({}), at::full({}, is_skipped));
+}
+
 TEST(AdamW, ASkippedUpdateChangesNothingAndIsNotCounted) {
   const NamedTensors with = two_tensors();
   const NamedTensors without = two_tensors();
   AdamW skipping(with, {.weight_decay = 0.1});
   AdamW plain(without, {.weight_decay = 0.1});
-  const auto update = [](AdamW& optimizer, const NamedTensors& parameters, double gradient,
-                         double is_skipped) {
-    for (const NamedTensor& parameter : parameters) {
-      parameter.tensor.mutable_grad() = at::full_like(parameter.tensor.detach(), gradient);
-    }
-    optimizer.update(0.01, at::ones({}), at::full({}, is_skipped));
-  };
   for (int step = 0; step < 3; ++step) {
     update(skipping, with, 0.5, 0.0);
     update(plain, without, 0.5, 0.0);
@@ -86,6 +86,27 @@ TEST(AdamW, ASkippedUpdateChangesNothingAndIsNotCounted) {
   }
   for (std::size_t i = 0; i < skipping.moments().size(); ++i) {
     EXPECT_TRUE(at::equal(skipping.moments()[i].tensor, plain.moments()[i].tensor));
+  }
+}
+
+TEST(AdamW, RestoredAfterSkippedStepsItGoesOnAsTheOther) {
+  const NamedTensors whole = two_tensors();
+  const NamedTensors resumed = two_tensors();
+  AdamW uninterrupted(whole, {.weight_decay = 0.1});
+  for (const double is_skipped : {0.0, 1.0, 1.0, 0.0}) {
+    update(uninterrupted, whole, 0.5, is_skipped);
+  }
+  AdamW restored(resumed, {.weight_decay = 0.1});
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < whole.size(); ++i) resumed[i].tensor.copy_(whole[i].tensor);
+  for (std::size_t i = 0; i < restored.moments().size(); ++i) {
+    restored.moments()[i].tensor.copy_(uninterrupted.moments()[i].tensor);
+  }
+  restored.set_steps(4, 2);
+  update(uninterrupted, whole, 0.25, 0.0);
+  update(restored, resumed, 0.25, 0.0);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_TRUE(at::equal(resumed[i].tensor, whole[i].tensor));
   }
 }
 
