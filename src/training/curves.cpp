@@ -181,9 +181,7 @@ std::int64_t RunCurves::last_step() const {
 
 RunCurves read_curves(const std::filesystem::path& run) {
   const RunFolder folder(run);
-  if (!folder.is_run()) {
-    throw UserError(run.string() + ": no run: it has no config.yaml; expected a run's folder");
-  }
+  folder.check_is_run();
   RunCurves curves{.name = folder.path().string(), .train = {}, .valid = {}};
   for (const MetricsLine& line : read_metrics(folder.path() / "metrics.jsonl")) {
     for (const auto& [name, value] : line.figures) {

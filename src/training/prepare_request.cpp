@@ -9,8 +9,8 @@
 #include "data/survey.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
-#include "runtime/progress.h"
 #include "runtime/stop.h"
+#include "runtime/task.h"
 #include "training/settings.h"
 
 namespace sparse_transformer {
@@ -36,16 +36,6 @@ void check_is_no_input(const fs::path& out, const DataSettings& data) {
       is_among(out, split_paths(data.split.test))) {
     throw UserError(out.string() + " is among the data to pack; name another --out");
   }
-}
-
-/// What the work returns, its progress shown meanwhile.
-template <typename Work>
-auto with_progress(const std::string& title, const Work& work) {
-  Progress bar(title);
-  return work([&bar](std::int64_t done, std::int64_t total) {
-    throw_if_stopped();
-    bar.update(done, total);
-  });
 }
 
 std::string survey_text(const DataSurvey& found, const std::vector<SkippedFile>& skipped) {

@@ -1,6 +1,7 @@
 #include "training/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <vector>
@@ -14,7 +15,6 @@
 #include "runtime/format.h"
 #include "training/chart.h"
 #include "training/checkpoint.h"
-#include "training/curves.h"
 #include "training/inspection.h"
 #include "training/metrics.h"
 #include "training/run_folder.h"
@@ -94,21 +94,22 @@ std::string charts(const std::vector<MetricsLine>& metrics) {
 }
 
 /// Where the run has come to.
-std::string state(const fs::path& run, const std::vector<MetricsLine>& metrics,
-                  const Inspection& inspection) {
+std::string state(const std::vector<MetricsLine>& metrics, const Inspection& inspection) {
   std::string html = figure_tile(format_count(inspection.size.parameters), "parameters");
   if (!metrics.empty()) {
     const std::optional<std::int64_t> steps = inspection.settings.training.steps;
     html += figure_tile(format_count(metrics.back().step),
                         steps ? "steps of " + format_count(*steps) : "steps");
-    const RunCurves curves = read_curves(run);
-    if (!curves.train.empty()) {
-      html += figure_tile(format_fixed(curves.train.back().bits, 4), "bits a byte in training");
+    const auto train = line_of(metrics, "train_bits", "").points;
+    if (!train.empty()) {
+      html += figure_tile(format_fixed(train.back().second, 4), "bits a byte in training");
     }
-    if (!curves.valid.empty()) {
-      const CurvePoint best = *std::ranges::min_element(curves.valid, {}, &CurvePoint::bits);
-      html += figure_tile(format_fixed(best.bits, 4),
-                          "bits a byte in validation, best at step " + format_count(best.step));
+    const auto valid = line_of(metrics, "valid_bits", "").points;
+    if (!valid.empty()) {
+      const auto [step, bits] =
+          *std::ranges::min_element(valid, {}, &std::pair<double, double>::second);
+      html += figure_tile(format_fixed(bits, 4), "bits a byte in validation, best at step " +
+                                                     format_count(std::llround(step)));
     }
   }
   html +=
@@ -215,9 +216,7 @@ std::string machine(const RunFolder& folder, const std::string& program) {
 
 std::string report_html(const fs::path& run, const std::string& program) {
   const RunFolder folder(run);
-  if (!folder.is_run()) {
-    throw UserError(run.string() + ": no run: it has no config.yaml; expected a run's folder");
-  }
+  folder.check_is_run();
   std::vector<MetricsLine> metrics;
   if (fs::exists(run / "metrics.jsonl")) metrics = read_metrics(run / "metrics.jsonl");
   const Inspection inspection = inspect({run.string()}, {});
@@ -226,7 +225,7 @@ std::string report_html(const fs::path& run, const std::string& program) {
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
          escape_html(name) + "</title>\n<style>" + std::string(kStyle) +
          "</style>\n</head>\n<body>\n<h1>" + escape_html(name) + "</h1>\n" +
-         state(run, metrics, inspection) + section("Learning", charts(metrics)) +
+         state(metrics, inspection) + section("Learning", charts(metrics)) +
          section("Samples", samples(run)) + section("Attention", pattern(inspection.settings)) +
          section("Settings", "<pre>" + escape_html(read_file(folder.config())) + "</pre>\n") +
          section("Machine", machine(folder, program)) + "</body>\n</html>\n";

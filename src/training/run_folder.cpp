@@ -26,6 +26,11 @@ fs::path RunFolder::samples(std::int64_t step, std::string_view extension) const
 
 bool RunFolder::is_run() const { return fs::exists(config()); }
 
+void RunFolder::check_is_run() const {
+  if (is_run()) return;
+  throw UserError(path_.string() + ": no run: it has no config.yaml; expected a run's folder");
+}
+
 std::optional<fs::path> RunFolder::newest_checkpoint() const {
   const auto all = list_checkpoints(checkpoints());
   if (all.empty()) return std::nullopt;

@@ -23,6 +23,8 @@ class RunFolder {
   std::filesystem::path samples(std::int64_t step, std::string_view extension) const;
 
   bool is_run() const;
+  /// Throws UserError where it is none.
+  void check_is_run() const;
   std::optional<std::filesystem::path> newest_checkpoint() const;
 
   /// Throws UserError where a new run would overwrite something; where that is a run, it says how

@@ -8,8 +8,7 @@
 #include "config/errors.h"
 #include "files/atomic_file.h"
 #include "runtime/log.h"
-#include "runtime/progress.h"
-#include "runtime/stop.h"
+#include "runtime/task.h"
 
 namespace sparse_transformer {
 namespace {
@@ -101,10 +100,8 @@ Config open_config(const std::vector<std::string>& paths,
 
 DataSet open_data(const Settings& settings, const Config& config) {
   DataSet data = with_origin(config, [&settings] {
-    Progress bar("decode");
-    return open_data(settings.data, [&bar](std::int64_t done, std::int64_t total) {
-      throw_if_stopped();
-      bar.update(done, total);
+    return with_progress("decode", [&settings](const DataProgress& progress) {
+      return open_data(settings.data, progress);
     });
   });
   warn_of_skipped(data);
