@@ -8,11 +8,14 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "data/picture_codec.h"
 #include "data/score_codec.h"
 #include "data/score_grid.h"
 #include "data/sound_codec.h"
+#include "data/spectrogram.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
+#include "files/caption.h"
 #include "files/mapped_file.h"
 #include "files/midi.h"
 #include "files/picture.h"
@@ -81,7 +84,7 @@ std::vector<std::string_view> endings_of(TokenFormat::Kind kind) {
     case TokenFormat::Kind::kPicture:
       return {".png"};
     case TokenFormat::Kind::kSound:
-      return {".wav", ".flac"};
+      return {".wav", ".flac", ".png"};
     case TokenFormat::Kind::kScore:
       return {".mid", ".png"};
     case TokenFormat::Kind::kBytes:
@@ -96,7 +99,8 @@ std::string_view files_of(TokenFormat::Kind kind) {
     case TokenFormat::Kind::kPicture:
       return "pictures are written as PNG, expected a name that ends in .png";
     case TokenFormat::Kind::kSound:
-      return "sound is written as WAV or FLAC, expected a name that ends in .wav or .flac";
+      return "sound is written as WAV or FLAC, or drawn, expected a name that ends in .wav, .flac "
+             "or .png";
     case TokenFormat::Kind::kScore:
       return "scores are written as MIDI or as a piano roll, expected a name that ends in .mid or "
              ".png";
@@ -107,7 +111,22 @@ std::string_view files_of(TokenFormat::Kind kind) {
          ".wav, .flac and .mid, such as .txt";
 }
 
+Image draw(const TokenFormat& format, const Samples& samples, const PictureLayout& layout) {
+  Image image;
+  if (format.kind == TokenFormat::Kind::kSound) {
+    image = draw_spectrogram(format.sample_rate, samples);
+  } else if (format.kind == TokenFormat::Kind::kScore) {
+    image = draw_piano_roll(grid_of(format), samples);
+  } else {
+    image = draw_pictures(format.shape, samples, layout.columns);
+    if (samples.size() == 1) return image;
+  }
+  return layout.caption.empty() ? image : captioned(image, layout.caption);
+}
+
 }  // namespace
+
+bool is_drawable(const TokenFormat& format) { return format.kind != TokenFormat::Kind::kBytes; }
 
 std::string_view sample_extension(const TokenFormat& format) {
   const bool is_bytes = format.kind == TokenFormat::Kind::kBytes;
@@ -125,18 +144,19 @@ void check_extension(const std::filesystem::path& path, const TokenFormat& forma
 
 std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& samples,
                                       const Metadata& text, std::string_view extension,
-                                      const PictureGrid& grid) {
+                                      const PictureLayout& layout) {
   if (samples.empty()) {
     throw std::logic_error("no samples to encode");
   }
+  if (format.kind == TokenFormat::Kind::kPicture || (is_drawable(format) && extension == ".png")) {
+    return encode_png(draw(format, samples, layout), text);
+  }
   switch (format.kind) {
-    case TokenFormat::Kind::kPicture:
-      return encode_pictures(format.shape, samples, grid, text);
     case TokenFormat::Kind::kSound:
       return encode_sounds(format.sample_rate, samples, extension, comment_of(text));
     case TokenFormat::Kind::kScore:
-      return extension == ".png" ? encode_piano_roll(grid_of(format), samples, text)
-                                 : encode_midi_samples(grid_of(format), samples, comment_of(text));
+      return encode_midi_samples(grid_of(format), samples, comment_of(text));
+    case TokenFormat::Kind::kPicture:
     case TokenFormat::Kind::kBytes:
       break;
   }
@@ -144,8 +164,8 @@ std::vector<std::byte> encode_samples(const TokenFormat& format, const Samples& 
 }
 
 void write_samples(const std::filesystem::path& path, const TokenFormat& format,
-                   const Samples& samples, const Metadata& text, const PictureGrid& grid) {
-  write_file(path, encode_samples(format, samples, text, lower_case_extension(path), grid));
+                   const Samples& samples, const Metadata& text, const PictureLayout& layout) {
+  write_file(path, encode_samples(format, samples, text, lower_case_extension(path), layout));
 }
 
 std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {
@@ -160,7 +180,7 @@ std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const To
     case TokenFormat::Kind::kSound:
       return decode_to_tokens(bytes, path.string(), format.sample_rate);
     case TokenFormat::Kind::kScore:
-      return cells_of(decode_midi(bytes, path.string()), grid_of(format), path.string());
+      return cells_of(decode_midi(bytes, path.string()), grid_of(format), path.string()).cells;
     case TokenFormat::Kind::kBytes:
       break;
   }

@@ -1,21 +1,18 @@
 #include "data/decoding.h"
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <exception>
 #include <iterator>
-#include <mutex>
 #include <numeric>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "config/errors.h"
+#include "data/damage.h"
+#include "data/parallel.h"
 #include "data/splits.h"
 #include "data/text.h"
 #include "data/token_sources.h"
+#include "files/expansion_limit.h"
 #include "files/mapped_file.h"
 #include "files/sha256.h"
 #include "files/temporary_file.h"
@@ -28,10 +25,10 @@ namespace {
 struct Outcome {
   std::size_t thread = 0, begin = 0, size = 0;
   std::uint64_t hash = 0;
-  std::optional<std::string> problem;
+  std::optional<std::string> fault;
 };
 
-/// Several threads decode; the one that made them watches.
+/// Decodes one file after the other, each into the temporary file of the thread that got it.
 class Decoding {
  public:
   Decoding(std::vector<PendingInput> files, const Decode& decode, DamagedFiles policy)
@@ -39,79 +36,35 @@ class Decoding {
         decode_(decode),
         policy_(policy),
         outcomes_(files_.size()),
-        storage_(std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, files_.size())),
-        working_(storage_.size()) {}
+        storage_(threads_for(files_.size())) {}
 
   DecodedFiles run(const DataProgress& progress) {
-    {
-      std::vector<std::jthread> threads;
-      const StopOnExit stop{next_, files_.size()};
-      for (std::size_t i = 0; i < storage_.size(); ++i) {
-        threads.emplace_back([this, i] { work(i); });
-      }
-      watch(progress);
-    }
-    if (failure_) std::rethrow_exception(failure_);
+    in_parallel(
+        files_.size(),
+        [this](std::size_t thread, std::size_t index) { decode_file(thread, index); }, progress);
     return collect();
   }
 
  private:
-  /// Threads find no file left when the watcher leaves by an exception.
-  struct StopOnExit {
-    std::atomic<std::size_t>& next;
-    std::size_t end;
-    ~StopOnExit() { next = end; }
-  };
-
-  void work(std::size_t thread) {
-    try {
-      for (std::size_t i = next_++; i < files_.size(); i = next_++) {
-        decode_file(thread, i);
-        const std::scoped_lock lock(mutex_);
-        ++done_;
-      }
-    } catch (...) {
-      const std::scoped_lock lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      next_ = files_.size();
-    }
-    const std::scoped_lock lock(mutex_);
-    --working_;
-    ended_.notify_one();
-  }
-
   void decode_file(std::size_t thread, std::size_t index) {
     TemporaryFile& storage = storage_[thread];
     Outcome& outcome = outcomes_[index];
     outcome.thread = thread;
     outcome.begin = storage.size();
-    Sha256 hash;
-    try {
-      decode_(files_[index].open(), [&](std::span<const std::uint8_t> tokens) {
+    outcome.fault = fault_of(policy_, [&] {
+      const InputFile file = files_[index].open();
+      ExpansionLimit limit(file.name, file.bytes.size());
+      Sha256 hash;
+      decode_(file, [&](std::span<const std::uint8_t> tokens) {
+        limit.add(tokens.size());
         storage.write(std::as_bytes(tokens));
         hash.update(std::as_bytes(tokens));
       });
       outcome.size = storage.size() - outcome.begin;
       outcome.hash = hash.number();
-      if (outcome.size == 0) throw UserError(files_[index].name + ": empty");
-    } catch (const UserError& error) {
-      if (policy_ == DamagedFiles::kStop) throw;
-      storage.cut(outcome.begin);
-      outcome.problem = error.what();
-    }
-  }
-
-  void watch(const DataProgress& progress) {
-    constexpr std::chrono::milliseconds kRefresh(100);
-    const auto total = static_cast<std::int64_t>(files_.size());
-    std::unique_lock lock(mutex_);
-    for (bool ended = false; !ended;) {
-      ended = ended_.wait_for(lock, kRefresh, [this] { return working_ == 0; });
-      const std::int64_t done = done_;
-      lock.unlock();
-      if (progress) progress(done, total);
-      lock.lock();
-    }
+      if (outcome.size == 0) throw UserError(file.name + ": empty");
+    });
+    if (outcome.fault) storage.cut(outcome.begin);
   }
 
   DecodedFiles collect() const {
@@ -121,8 +74,8 @@ class Decoding {
     DecodedFiles decoded;
     for (std::size_t i = 0; i < files_.size(); ++i) {
       const Outcome& outcome = outcomes_[i];
-      if (outcome.problem) {
-        decoded.skipped.push_back({files_[i].name, *outcome.problem});
+      if (outcome.fault) {
+        decoded.skipped.push_back({files_[i].name, *outcome.fault});
         continue;
       }
       decoded.tokens.push_back(
@@ -138,12 +91,6 @@ class Decoding {
   DamagedFiles policy_;
   std::vector<Outcome> outcomes_;       // one a file, written by the thread that has the file
   std::vector<TemporaryFile> storage_;  // one a thread
-  std::atomic<std::size_t> next_ = 0;   // the file that the next free thread takes
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  std::size_t working_;    // threads
-  std::int64_t done_ = 0;  // files
-  std::exception_ptr failure_;
 };
 
 std::shared_ptr<const Tokens> tokens_of(const DecodedFiles& decoded,

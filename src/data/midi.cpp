@@ -1,5 +1,8 @@
 #include "data/midi.h"
 
+#include <atomic>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include "data/decoding.h"
@@ -18,10 +21,20 @@ DataSet open_midi(const DataSettings& settings, const DataProgress& progress) {
                  .shape = {},
                  .voices = grid.voices,
                  .steps_per_beat = grid.steps_per_beat};
-  const Decode decode = [grid](const InputFile& file, const TokenSink& sink) {
-    sink(cells_of(decode_midi(file.bytes, file.name), grid, file.name));
+  std::atomic<std::int64_t> notes = 0, left_out = 0;
+  const Decode decode = [&](const InputFile& file, const TokenSink& sink) {
+    const ScoreCells found = cells_of(decode_midi(file.bytes, file.name), grid, file.name);
+    sink(found.cells);
+    notes += found.notes;
+    left_out += found.left_out;
   };
-  return open_decoded(settings, std::move(data), decode, progress);
+  data = open_decoded(settings, std::move(data), decode, progress);
+  if (left_out > 0) {
+    data.left_out.push_back(
+        std::to_string(left_out) + " of " + std::to_string(notes) +
+        " notes: no voice was free (data.midi.voices: " + std::to_string(grid.voices) + ")");
+  }
+  return data;
 }
 
 }  // namespace sparse_transformer

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "data/damage.h"
+#include "data/parallel.h"
 #include "data/planes.h"
 #include "data/splits.h"
 #include "data/text.h"
@@ -166,12 +168,8 @@ Pictures read_pictures(const std::vector<std::string>& paths, const DataSettings
                        const Shape& shape, std::vector<SkippedFile>& all_skipped) {
   std::vector<SkippedFile> skipped;
   const auto attempt = [&](const std::string& name, const auto& body) {
-    try {
-      body();
-    } catch (const UserError& error) {
-      if (settings.damaged == DamagedFiles::kStop) throw;
-      skipped.push_back({name, error.what()});
-    }
+    const auto fault = fault_of(settings.damaged, body);
+    if (fault) skipped.push_back({name, *fault});
   };
   std::vector<InputFile> files;
   for (const PendingInput& file : list_inputs(paths)) {
@@ -193,19 +191,19 @@ Pictures read_pictures(const std::vector<std::string>& paths, const DataSettings
 /// As decoding.h has it: of the tokens, so that the layout does not matter.
 std::vector<std::uint64_t> hashes_of(const Pictures& all, const Shape& shape,
                                      const DataProgress& progress) {
-  constexpr std::int64_t kStep = 1024;  // pictures between two reports
-  std::vector<std::uint8_t> tokens(static_cast<std::size_t>(shape[0] * shape[1] * shape[2]));
-  std::vector<std::uint64_t> hashes;
-  hashes.reserve(all.pictures.size());
-  for (const Picture& picture : all.pictures) {
-    if (progress && std::ssize(hashes) % kStep == 0) {
-      progress(std::ssize(hashes), std::ssize(all.pictures));
-    }
-    read_picture(picture, static_cast<std::size_t>(shape[2]), tokens);
-    Sha256 hash;
-    hash.update(std::as_bytes(std::span(tokens)));
-    hashes.push_back(hash.number());
-  }
+  const auto size = static_cast<std::size_t>(shape[0] * shape[1] * shape[2]);
+  std::vector<std::vector<std::uint8_t>> tokens(threads_for(all.pictures.size()),
+                                                std::vector<std::uint8_t>(size));
+  std::vector<std::uint64_t> hashes(all.pictures.size());
+  in_parallel(
+      hashes.size(),
+      [&](std::size_t thread, std::size_t index) {
+        read_picture(all.pictures[index], static_cast<std::size_t>(shape[2]), tokens[thread]);
+        Sha256 hash;
+        hash.update(std::as_bytes(std::span(tokens[thread])));
+        hashes[index] = hash.number();
+      },
+      progress);
   return hashes;
 }
 

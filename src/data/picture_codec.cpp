@@ -4,18 +4,14 @@
 #include <cmath>
 #include <span>
 
-#include "files/canvas.h"
-#include "files/png.h"
-
 namespace sparse_transformer {
 
 namespace {
 
-constexpr std::uint8_t kMissing = 128;       // pixels that an unfinished sample has not got
-constexpr std::uint8_t kBackground = 255;    // between the pictures of a grid
-constexpr std::int64_t kGap = 2;             // pixels between them
-constexpr std::int64_t kVisibleSide = 64;    // what a person can make out on a screen
-constexpr std::int64_t kCaptionHeight = 24;  // pixels
+constexpr std::uint8_t kMissing = 128;     // pixels that an unfinished sample has not got
+constexpr std::uint8_t kBackground = 255;  // between the pictures of a grid
+constexpr std::int64_t kGap = 2;           // pixels between them
+constexpr std::int64_t kVisibleSide = 64;  // what a person can make out on a screen
 
 /// Paints one sample, each pixel as a square of `scale`, with its top left corner at (top, left).
 void paint(Image& image, std::int64_t top, std::int64_t left, std::int64_t scale,
@@ -35,53 +31,30 @@ void paint(Image& image, std::int64_t top, std::int64_t left, std::int64_t scale
   }
 }
 
-/// Writes the caption into the first kCaptionHeight rows, as far as it fits.
-void write_caption(Image& image, const std::string& caption) {
-  constexpr std::int64_t kWidest = 2000;
-  constexpr Colour kInk{60, 60, 60};
-  const std::int64_t width = std::min(image.width, kWidest);
-  Canvas canvas(width, kCaptionHeight);
-  canvas.text(4, 17, caption, 14, Canvas::Align::kLeft, kInk);
-  const Image strip = canvas.image();
-  for (std::int64_t row = 0; row < kCaptionHeight; ++row) {
-    for (std::int64_t column = 0; column < width; ++column) {
-      for (std::int64_t channel = 0; channel < image.channels; ++channel) {
-        image.pixels[static_cast<std::size_t>((row * image.width + column) * image.channels +
-                                              channel)] =
-            strip.pixels[static_cast<std::size_t>((row * width + column) * 3)];
-      }
-    }
-  }
-}
-
 }  // namespace
 
-std::vector<std::byte> encode_pictures(const std::vector<std::int64_t>& shape,
-                                       const std::vector<std::vector<std::uint8_t>>& samples,
-                                       const PictureGrid& grid,
-                                       const std::map<std::string, std::string>& text) {
+Image draw_pictures(const std::vector<std::int64_t>& shape,
+                    const std::vector<std::vector<std::uint8_t>>& samples,
+                    std::int64_t most_columns) {
   const std::int64_t count = std::ssize(samples);
-  const bool is_grid = count > 1;
   const auto square = static_cast<std::int64_t>(std::ceil(std::sqrt(count)));
-  const std::int64_t columns = grid.columns > 0 ? std::min(grid.columns, count) : square;
+  const std::int64_t columns = most_columns > 0 ? std::min(most_columns, count) : square;
   const std::int64_t rows = (count + columns - 1) / columns;
   const std::int64_t scale =
-      is_grid ? std::max<std::int64_t>(1, kVisibleSide / std::max(shape[0], shape[1])) : 1;
-  const std::int64_t top = is_grid && !grid.caption.empty() ? kCaptionHeight : 0;
+      count > 1 ? std::max<std::int64_t>(1, kVisibleSide / std::max(shape[0], shape[1])) : 1;
   const std::int64_t row_step = shape[0] * scale + kGap;
   const std::int64_t column_step = shape[1] * scale + kGap;
   Image image = {.width = columns * column_step - kGap,
-                 .height = top + rows * row_step - kGap,
+                 .height = rows * row_step - kGap,
                  .channels = shape[2],
                  .pixels = {}};
   image.pixels.assign(static_cast<std::size_t>(image.width * image.height * image.channels),
                       kBackground);
-  if (top > 0) write_caption(image, grid.caption);
   for (std::int64_t i = 0; i < count; ++i) {
-    paint(image, top + i / columns * row_step, i % columns * column_step, scale, shape,
+    paint(image, i / columns * row_step, i % columns * column_step, scale, shape,
           samples[static_cast<std::size_t>(i)]);
   }
-  return encode_png(image, text);
+  return image;
 }
 
 }  // namespace sparse_transformer

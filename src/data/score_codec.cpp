@@ -123,8 +123,7 @@ std::vector<std::byte> encode_midi_samples(const ScoreGrid& grid, const Samples&
   return encode_midi(score);
 }
 
-std::vector<std::byte> encode_piano_roll(const ScoreGrid& grid, const Samples& samples,
-                                         const std::map<std::string, std::string>& text) {
+Image draw_piano_roll(const ScoreGrid& grid, const Samples& samples) {
   std::vector<std::vector<GridNote>> rolls;
   for (const auto& sample : samples) rolls.push_back(notes_of(sample, grid.voices));
   const RollLayout layout = layout_of(rolls, grid, samples);
@@ -135,7 +134,7 @@ std::vector<std::byte> encode_piano_roll(const ScoreGrid& grid, const Samples& s
       draw_note(canvas, layout, roll, note);
     }
   }
-  return encode_png(canvas.image(), text);
+  return canvas.image();
 }
 
 }  // namespace sparse_transformer

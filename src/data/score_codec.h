@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "data/score_grid.h"
+#include "files/image.h"
 
 namespace sparse_transformer {
 
@@ -17,10 +17,8 @@ std::vector<std::byte> encode_midi_samples(const ScoreGrid& grid,
                                            const std::vector<std::vector<std::uint8_t>>& samples,
                                            const std::string& comment);
 
-/// A PNG of the samples below each other: time to the right, pitch upwards, a colour for each
+/// The samples below each other: time to the right, pitch upwards, a colour for each
 /// voice, where a note begins darker; a line for each C and each beat.
-std::vector<std::byte> encode_piano_roll(const ScoreGrid& grid,
-                                         const std::vector<std::vector<std::uint8_t>>& samples,
-                                         const std::map<std::string, std::string>& text);
+Image draw_piano_roll(const ScoreGrid& grid, const std::vector<std::vector<std::uint8_t>>& samples);
 
 }  // namespace sparse_transformer

@@ -84,21 +84,19 @@ std::vector<GridNote> dealt(const std::vector<GridNote>& notes, std::int64_t voi
   return placed;
 }
 
-std::vector<GridNote> notes_in_voices(QuantisedScore score, std::int64_t voices) {
+std::vector<GridNote> notes_in_voices(const QuantisedScore& score, std::int64_t voices) {
   const auto by_part = voices_of_parts(score, voices);
   if (!by_part) return dealt(score.notes, voices);
-  for (std::size_t i = 0; i < score.notes.size(); ++i) {
-    score.notes[i].voice = by_part->at(score.parts[i]);
-  }
-  return std::move(score.notes);
+  std::vector<GridNote> notes = score.notes;
+  for (std::size_t i = 0; i < notes.size(); ++i) notes[i].voice = by_part->at(score.parts[i]);
+  return notes;
 }
 
 }  // namespace
 
-std::vector<std::uint8_t> cells_of(const MidiScore& score, const ScoreGrid& grid,
-                                   const std::string& name) {
-  const std::vector<GridNote> notes =
-      notes_in_voices(quantise(score, grid.steps_per_beat), grid.voices);
+ScoreCells cells_of(const MidiScore& score, const ScoreGrid& grid, const std::string& name) {
+  const QuantisedScore quantised = quantise(score, grid.steps_per_beat);
+  const std::vector<GridNote> notes = notes_in_voices(quantised, grid.voices);
   std::int64_t steps = 0;
   for (const GridNote& note : notes) steps = std::max(steps, note.end);
   if (steps > kMaxSteps) {
@@ -112,7 +110,8 @@ std::vector<std::uint8_t> cells_of(const MidiScore& score, const ScoreGrid& grid
           step == note.start ? static_cast<std::uint8_t>(note.pitch) : kHold;
     }
   }
-  return cells;
+  const std::int64_t all = std::ssize(quantised.notes);
+  return {.cells = std::move(cells), .notes = all, .left_out = all - std::ssize(notes)};
 }
 
 std::vector<GridNote> notes_of(std::span<const std::uint8_t> cells, std::int64_t voices) {

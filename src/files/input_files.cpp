@@ -9,6 +9,7 @@
 
 #include "config/errors.h"
 #include "files/archive.h"
+#include "files/expansion_limit.h"
 #include "files/system_files.h"
 #include "files/temporary_file.h"
 
@@ -27,9 +28,13 @@ std::vector<InputFile> expand(const fs::path& path, std::span<const std::byte> b
   std::vector<Extent> extents;
   ArchiveReader reader(path, bytes);
   TemporaryFile expanded;
+  ExpansionLimit limit(path.string(), bytes.size());
   while (const auto name = reader.next_file()) {
     const std::size_t begin = expanded.size();
-    reader.read([&](std::span<const std::byte> piece) { expanded.write(piece); });
+    reader.read([&](std::span<const std::byte> piece) {
+      limit.add(piece.size());
+      expanded.write(piece);
+    });
     extents.push_back({*name, begin, expanded.size() - begin});
   }
   std::stable_sort(extents.begin(), extents.end(),

@@ -26,7 +26,8 @@ struct InputFile {
 /// likewise; a file compressed by gzip, bzip2, xz or zstd for its content. Recognised by content,
 /// never by name. An entry of an archive is not opened further. Expanding needs room in $TMPDIR
 /// (/tmp where that is not set). Errors, naming the path: UserError for what is missing,
-/// unreadable, damaged, or a folder or archive without files; WorldError for a full disk.
+/// unreadable, damaged, would expand past its ExpansionLimit, or is a folder or archive without
+/// files; WorldError for a full disk.
 std::vector<InputFile> open_inputs(const std::vector<std::string>& paths);
 
 /// A file that is opened only when it is read: of a million, not all are mapped at once.

@@ -38,7 +38,7 @@ void check_is_no_input(const fs::path& out, const DataSettings& data) {
   }
 }
 
-std::string survey_text(const DataSurvey& found, const std::vector<SkippedFile>& skipped) {
+std::string survey_text(const DataSurvey& found, const DataSet& data) {
   std::vector<std::vector<std::string>> rows = {
       {"split", "items", "tokens", "items that training has too"}};
   for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
@@ -50,7 +50,8 @@ std::string survey_text(const DataSurvey& found, const std::vector<SkippedFile>&
   std::string text = format_table(rows, 1) +
                      "Entropy of single training tokens: " + format_fixed(found.entropy, 4) +
                      " bits.\n";
-  for (const SkippedFile& file : skipped) text += "Skipped: " + file.reason + "\n";
+  for (const std::string& what : data.left_out) text += "Left out: " + what + "\n";
+  for (const SkippedFile& file : data.skipped) text += "Skipped: " + file.reason + "\n";
   return text;
 }
 
@@ -75,7 +76,7 @@ std::string run_preparation(const PrepareRequest& request) {
   });
   log_info("wrote " + request.out.string() +
            "; use it with data.source=packed data.path=" + request.out.string());
-  return survey_text(found, data.skipped);
+  return survey_text(found, data);
 }
 
 }  // namespace sparse_transformer

@@ -8,6 +8,7 @@
 #include "files/system_files.h"
 #include "generation/sampler.h"
 #include "runtime/format.h"
+#include "training/contact_sheet.h"
 
 namespace sparse_transformer {
 namespace {
@@ -31,12 +32,19 @@ std::filesystem::path write_preview(const Transformer& model, const Settings& se
                                   .seed = static_cast<std::uint64_t>(settings.training.seed)};
   Samples samples;
   draw_samples(model, sampling, samples);
-  auto path = run.samples(step, sample_extension(format));
-  make_folder(path.parent_path());
-  write_samples(path, format, samples,
-                {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}},
-                {.columns = 0, .caption = "step " + format_count(step)});
-  return path;
+  const Metadata text = {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}};
+  const auto write = [&](std::string_view extension) {
+    auto path = run.samples(step, extension);
+    write_samples(path, format, samples, text,
+                  {.columns = 0, .caption = "step " + format_count(step)});
+    return path;
+  };
+  make_folder(run.path() / "samples");
+  if (is_drawable(format)) {
+    write(".png");
+    write_contact_sheet(run);
+  }
+  return write(sample_extension(format));
 }
 
 std::filesystem::path write_training_examples(const Settings& settings, const DataSet& data,
@@ -48,9 +56,13 @@ std::filesystem::path write_training_examples(const Settings& settings, const Da
   }
   const std::filesystem::path folder = run.path() / "samples";
   make_folder(folder);
-  const auto path = folder / ("training" + std::string(sample_extension(data.format)));
-  write_samples(path, data.format, examples, {{"Software", "sparse-transformer"}});
-  return path;
+  const auto write = [&](std::string_view extension) {
+    const auto path = folder / ("training" + std::string(extension));
+    write_samples(path, data.format, examples, {{"Software", "sparse-transformer"}});
+    return path;
+  };
+  if (is_drawable(data.format)) write(".png");
+  return write(sample_extension(data.format));
 }
 
 std::string beginning_of_first_example(const Settings& settings, const DataSet& data) {

@@ -12,8 +12,9 @@
 
 namespace sparse_transformer {
 
-/// Draws training.sample_count samples and writes them into the run's folder; returns the file.
-/// Throws Interrupted.
+/// Draws training.sample_count samples and writes them into the run's folder: as a file of their
+/// kind, and where that is no picture, but can be drawn, as one too; returns the former. Pictures
+/// of all steps are put on the run's contact sheet (contact_sheet.h). Throws Interrupted.
 std::filesystem::path write_preview(const Transformer& model, const Settings& settings,
                                     const TokenFormat& format, const RunFolder& run,
                                     std::int64_t step);

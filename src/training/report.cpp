@@ -1,6 +1,7 @@
 #include "training/report.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -144,39 +145,33 @@ std::string sample_element(const fs::path& file) {
   return "";
 }
 
-/// The files of samples, the newest first: at most so many, spread over the steps.
-std::vector<fs::path> chosen_samples(const fs::path& folder) {
-  constexpr std::size_t kMost = 12;
-  std::vector<fs::path> files;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none)) {
-    if (entry.path().filename().string().starts_with("step-")) files.push_back(entry.path());
+/// All files of one sampling in one figure; empty where no page shows them.
+std::string sample_figure(const std::vector<fs::path>& files, const std::string& caption) {
+  std::string elements;
+  for (const fs::path& file : files) {
+    if (fs::exists(file)) elements += sample_element(file);
   }
-  std::sort(files.rbegin(), files.rend());
-  if (files.size() <= kMost) return files;
-  std::vector<fs::path> chosen;
-  for (std::size_t i = 0; i < kMost; ++i) {
-    chosen.push_back(files[i * (files.size() - 1) / (kMost - 1)]);
-  }
-  return chosen;
+  if (elements.empty()) return "";
+  return "<figure>" + elements + "<figcaption>" + escape_html(caption) + "</figcaption></figure>\n";
 }
 
-std::string samples(const fs::path& run) {
+/// The newest first.
+std::string samples(const RunFolder& run) {
+  constexpr std::size_t kMost = 12;
+  constexpr std::array kEndings = {".png", ".wav", ".flac", ".mid", ".txt"};
   std::string html;
-  const auto add = [&html](const fs::path& file, const std::string& caption) {
-    const std::string element = sample_element(file);
-    if (element.empty()) return;
-    html +=
-        "<figure>" + element + "<figcaption>" + escape_html(caption) + "</figcaption></figure>\n";
-  };
-  for (const fs::path& file : chosen_samples(run / "samples")) {
-    const std::int64_t step = std::stoll(file.stem().string().substr(std::string("step-").size()));
-    add(file, "step " + format_count(step));
+  std::vector<std::int64_t> steps = run.sampled_steps(kMost);
+  std::reverse(steps.begin(), steps.end());
+  for (const std::int64_t step : steps) {
+    std::vector<fs::path> files;
+    for (const char* ending : kEndings) files.push_back(run.samples(step, ending));
+    html += sample_figure(files, "step " + format_count(step));
   }
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(run / "samples", none)) {
-    if (entry.path().stem() == "training") add(entry.path(), "for comparison: training data");
+  std::vector<fs::path> examples;
+  for (const char* ending : kEndings) {
+    examples.push_back(run.path() / "samples" / (std::string("training") + ending));
   }
+  html += sample_figure(examples, "for comparison: training data");
   return html.empty() ? "" : "<div class=\"grid-of\">\n" + html + "</div>\n";
 }
 
@@ -226,7 +221,7 @@ std::string report_html(const fs::path& run, const std::string& program) {
          escape_html(name) + "</title>\n<style>" + std::string(kStyle) +
          "</style>\n</head>\n<body>\n<h1>" + escape_html(name) + "</h1>\n" +
          state(metrics, inspection) + section("Learning", charts(metrics)) +
-         section("Samples", samples(run)) + section("Attention", pattern(inspection.settings)) +
+         section("Samples", samples(folder)) + section("Attention", pattern(inspection.settings)) +
          section("Settings", "<pre>" + escape_html(read_file(folder.config())) + "</pre>\n") +
          section("Machine", machine(folder, program)) + "</body>\n</html>\n";
 }

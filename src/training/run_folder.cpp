@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <set>
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
@@ -22,6 +23,20 @@ fs::path RunFolder::samples(std::int64_t step, std::string_view extension) const
   std::array<char, 32> name{};
   std::snprintf(name.data(), name.size(), "step-%08lld", static_cast<long long>(step));
   return path_ / "samples" / (name.data() + std::string(extension));
+}
+
+std::vector<std::int64_t> RunFolder::sampled_steps(std::size_t most) const {
+  std::set<std::int64_t> found;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(path_ / "samples", none)) {
+    long long step = 0;
+    if (std::sscanf(entry.path().filename().c_str(), "step-%lld.", &step) == 1) found.insert(step);
+  }
+  const std::vector<std::int64_t> all(found.begin(), found.end());
+  if (all.size() <= most) return all;
+  std::vector<std::int64_t> chosen;
+  for (std::size_t i = 0; i < most; ++i) chosen.push_back(all[i * (all.size() - 1) / (most - 1)]);
+  return chosen;
 }
 
 bool RunFolder::is_run() const { return fs::exists(config()); }

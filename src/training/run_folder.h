@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace sparse_transformer {
 
@@ -21,6 +23,9 @@ class RunFolder {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   /// samples/step-00001000 with this extension.
   std::filesystem::path samples(std::int64_t step, std::string_view extension) const;
+  /// The steps that have samples, ascending: of more than `most` of them so many, evenly spread,
+  /// the first and the last among them.
+  std::vector<std::int64_t> sampled_steps(std::size_t most) const;
 
   bool is_run() const;
   /// Throws UserError where it is none.

@@ -121,12 +121,13 @@ Samples beside_their_prime(const SampleRequest& request, const TokenFormat& form
   return row;
 }
 
-PictureGrid grid_of(const SampleRequest& request, const TrainedModel& trained, bool is_completed) {
+PictureLayout layout_of(const SampleRequest& request, const TrainedModel& trained,
+                        bool is_completed) {
   constexpr std::int64_t kMostInARow = 10;
-  PictureGrid grid;
-  if (request.metadata) grid.caption = "step " + format_count(trained.step);
-  if (is_completed) grid.columns = kMostInARow;
-  return grid;
+  PictureLayout layout;
+  if (request.metadata) layout.caption = "step " + format_count(trained.step);
+  if (is_completed) layout.columns = kMostInARow;
+  return layout;
 }
 
 void write(const SampleRequest& request, const TrainedModel& trained, const Samples& drawn,
@@ -136,17 +137,17 @@ void write(const SampleRequest& request, const TrainedModel& trained, const Samp
   const bool is_completed = format.kind == TokenFormat::Kind::kPicture && request.prime &&
                             !request.separate && drawn.size() > 1;
   const Samples samples = is_completed ? beside_their_prime(request, format, drawn, prime) : drawn;
-  const PictureGrid grid = grid_of(request, trained, is_completed);
+  const PictureLayout layout = layout_of(request, trained, is_completed);
   const std::string weights =
       ", from the " + trained.weights() + " weights of " + trained.checkpoint.string();
   if (is_one_file(request, format)) {
     const Metadata text = describe(request, trained, {"count", drawn.size()});
     if (to_stdout(request)) {
-      const auto bytes = encode_samples(format, samples, text, sample_extension(format), grid);
+      const auto bytes = encode_samples(format, samples, text, sample_extension(format), layout);
       write_to_stdout({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
       return;
     }
-    write_samples(request.out, format, samples, text, grid);
+    write_samples(request.out, format, samples, text, layout);
     log_info("wrote " + request.out + weights);
     return;
   }

@@ -53,7 +53,8 @@ auto with_origin(const Config& config, const Action& action) {
   }
 }
 
-void warn_of_skipped(const DataSet& data) {
+void warn_of_losses(const DataSet& data) {
+  for (const std::string& what : data.left_out) log_warning("left out: " + what);
   constexpr std::size_t kNamed = 10;
   const std::size_t count = data.skipped.size();
   for (std::size_t i = 0; i < std::min(count, kNamed); ++i) {
@@ -104,7 +105,7 @@ DataSet open_data(const Settings& settings, const Config& config) {
       return open_data(settings.data, progress);
     });
   });
-  warn_of_skipped(data);
+  warn_of_losses(data);
   return data;
 }
 

@@ -46,6 +46,7 @@ TEST_F(Report, PlaysSoundAndShowsPictures) {
       " --set training.evaluate_every=0";
   ASSERT_EQ(run("train tunes.yaml --run tunes" + few).exit_code, 0);
   ASSERT_EQ(run("report tunes --out tunes.html").exit_code, 0);
+  EXPECT_THAT(read("tunes.html"), HasSubstr("<img alt=\"\" src=\"data:image/png;base64,iVBOR"));
   EXPECT_THAT(read("tunes.html"), HasSubstr("<audio controls src=\"data:audio/wav;base64,UklGR"));
   ASSERT_EQ(run("train tiny.yaml --run pictures --set data.source=generated --set data.path=[]"
                 " --set data.sequence=null --set data.split.valid=2 --set data.split.test=2"

@@ -252,6 +252,7 @@ TEST_F(Train, LearnsPictures) {
   const CommandResult result = run("train pictures.yaml --run a");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(read("a/samples/step-00000004.png"), StartsWith("\x89PNG"));
+  EXPECT_THAT(read("a/samples/steps.png"), StartsWith("\x89PNG"));
   EXPECT_THAT(run("evaluate a").out, HasSubstr(" bits a dimension, test split, 320 tokens"));
 }
 

@@ -54,7 +54,7 @@ TEST(Codec, KnowsTheExtensionOfEveryFormat) {
 TEST(Codec, AFileIsNamedAfterTheKindOfSamples) {
   for (const char* path : {"a.txt", "a", "png", "a.png.bin"}) check_extension(path, kText);
   for (const char* path : {"a.png", "b.jpg/a.PNG"}) check_extension(path, picture({8, 8, 1}));
-  for (const char* path : {"a.wav", "a.WAV", "a.flac"}) check_extension(path, sound(4000));
+  for (const char* path : {"a.wav", "a.WAV", "a.flac", "a.png"}) check_extension(path, sound(4000));
   for (const char* path : {"a.mid", "a.PNG"}) check_extension(path, kQuartet);
   for (const char* path : {"a.png", "a.Wav", "a.flac", "a.mid"}) {
     EXPECT_THROW(check_extension(path, kText), UserError);
@@ -66,8 +66,8 @@ TEST(Codec, AFileIsNamedAfterTheKindOfSamples) {
   }
   EXPECT_THAT(
       [&] { check_extension("a.mp3", sound(4000)); },
-      ThrowsMessage<UserError>(
-          "a.mp3: sound is written as WAV or FLAC, expected a name that ends in .wav or .flac"));
+      ThrowsMessage<UserError>("a.mp3: sound is written as WAV or FLAC, or drawn, expected a name "
+                               "that ends in .wav, .flac or .png"));
 }
 
 TEST(Codec, OneSampleComesBackAsAPrime) {

@@ -114,6 +114,21 @@ TEST_F(DecodingTest, RefusesFilesOfWhichNoneCanBeDecoded) {
               ThrowsMessage<UserError>(HasSubstr("a: damaged (and none of the others can)")));
 }
 
+TEST_F(DecodingTest, AFileThatGrowsBeyondMeasureIsDamaged) {
+  write("a", "endless");
+  write("b", "fine");
+  const auto grow = [](const InputFile& file, const TokenSink& sink) {
+    const Bytes piece(1 << 20, 'x');
+    const int pieces = file.bytes.size() == 7 ? 257 : 256;  // MiB
+    for (int i = 0; i < pieces; ++i) sink(piece);
+  };
+  const DecodedFiles decoded = decode_files(paths(), grow, DamagedFiles::kSkip, {});
+  ASSERT_THAT(decoded.tokens, SizeIs(1));
+  EXPECT_EQ(decoded.tokens[0].size(), std::size_t{256} << 20);
+  ASSERT_THAT(decoded.skipped, SizeIs(1));
+  EXPECT_THAT(decoded.skipped[0].reason, HasSubstr("a: its 7 bytes become more than 268435456"));
+}
+
 TEST_F(DecodingTest, AProgrammersErrorIsNoDamagedFile) {
   write("a", "one");
   const auto broken = [](const InputFile&, const TokenSink&) { throw std::logic_error("a bug"); };

@@ -57,6 +57,16 @@ TEST_F(MidiDataTest, DamagedFilesAndScoresWithoutNotesAreNamed) {
   EXPECT_THAT(data.skipped[2].reason, HasSubstr("d.txt is not a MIDI file"));
 }
 
+TEST_F(MidiDataTest, NotesWithoutAFreeVoiceAreCounted) {
+  write("a.mid", {{0, 0, 72, 0, 480}, {0, 0, 67, 0, 480}, {0, 0, 60, 0, 480}});
+  write("b.mid", {{0, 0, 72, 0, 480}});
+  EXPECT_THAT(open_data(settings()).left_out,
+              ElementsAre("1 of 4 notes: no voice was free (data.midi.voices: 2)"));
+  DataSettings three = settings();
+  three.midi.voices = 3;
+  EXPECT_THAT(open_data(three).left_out, ::testing::IsEmpty());
+}
+
 TEST_F(MidiDataTest, TransposingIsForScores) {
   write("a.mid", {{0, 0, 72, 0, 480}});
   DataSettings transposed = settings();

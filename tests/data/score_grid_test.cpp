@@ -22,7 +22,7 @@ constexpr std::uint8_t H = kHold, R = kRest;
 /// Cells at four steps a quarter of 480 ticks, so that a step is 120 ticks.
 Cells cells(const std::vector<MidiNote>& notes, std::int64_t voices) {
   const MidiScore score = {.ticks_per_quarter = 480, .notes = notes, .comment = ""};
-  return cells_of(score, {.voices = voices, .steps_per_beat = 4}, "a.mid");
+  return cells_of(score, {.voices = voices, .steps_per_beat = 4}, "a.mid").cells;
 }
 
 TEST(ScoreGrid, TracksAreVoicesTheHighestFirst) {

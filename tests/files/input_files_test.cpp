@@ -28,6 +28,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::ThrowsMessage;
 
 void put(const std::filesystem::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary) << content;
@@ -254,6 +255,18 @@ TEST_F(InputFiles, gzip_files_one_behind_the_other_count_as_one) {
   write_archive(path("b.gz"), ARCHIVE_FORMAT_RAW, ARCHIVE_FILTER_GZIP, {{"data", "two"}});
   put(path("c.gz"), get(path("a.gz")) + get(path("b.gz")));
   EXPECT_THAT(opened({path("c.gz")}), ElementsAre(Pair(path("c.gz/c"), "one two")));
+}
+
+TEST_F(InputFiles, file_made_to_fill_the_disk_is_refused) {
+  const std::string zeros(std::size_t{300} << 20, '\0');  // 300 MiB; some 50 KB as xz
+  write_archive(path("zeros.tar.xz"), ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_XZ,
+                {{"small", "x"}, {"zeros", zeros}});
+  EXPECT_THAT([&] { opened({path("zeros.tar.xz")}); },
+              ThrowsMessage<UserError>(AllOf(HasSubstr(path("zeros.tar.xz")),
+                                             HasSubstr("bytes become more than 268435456"))));
+  const std::vector<PendingInput> listed = list_inputs({path("zeros.tar.xz")});
+  ASSERT_THAT(listed, SizeIs(1));
+  EXPECT_THROW(listed[0].open(), UserError);
 }
 
 TEST_F(InputFiles, full_disk_is_the_worlds_error) {
