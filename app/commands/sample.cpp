@@ -47,7 +47,7 @@ void add_sample(CLI::App& app, Action& run) {
   add_number(app, "--prime-length", options->prime_length,
              "tokens of the prime to use; 0 = as --prime says")
       ->type_name("T");
-  app.add_flag("--separate", options->separate, "pictures: a file each, not one grid");
+  app.add_flag("--separate", options->separate, "a picture each, not all on one");
   app.add_flag("--overwrite", options->overwrite, "replace an output that exists");
   app.add_flag("--no-metadata", options->without_metadata,
                "leave the sampling settings out of the file");

@@ -128,6 +128,10 @@ Image draw(const TokenFormat& format, const Samples& samples, const PictureLayou
 
 bool is_drawable(const TokenFormat& format) { return format.kind != TokenFormat::Kind::kBytes; }
 
+bool is_picture_name(const std::filesystem::path& path) {
+  return lower_case_extension(path) == ".png";
+}
+
 std::string_view sample_extension(const TokenFormat& format) {
   const bool is_bytes = format.kind == TokenFormat::Kind::kBytes;
   return is_bytes ? ".txt" : endings_of(format.kind).front();

@@ -29,6 +29,8 @@ void check_extension(const std::filesystem::path& path, const TokenFormat& forma
 
 /// Whether samples of this format can be drawn, as a .png.
 bool is_drawable(const TokenFormat& format);
+/// Whether the name ends in .png, in any case.
+bool is_picture_name(const std::filesystem::path& path);
 
 /// The file of one or more samples, any of which may be unfinished (a prefix of its tokens).
 /// Pictures, sound and scores: picture_codec.h, sound_codec.h and spectrogram.h, score_codec.h; a

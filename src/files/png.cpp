@@ -6,12 +6,14 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
 #include "config/errors.h"
 #include "files/exif.h"
+#include "files/usual_png.h"
 
 namespace sparse_transformer {
 
@@ -247,6 +249,7 @@ std::vector<std::byte> encode_png(const Image& image, const Text& text) {
 }
 
 Image decode_png(std::span<const std::byte> bytes, const std::string& name) {
+  if (std::optional<Image> usual = decode_usual_png(bytes, name)) return std::move(*usual);
   return Reader(bytes, name).read_image();
 }
 

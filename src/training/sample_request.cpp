@@ -21,9 +21,10 @@ namespace fs = std::filesystem;
 
 bool to_stdout(const SampleRequest& request) { return request.out == "-"; }
 
+/// One picture has room for all samples.
 bool is_one_file(const SampleRequest& request, const TokenFormat& format) {
-  return request.count == 1 || to_stdout(request) ||
-         (format.kind == TokenFormat::Kind::kPicture && !request.separate);
+  const bool is_drawn = is_drawable(format) && is_picture_name(request.out);
+  return request.count == 1 || to_stdout(request) || (is_drawn && !request.separate);
 }
 
 /// out.png → out-3.png

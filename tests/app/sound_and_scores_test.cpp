@@ -102,8 +102,10 @@ TEST_F(SoundAndScores, ScoresAreLearntAndMade) {
   succeed("sample a --out x.mid --prime scores/0.mid --prime-length 20");
   EXPECT_THAT(read("x.mid"), StartsWith("MThd"));
   EXPECT_THAT(read("x.mid"), HasSubstr("Software: sparse-transformer"));
-  succeed("sample a --out x.png");
-  EXPECT_THAT(read("x.png"), StartsWith("\x89PNG"));
+  succeed("sample a --out x.png --count 2");
+  EXPECT_THAT(read("x.png"), StartsWith("\x89PNG")) << "both on one picture";
+  EXPECT_THAT(read("a/samples/training.png"), StartsWith("\x89PNG"));
+  EXPECT_THAT(read("a/samples/step-00000004.png"), StartsWith("\x89PNG"));
   succeed("evaluate a");
   expect_refused("sample a --out x.wav", {"x.wav: scores are written as MIDI"});
 }
