@@ -25,12 +25,11 @@ enum class Packing { kNone, kGzip, kOtherCompression, kZip, kTar };
 /// A tar header says "ustar" at 257 and carries the sum of its own bytes, its own field counted as
 /// blanks. Text that happens to say "ustar" there does not.
 bool is_tar(std::string_view text) {
-  constexpr std::size_t kHeader = 512;
   constexpr std::size_t kSumAt = 148;
   constexpr std::size_t kSumLength = 8;
-  if (text.size() < kHeader || text.substr(257, 5) != "ustar") return false;
+  if (text.size() < kArchiveHeader || text.substr(257, 5) != "ustar") return false;
   unsigned long sum = 0;
-  for (std::size_t i = 0; i < kHeader; ++i) {
+  for (std::size_t i = 0; i < kArchiveHeader; ++i) {
     const bool in_sum = i >= kSumAt && i < kSumAt + kSumLength;
     sum += in_sum ? ' ' : static_cast<unsigned char>(text[i]);
   }

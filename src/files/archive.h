@@ -13,7 +13,9 @@ struct archive;
 namespace sparse_transformer {
 
 /// Whether the content is a tar or zip archive or is compressed by gzip, bzip2, xz or zstd. Each is
-/// known by a magic number of its own: plain text is never one of them.
+/// known by a magic number of its own: plain text is never one of them. The first kArchiveHeader
+/// bytes tell.
+inline constexpr std::size_t kArchiveHeader = 512;
 bool is_archive(std::span<const std::byte> bytes);
 
 /// Whether a part of the path begins with a dot (but "." and "..").

@@ -88,8 +88,9 @@ std::vector<fs::path> files_of(const fs::path& path) {
   }
 }
 
-/// Knows an archive by its first bytes, without mapping the file for longer than that takes.
-bool is_archive_file(const fs::path& path) { return is_archive(MappedFile(path).bytes()); }
+bool is_archive_file(const fs::path& path) {
+  return is_archive(read_beginning(path, kArchiveHeader));
+}
 
 PendingInput pending(const fs::path& path) {
   return {path.string(), [path] {

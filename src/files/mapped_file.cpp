@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,12 +16,16 @@ namespace sparse_transformer {
 
 namespace {
 
-std::span<const std::byte> map(int descriptor, const std::filesystem::path& name) {
+std::size_t size_of(int descriptor, const std::filesystem::path& name) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw_file_error("read", name, errno);
   if (S_ISDIR(status.st_mode)) throw UserError(name.string() + " is a folder, not a file");
   if (!S_ISREG(status.st_mode)) throw UserError(name.string() + " is not a regular file");
-  const auto size = static_cast<std::size_t>(status.st_size);
+  return static_cast<std::size_t>(status.st_size);
+}
+
+std::span<const std::byte> map(int descriptor, const std::filesystem::path& name) {
+  const std::size_t size = size_of(descriptor, name);
   if (size == 0) return {};
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (address == MAP_FAILED) throw_file_error("map", name, errno);
@@ -35,6 +40,15 @@ Descriptor open_to_read(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::vector<std::byte> read_beginning(const std::filesystem::path& path, std::size_t count) {
+  const Descriptor file = open_to_read(path);
+  std::vector<std::byte> bytes(std::min(count, size_of(file.number(), path)));
+  const ssize_t found = ::read(file.number(), bytes.data(), bytes.size());
+  if (found < 0) throw_file_error("read", path, errno);
+  bytes.resize(static_cast<std::size_t>(found));
+  return bytes;
+}
 
 MappedFile::MappedFile(const std::filesystem::path& path)
     : MappedFile(open_to_read(path).number(), path) {}

@@ -1,7 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/crc.hpp>
+#include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "files/png.h"
 #include "tests/app/tiny_runs.h"
@@ -10,7 +14,19 @@
 namespace sparse_transformer {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+
+/// A PNG whose header was changed, with the checksum of what it says now.
+std::string sealed(std::string png) {
+  constexpr std::size_t kBegin = 12, kLength = 4 + 13;  // the type and content of the first chunk
+  boost::crc_32_type crc;
+  crc.process_bytes(png.data() + kBegin, kLength);
+  for (std::size_t i = 0; i < 4; ++i) {
+    png[kBegin + kLength + i] = static_cast<char>(crc.checksum() >> (24 - 8 * i));
+  }
+  return png;
+}
 
 /// A folder of pictures as a user has it, and a model of pictures of 4 x 6.
 class Images : public TinyRuns {
@@ -56,6 +72,44 @@ TEST_F(Images, PreparedOnceTheyTrainTheSameModel) {
   ASSERT_EQ(packed.exit_code, 0) << packed.err;
   EXPECT_TRUE(tensor_bytes(checkpoint_of(folder() / "packed", 8) / "model.safetensors") ==
               tensor_bytes(checkpoint_of(folder() / "in-place", 8) / "model.safetensors"));
+}
+
+TEST_F(Images, EachBadFileHasItsLineAndStopsOrIsSkipped) {
+  const std::string photo = read("photos/old/0.png");
+  const std::string side = {'\0', '\0', '\xea', '\x60'};  // 60,000
+  const std::string huge = std::string(photo).replace(16, 8, side + side);
+  const std::string nought = std::string(photo).replace(16, 8, 8, '\0');
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"cut.png", photo.substr(0, photo.size() - 13)},
+      {"magic.png", "no picture"},
+      {"zero.png", ""},
+      {"huge.png", sealed(huge)},
+      {"nought.png", sealed(nought)},
+      {"na\xffme.png", photo.substr(0, 20)}};
+  for (const auto& [name, content] : bad) write("bad/" + name, content);
+  fs::create_symlink("b.png", folder() / "bad/a.png");
+  fs::create_symlink("a.png", folder() / "bad/b.png");
+  fs::create_symlink("gone", folder() / "bad/broken.png");
+  write("bad/x.png/fine.png", photo);
+  fs::create_directory_symlink(".", folder() / "bad/x.png/again");
+  const std::string with =
+      " photos.yaml --set data.split.valid=0 --set data.split.test=0 --set data.path=";
+  const CommandResult result = run("prepare" + with + "bad --out all.safetensors");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("\ntrain      1 "));
+  for (const char* reason :
+       {"cut.png is not a whole PNG: it is cut off", "magic.png: not a picture", "zero.png: empty",
+        "huge.png: a picture of 60000 x 60000 pixels", "nought.png is not a whole PNG",
+        "na\xffme.png is not a whole PNG: it is cut off",
+        "a.png: Too many levels of symbolic links", "b.png: Too many levels",
+        "broken.png: there is no such file"}) {
+    EXPECT_THAT(result.out, HasSubstr(reason));
+  }
+  EXPECT_EQ(lines_of(result.out).size(), 5U + bad.size() + 3U) << result.out;
+  for (const auto& [name, content] : bad) {
+    expect_refused("train" + with + "bad/" + name + " --run x --set data.damaged=stop", {name});
+  }
+  EXPECT_FALSE(exists("x"));
 }
 
 TEST_F(Images, WhatIsWrongIsSaidInOneLine) {

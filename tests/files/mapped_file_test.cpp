@@ -57,6 +57,21 @@ TEST(MappedFile, moves) {
   EXPECT_EQ(text_of(c), "a");
 }
 
+TEST(MappedFile, a_beginning_is_read_without_mapping) {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "content");
+  const auto beginning = [&](std::size_t count) {
+    const std::vector<std::byte> bytes = read_beginning(folder / "a", count);
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  EXPECT_EQ(beginning(4), "cont");
+  EXPECT_EQ(beginning(100), "content");
+  EXPECT_THAT(message_of<UserError>([&] { read_beginning(folder / "none", 4); }),
+              HasSubstr("none"));
+  EXPECT_THAT(message_of<UserError>([&] { read_beginning(folder.path(), 4); }),
+              HasSubstr("is a folder"));
+}
+
 TEST(MappedFile, names_what_it_cannot_map) {
   const TemporaryFolder folder;
   ::mkfifo((folder / "pipe").c_str(), 0600);
