@@ -135,7 +135,7 @@ Channels paeth(Channels a, Channels b, Channels c) {
   const Channels to_b = magnitude(a - c);
   const Channels to_c = magnitude(a + b - c - c);
   const Channels b_or_c = to_b <= to_c ? b : c;
-  return (to_a <= to_b) & (to_a <= to_c) ? a : b_or_c;
+  return ((to_a <= to_b) & (to_a <= to_c)) ? a : b_or_c;
 }
 
 Channels left(Channels a, Channels /*b*/, Channels /*c*/) { return a; }
