@@ -15,6 +15,8 @@ die() {
 cache_folder=${XDG_CACHE_HOME:-$HOME/.cache}/sparse-transformer
 # Debian's 14 reads LibTorch's headers with every check, a minute and more a file; from 22 on it leaves them out.
 export clang_tidy_folder=$cache_folder/clang-tidy-23.1.4
+# Python's libraries that tests/interchange compares with.
+export peers_folder=$cache_folder/python-peers-1
 
 # With -h or --help as the first argument: prints the comment at the head of the script, and ends.
 help_if_asked() {

@@ -5,7 +5,8 @@
 # Usage: scripts/setup.sh [--checks] [PRESET]
 #   PRESET     release, debug, sanitize or cuda. Only cuda needs LibTorch's CUDA libraries (3 GB to download instead
 #              of 0.6 GB). Left out: cuda where there is a GPU or SPARSE_TRANSFORMER_CUDA=1, else release.
-#   --checks   also what .ci/run checks the sources with: clang-format, clang-tidy, shellcheck, libFuzzer.
+#   --checks   also what .ci/run checks the sources with: clang-format, clang-tidy, shellcheck, libFuzzer,
+#              and with Python's libraries for pictures, sound, scores and tensors.
 #
 # LibTorch goes into a versioned folder under ~/.cache/sparse-transformer (or $XDG_CACHE_HOME/sparse-transformer),
 # shared by all checkouts. One that CMAKE_PREFIX_PATH names is used instead, and nothing is downloaded.
@@ -97,12 +98,13 @@ pip_install() {
   python3 -m pip install --disable-pip-version-check --root-user-action=ignore --no-compile "$@"
 }
 
-install_clang_tidy() {
-  say "installing clang-tidy into $clang_tidy_folder"
-  rm -rf "$clang_tidy_folder.new"
-  pip_install --quiet --target "$clang_tidy_folder.new" "clang-tidy==${clang_tidy_folder##*-}" ||
-    die "clang-tidy could not be downloaded: see pip's message above"
-  mv -T "$clang_tidy_folder.new" "$clang_tidy_folder"
+# install_for_checks FOLDER PACKAGE...
+install_for_checks() {
+  if [[ -z $checks || -d $1 ]]; then return; fi
+  say "installing ${*:2} into $1"
+  rm -rf "$1.new"
+  pip_install --quiet --target "$1.new" "${@:2}" || die "${*:2} could not be downloaded: see pip's message above"
+  mv -T "$1.new" "$1"
 }
 
 install_libtorch() {
@@ -128,11 +130,12 @@ install_libtorch() {
   rm -rf "$new"
 }
 
-have_clang_tidy() { [[ -z $checks || -d $clang_tidy_folder ]]; }
+have_checks() { [[ -z $checks || (-d $clang_tidy_folder && -d $peers_folder) ]]; }
 
-if ! { have_libtorch && have_clang_tidy; } && ! python3 -m pip --version >/dev/null 2>&1; then
+if ! { have_libtorch && have_checks; } && ! python3 -m pip --version >/dev/null 2>&1; then
   packages+=(python3-pip)
 fi
 install_packages
 if ! have_libtorch; then install_libtorch; fi
-if ! have_clang_tidy; then install_clang_tidy; fi
+install_for_checks "$clang_tidy_folder" "clang-tidy==${clang_tidy_folder##*-}"
+install_for_checks "$peers_folder" numpy==2.4.6 pillow==13.0.0 soundfile==0.14.0 safetensors==0.8.0 mido==1.3.3
