@@ -32,7 +32,7 @@ std::vector<std::int64_t> RunFolder::sampled_steps(std::size_t most) const {
     long long step = 0;
     if (std::sscanf(entry.path().filename().c_str(), "step-%lld.", &step) == 1) found.insert(step);
   }
-  const std::vector<std::int64_t> all(found.begin(), found.end());
+  std::vector<std::int64_t> all(found.begin(), found.end());
   if (all.size() <= most) return all;
   std::vector<std::int64_t> chosen;
   for (std::size_t i = 0; i < most; ++i) chosen.push_back(all[i * (all.size() - 1) / (most - 1)]);
