@@ -100,9 +100,10 @@ void draw_sound(Canvas& canvas, double top, const std::vector<Spectrum>& columns
   }
 }
 
+/// With one decimal.
 std::string short_number(double number) {
-  std::string text = std::to_string(std::lround(number * 10.0) / 10.0);
-  return text.substr(0, text.find('.') + 2);
+  const std::int64_t tenths = std::llround(number * 10.0);
+  return std::to_string(tenths / 10) + '.' + std::to_string(tenths % 10);
 }
 
 /// Frequencies at the left; seconds below.

@@ -38,8 +38,9 @@ std::int64_t columns_for(std::int64_t count, std::int64_t width, std::int64_t he
   std::int64_t best = 1;
   double best_ratio = 0.0;
   for (std::int64_t columns = 1; columns <= count; ++columns) {
+    const std::int64_t rows = (count + columns - 1) / columns;
     const auto across = static_cast<double>(columns * width);
-    const auto down = static_cast<double>((count + columns - 1) / columns * height);
+    const auto down = static_cast<double>(rows * height);
     const double ratio = std::min(across, down) / std::max(across, down);
     if (ratio > best_ratio) best_ratio = ratio, best = columns;
   }

@@ -1,10 +1,13 @@
 #include "training/run_folder.h"
 
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <set>
+#include <string_view>
+#include <system_error>
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
@@ -14,6 +17,21 @@
 namespace sparse_transformer {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// The step of a file of samples, "step-00001000.png"; nothing for another file.
+std::optional<std::int64_t> step_of(const fs::path& file) {
+  constexpr std::string_view kPrefix = "step-";
+  const std::string name = file.stem().string();
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::int64_t step = 0;
+  const char* end = name.data() + name.size();
+  const auto [read, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
+  return error == std::errc() && read == end ? std::optional(step) : std::nullopt;
+}
+
+}  // namespace
 
 // "runs/first/" is runs/first.
 RunFolder::RunFolder(fs::path path)
@@ -29,8 +47,7 @@ std::vector<std::int64_t> RunFolder::sampled_steps(std::size_t most) const {
   std::set<std::int64_t> found;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(path_ / "samples", none)) {
-    long long step = 0;
-    if (std::sscanf(entry.path().filename().c_str(), "step-%lld.", &step) == 1) found.insert(step);
+    if (const auto step = step_of(entry.path())) found.insert(*step);
   }
   std::vector<std::int64_t> all(found.begin(), found.end());
   if (all.size() <= most) return all;
