@@ -36,9 +36,9 @@ struct DecodedFiles {
 };
 
 /// Decodes all files that the paths name. A file without a token, or with more than its
-/// ExpansionLimit, counts as damaged. Throws the
-/// UserError of a damaged file where the policy is to stop (the first one met), else of there being
-/// none that could be decoded; WorldError for a full disk; what `progress` throws.
+/// ExpansionLimit, counts as damaged. Throws the UserError of a damaged file where the policy is to
+/// stop (the first one met), else of there being none that could be decoded; WorldError for a full
+/// disk; what `progress` throws.
 DecodedFiles decode_files(const std::vector<std::string>& paths, const Decode& decode,
                           DamagedFiles policy, const DataProgress& progress);
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "files/big_endian.h"
 #include "files/exif.h"
 #include "files/usual_png.h"
 
@@ -86,14 +87,6 @@ std::string utf8_of_latin1(const char* latin1) {
     utf8 += static_cast<char>(code >= 0x80 ? 0x80 | (code & 0x3F) : code);
   }
   return utf8;
-}
-
-std::uint32_t big_endian(std::span<const std::byte> bytes) {
-  std::uint32_t number = 0;
-  for (const std::byte byte : bytes.first(4)) {
-    number = number << 8U | std::to_integer<std::uint32_t>(byte);
-  }
-  return number;
 }
 
 /// Whether each chunk (length, type, content, checksum) lies within the file: libpng takes as much

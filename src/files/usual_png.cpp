@@ -11,19 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "files/big_endian.h"
+
 namespace sparse_transformer {
 
 namespace {
 
 using Bytes = std::span<const std::byte>;
-
-std::uint32_t big_endian(Bytes bytes) {
-  std::uint32_t number = 0;
-  for (const std::byte byte : bytes.first(4)) {
-    number = number << 8U | std::to_integer<std::uint32_t>(byte);
-  }
-  return number;
-}
 
 struct Chunk {
   std::string_view type;
