@@ -20,6 +20,21 @@ TrainingSequences training_sequences(const Settings& settings, const DataSet& da
           {settings.data.transpose, settings.data.mirror}};
 }
 
+/// Writes samples as a file of their kind, which it returns, and where that is no picture, but they
+/// can be drawn, as one too. `path` comes without an extension.
+std::filesystem::path write_with_drawing(const std::filesystem::path& path,
+                                         const TokenFormat& format, const Samples& samples,
+                                         const Metadata& text, const PictureLayout& layout) {
+  const auto write = [&](std::string_view extension) {
+    const std::filesystem::path file = path.string() + std::string(extension);
+    write_samples(file, format, samples, text, layout);
+    return file;
+  };
+  const std::string_view usual = sample_extension(format);
+  if (is_drawable(format) && usual != ".png") write(".png");
+  return write(usual);
+}
+
 }  // namespace
 
 std::filesystem::path write_preview(const Transformer& model, const Settings& settings,
@@ -32,19 +47,13 @@ std::filesystem::path write_preview(const Transformer& model, const Settings& se
                                   .seed = static_cast<std::uint64_t>(settings.training.seed)};
   Samples samples;
   draw_samples(model, sampling, samples);
-  const Metadata text = {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}};
-  const auto write = [&](std::string_view extension) {
-    auto path = run.samples(step, extension);
-    write_samples(path, format, samples, text,
-                  {.columns = 0, .caption = "step " + format_count(step)});
-    return path;
-  };
   make_folder(run.path() / "samples");
-  if (is_drawable(format)) {
-    write(".png");
-    write_contact_sheet(run);
-  }
-  return write(sample_extension(format));
+  auto path =
+      write_with_drawing(run.samples(step, ""), format, samples,
+                         {{"Software", "sparse-transformer"}, {"Step", std::to_string(step)}},
+                         {.columns = 0, .caption = "step " + format_count(step)});
+  if (is_drawable(format)) write_contact_sheet(run);
+  return path;
 }
 
 std::filesystem::path write_training_examples(const Settings& settings, const DataSet& data,
@@ -56,13 +65,8 @@ std::filesystem::path write_training_examples(const Settings& settings, const Da
   }
   const std::filesystem::path folder = run.path() / "samples";
   make_folder(folder);
-  const auto write = [&](std::string_view extension) {
-    const auto path = folder / ("training" + std::string(extension));
-    write_samples(path, data.format, examples, {{"Software", "sparse-transformer"}});
-    return path;
-  };
-  if (is_drawable(data.format)) write(".png");
-  return write(sample_extension(data.format));
+  return write_with_drawing(folder / "training", data.format, examples,
+                            {{"Software", "sparse-transformer"}}, {});
 }
 
 std::string beginning_of_first_example(const Settings& settings, const DataSet& data) {
