@@ -31,19 +31,23 @@ struct Union {
   at::Tensor lse;  // [batch, n, heads]
 };
 
-/// Whether the kernel for `x` has windows of its own: on CUDA in float32 there is none.
-bool has_windows(const at::Tensor& x) { return x.is_cpu() || x.scalar_type() != at::kFloat; }
+/// Whether the kernel for `x` has windows of its own: plain code and CUDA in float32 have none.
+bool has_windows(const at::Tensor& x, Kernels kernels) {
+  return kernels == Kernels::kFused && (x.is_cpu() || x.scalar_type() != at::kFloat);
+}
 
 /// One pass over the calls of a layer. The forward and backward pass differ in what they do with a
 /// call; where its queries and keys lie is the same.
 class LayerPass {
  public:
-  LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head)
+  LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head,
+            Kernels kernels)
       : x_(packed, head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
         pattern_(pattern),
         head_(head),
-        windows_(has_windows(packed)) {}
+        kernels_(kernels),
+        windows_(has_windows(packed, kernels)) {}
 
   Union forward() const {
     const auto type = x_.query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -134,7 +138,7 @@ class LayerPass {
   void forward_piece(const Band& band, const HeadGroup& group, const Add& add) const {
     for (const BandedCall& call : calls(band, group)) {
       add(call.query, banded_forward(select(x_.query, call.query), select(x_.key, call.key),
-                                     select(x_.value, call.key), call.mask, head_.scale));
+                                     select(x_.value, call.key), call.mask, head_.scale, kernels_));
     }
   }
 
@@ -143,7 +147,7 @@ class LayerPass {
     const SharedList list(x_.key, x_.value, shared, group);
     for (const SharedCall& call : list.calls()) {
       add(call.query, banded_forward(select(x_.query, call.query), list.key(call), list.value(call),
-                                     {}, head_.scale));
+                                     {}, head_.scale, kernels_));
     }
   }
 
@@ -191,7 +195,7 @@ class LayerPass {
                                 BandMask mask) const {
     return banded_backward(select(d_out, query), select(x_.query, query), key, value,
                            select(whole.out, query), select_lse(whole.lse, query), mask,
-                           head_.scale);
+                           head_.scale, kernels_);
   }
 
   Slice all_positions(const HeadGroup& group) const {
@@ -229,25 +233,27 @@ class LayerPass {
   SequenceShape shape_;
   const LayerPattern& pattern_;
   HeadShape head_;
+  Kernels kernels_;
   bool windows_;
 };
 
 /// What the backward pass needs to know beside tensors.
 struct Layout : torch::CustomClassHolder {
-  Layout(const LayerPattern& its_pattern, const HeadShape& its_shape)
-      : pattern(its_pattern), shape(its_shape) {}
+  Layout(const LayerPattern& its_pattern, const HeadShape& its_shape, Kernels its_kernels)
+      : pattern(its_pattern), shape(its_shape), kernels(its_kernels) {}
   const LayerPattern& pattern;
   HeadShape shape;
+  Kernels kernels;
 };
 
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
-                            const LayerPattern* pattern, const HeadShape& shape) {
-    const Union result = LayerPass(packed, *pattern, shape).forward();
+                            const LayerPattern* pattern, const HeadShape& shape, Kernels kernels) {
+    const Union result = LayerPass(packed, *pattern, shape, kernels).forward();
     context->save_for_backward({packed, result.out, result.lse});
     context->saved_data["layout"] =
-        c10::IValue::make_capsule(c10::make_intrusive<Layout>(*pattern, shape));
+        c10::IValue::make_capsule(c10::make_intrusive<Layout>(*pattern, shape, kernels));
     return result.out;
   }
 
@@ -256,8 +262,8 @@ class SparseAttention : public torch::autograd::Function<SparseAttention> {
     const auto saved = context->get_saved_variables();
     const auto capsule = context->saved_data["layout"].toCapsule();
     const auto& layout = static_cast<const Layout&>(*capsule);
-    const LayerPass pass(saved[0], layout.pattern, layout.shape);
-    return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}};
+    const LayerPass pass(saved[0], layout.pattern, layout.shape, layout.kernels);
+    return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}, {}};
   }
 };
 
@@ -276,9 +282,9 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
 }  // namespace
 
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
-                            const HeadShape& shape) {
+                            const HeadShape& shape, Kernels kernels) {
   check(packed, pattern, shape);
-  return SparseAttention::apply(packed, &pattern, shape);
+  return SparseAttention::apply(packed, &pattern, shape, kernels);
 }
 
 at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int64_t head) {

@@ -12,6 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "attention/head_shape.h"
+#include "attention/kernels/kernels.h"
 #include "attention/pattern.h"
 
 namespace sparse_transformer {
@@ -22,7 +23,7 @@ namespace sparse_transformer {
 /// on CUDA one width for queries and values. Differentiable once. The pattern must outlive the
 /// backward pass.
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
-                            const HeadShape& shape);
+                            const HeadShape& shape, Kernels kernels = Kernels::kFused);
 
 /// The same by its definition, in plain differentiable operations over n × n scores: for tests
 /// only, in any dtype.

@@ -98,7 +98,7 @@ std::vector<AttentionMap> trace_attention(const Transformer& model,
         }
       }
     }
-    return sparse_attention(packed, pattern, model.head_shape());
+    return sparse_attention(packed, pattern, model.head_shape(), model.computation().kernels);
   };
   at::Tensor read = at::empty({1, static_cast<std::int64_t>(tokens.size())}, at::kByte);
   std::copy(tokens.begin(), tokens.end(), read.data_ptr<std::uint8_t>());

@@ -25,7 +25,7 @@ at::Tensor Decoder::start(std::span<const std::uint8_t> prime) {
   const Attend attend = [this](std::int64_t layer, const at::Tensor& packed) {
     cache_.append(layer, packed.narrow(1, 0, position_));
     return sparse_attention(packed, model_.patterns()[static_cast<std::size_t>(layer)],
-                            model_.head_shape());
+                            model_.head_shape(), model_.computation().kernels);
   };
   const at::Tensor last = model_.run_blocks(hidden, attend).narrow(1, position_ - 1, 1);
   return model_.logits(last).squeeze(1).expand({batch_, -1});

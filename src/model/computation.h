@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "attention/kernels/kernels.h"
+
 namespace sparse_transformer {
 
 /// Of activations and their gradients, and of the products of matrices. In every precision float32
@@ -27,6 +29,7 @@ inline constexpr std::array<std::string_view, 3> kRecomputeWords = {"none", "att
 struct Computation {
   Precision precision = Precision::kFloat32;
   Recompute recompute = Recompute::kNone;
+  Kernels kernels = Kernels::kFused;
 };
 
 }  // namespace sparse_transformer

@@ -164,18 +164,18 @@ std::int64_t kept_by_embedding(const ModelSettings& settings, const SequenceLayo
 std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
                               const std::vector<LayerPattern>& patterns, std::int64_t micro_batch,
                               const Computation& computation) {
-  const auto [precision, recompute] = computation;
   const std::int64_t stride = *settings.attention.stride;
   const std::int64_t padded = (layout.length + stride - 1) / stride * stride;
   const std::int64_t tokens = micro_batch * padded;
-  const BlockBytes block(settings, precision);
+  const BlockBytes block(settings, computation.precision);
   const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);
   const std::int64_t logits = kFull * kVocabulary;
-  const std::int64_t kept = settings.layers * kept_by_block(block, recompute) + block.boundary() +
-                            logits + kept_by_embedding(settings, layout);
+  const std::int64_t kept = settings.layers * kept_by_block(block, computation.recompute) +
+                            block.boundary() + logits + kept_by_embedding(settings, layout);
   // The final norm, log-probabilities, their gradient and that of the logits.
   const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + 3 * logits;
-  return tokens * kept + std::max(tokens * loss, block_moment(block, recompute, tokens, piece));
+  return tokens * kept +
+         std::max(tokens * loss, block_moment(block, computation.recompute, tokens, piece));
 }
 
 }  // namespace
@@ -215,7 +215,8 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
   size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));
   for (std::size_t i = 0; i < size.activation_bytes_by_recompute.size(); ++i) {
-    const Computation other = {computation.precision, static_cast<Recompute>(i)};
+    Computation other = computation;
+    other.recompute = static_cast<Recompute>(i);
     size.activation_bytes_by_recompute[i] =
         activation_bytes(settings, layout, patterns, micro_batch, other);
   }

@@ -24,7 +24,8 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dr
                                 const Shown* shown) const {
   at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride, dropout_place, shown);
   const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
-    return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape());
+    return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape(),
+                            computation_.kernels);
   };
   hidden = run_blocks(hidden, whole_sequence, dropout_place);
   return logits(hidden.narrow(1, 0, tokens.size(1)), dropout_place);

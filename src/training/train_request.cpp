@@ -28,7 +28,7 @@ constexpr const char* kCommand = "sparse-transformer ";
 /// Settings that a resumed run may change: they move weights by rounding alone (the weights of a
 /// checkpoint are float32 in every precision), or say what happens when something goes wrong.
 bool is_free_to_change(const std::string& key) {
-  constexpr std::array<std::string_view, 16> free = {
+  constexpr std::array<std::string_view, 17> free = {
       "training.steps",        "training.epochs",
       "training.device",       "training.micro_batch",
       "training.log_every",    "training.evaluate_every",
@@ -36,7 +36,8 @@ bool is_free_to_change(const std::string& key) {
       "training.sample_count", "training.checkpoint_every",
       "training.keep",         "data.path",
       "training.precision",    "training.recompute",
-      "training.non_finite",   "training.watch"};
+      "training.non_finite",   "training.watch",
+      "training.kernels"};
   return std::find(free.begin(), free.end(), key) != free.end();
 }
 

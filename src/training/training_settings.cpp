@@ -31,6 +31,10 @@ void TrainingSettings::describe(FieldVisitor& visit) {
                "what the backward pass computes again to save memory: nothing, the attention half "
                "of each block, or whole blocks");
   visit.choice(
+      "kernels", kernels, kKernelsWords,
+      "what computes attention, norms and the like: fused kernels, or plain operations, slower "
+      "and in more memory, to compare with");
+  visit.choice(
       "non_finite", non_finite, kNonFiniteWords,
       "where a loss or gradient is not finite: stop; skip the step; or go back to the last "
       "checkpoint and on from there over other data");

@@ -32,6 +32,7 @@ struct TrainingSettings {
   double clip = 1.0;
   double average = 0.999;
   Precision precision = Precision::kFloat32;
+  Kernels kernels = Kernels::kFused;
   Recompute recompute = Recompute::kNone;
   NonFinite non_finite = NonFinite::kStop;
   double watch = 8.0;  // standard deviations
@@ -50,7 +51,9 @@ struct TrainingSettings {
   /// micro_batch, or the whole batch.
   std::int64_t sequences_at_a_time() const { return micro_batch.value_or(batch); }
 
-  Computation computation() const { return {.precision = precision, .recompute = recompute}; }
+  Computation computation() const {
+    return {.precision = precision, .recompute = recompute, .kernels = kernels};
+  }
 };
 
 }  // namespace sparse_transformer

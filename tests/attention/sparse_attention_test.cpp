@@ -50,15 +50,21 @@ void for_every_pattern(const std::function<void(const PatternCase&)>& check) {
   }
 }
 
+auto with(Kernels kernels) {
+  return [kernels](const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
+    return sparse_attention(packed, pattern, shape, kernels);
+  };
+}
+
 void expect_equal_to_reference(const PatternCase& c, std::int64_t n, at::ScalarType type,
-                               double tolerance) {
+                               double tolerance, Kernels kernels = Kernels::kFused) {
   at::manual_seed(7);
   const LayerPattern pattern = layer_of(c);
   for (const auto& [batch, query_width, value_width] :
        {std::tuple{3, 8, 8}, std::tuple{1, 20, 20}, std::tuple{2, 4, 19}}) {
     const at::Tensor packed = random({batch, n, c.heads, 2 * query_width + value_width}, type);
     const at::Tensor d_out = random({batch, n, c.heads, value_width}, type);
-    const Result fast = run(sparse_attention, packed, d_out, pattern);
+    const Result fast = run(with(kernels), packed, d_out, pattern);
     const Result plain =
         run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
     EXPECT_LT(largest_difference(fast.out, plain.out), tolerance);
@@ -69,6 +75,13 @@ void expect_equal_to_reference(const PatternCase& c, std::int64_t n, at::ScalarT
 TEST(EveryPattern, EqualsMaskedDenseAttentionInFloat64) {
   for_every_pattern([](const PatternCase& c) {
     expect_equal_to_reference(c, padded(c.n, c.stride), at::kDouble, 1e-12);
+  });
+}
+
+TEST(EveryPattern, EqualsMaskedDenseAttentionByPlainOperations) {
+  for_every_pattern([](const PatternCase& c) {
+    expect_equal_to_reference(c, padded(c.n, c.stride), at::kDouble, 1e-12, Kernels::kPlain);
+    expect_equal_to_reference(c, c.n / 2 + 1, at::kDouble, 1e-12, Kernels::kPlain);
   });
 }
 
@@ -95,7 +108,7 @@ void expect_exact_in_half(const PatternCase& c, at::ScalarType type, double roun
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed = random({2, padded(c.n, c.stride), c.heads, 24}, type);
   const at::Tensor d_out = random({2, packed.size(1), c.heads, 8}, type);
-  const Result fast = run(sparse_attention, packed, d_out, pattern);
+  const Result fast = run(with(Kernels::kFused), packed, d_out, pattern);
   const Result plain = run(sparse_attention_reference, packed, d_out, pattern);
   const Result exact =
       run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
@@ -148,8 +161,8 @@ void expect_repeatable(const PatternCase& c) {
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed = random({2, padded(c.n, c.stride), c.heads, 24}, at::kFloat);
   const at::Tensor d_out = random({2, packed.size(1), c.heads, 8}, at::kFloat);
-  const Result once = run(sparse_attention, packed, d_out, pattern);
-  const Result again = run(sparse_attention, packed, d_out, pattern);
+  const Result once = run(with(Kernels::kFused), packed, d_out, pattern);
+  const Result again = run(with(Kernels::kFused), packed, d_out, pattern);
   EXPECT_TRUE(at::equal(once.out, again.out));
   EXPECT_TRUE(at::equal(once.d_packed, again.d_packed));
 }

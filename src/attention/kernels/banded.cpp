@@ -32,7 +32,8 @@ at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask,
 }  // namespace
 
 BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            BandMask mask, double scale) {
+                            BandMask mask, double scale, Kernels kernels) {
+  if (kernels == Kernels::kPlain) return banded_forward_plain(query, key, value, mask, scale);
   if (query.is_cpu()) {
     return banded_forward_cpu(query, key, value, mask, scale, *instruction_sets().front());
   }
@@ -43,12 +44,13 @@ BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, cons
 BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query,
                                 const at::Tensor& key, const at::Tensor& value,
                                 const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                double scale) {
-  if (query.is_cpu()) {
+                                double scale, Kernels kernels) {
+  if (query.is_cpu() && kernels == Kernels::kFused) {
     return banded_backward_cpu(d_out, query, key, value, out, lse, mask, scale,
                                *instruction_sets().front());
   }
-  const auto run = on_cuda(query, mask) ? banded_backward_cuda : banded_backward_plain;
+  const bool fused = kernels == Kernels::kFused && on_cuda(query, mask);
+  const auto run = fused ? banded_backward_cuda : banded_backward_plain;
   return run(d_out, query, key, value, out, lse, mask, scale);
 }
 

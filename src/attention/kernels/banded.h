@@ -14,6 +14,7 @@
 
 #include <cstdint>
 
+#include "attention/kernels/kernels.h"
 #include "attention/piece.h"
 
 namespace sparse_transformer {
@@ -37,7 +38,7 @@ struct BandedGradients {
 };
 
 BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            BandMask mask, double scale);
+                            BandMask mask, double scale, Kernels kernels = Kernels::kFused);
 
 /// With `out` and `lse` of a union of pieces in place of the piece's own, this piece's exact share
 /// of the union's gradients: exp(s - lse) is then the softmax over the whole union. lse = +inf
@@ -45,7 +46,7 @@ BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, cons
 BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query,
                                 const at::Tensor& key, const at::Tensor& value,
                                 const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                double scale);
+                                double scale, Kernels kernels = Kernels::kFused);
 
 /// The same by plain matrix products, in any dtype on any device; memory is batch · heads · queries
 /// · keys. What no fused kernel serves comes here, and tests compare against it.
