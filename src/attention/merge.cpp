@@ -88,4 +88,19 @@ void merge_into(const at::Tensor& out, const at::Tensor& lse, const at::Tensor& 
   }
 }
 
+void add_share(const BandedOutput& sum, const BandedOutput& piece, Share share) {
+  if (share == Share::kFurther) return merge_into(sum.out, sum.lse, piece.out, piece.lse);
+  sum.out.copy_(piece.out);
+  sum.lse.copy_(piece.lse);
+}
+
+void add_share(const BandedGradients& sum, const BandedGradients& piece, Share share) {
+  const auto add = [share](const at::Tensor& into, const at::Tensor& part) {
+    share == Share::kFirst ? into.copy_(part) : into.add_(part);
+  };
+  add(sum.d_query, piece.d_query);
+  add(sum.d_key, piece.d_key);
+  add(sum.d_value, piece.d_value);
+}
+
 }  // namespace sparse_transformer

@@ -1,7 +1,9 @@
-// Adding a piece's attention to a union.
+// Adding a piece to a union.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+
+#include "attention/kernels/banded.h"
 
 namespace sparse_transformer {
 
@@ -12,5 +14,10 @@ namespace sparse_transformer {
 /// piece_out may be of less precision.
 void merge_into(const at::Tensor& out, const at::Tensor& lse, const at::Tensor& piece_out,
                 const at::Tensor& piece_lse);
+
+/// sum ← the share alone where it is the first, else the union of both.
+void add_share(const BandedOutput& sum, const BandedOutput& piece, Share share);
+/// sum ← the share alone where it is the first, else the sum of both.
+void add_share(const BandedGradients& sum, const BandedGradients& piece, Share share);
 
 }  // namespace sparse_transformer

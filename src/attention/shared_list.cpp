@@ -48,21 +48,20 @@ std::vector<SharedCall> SharedList::calls() const {
   return calls;
 }
 
-void SharedList::add_gradients(const SharedCall& call, const BandedGradients& gradients) {
-  if (!d_key_.defined()) {
+const SharedList::Gradients& SharedList::gradients() {
+  if (!gradients_.d_key.defined()) {
     // Every later query adds to the same keys: too many sums for half precision.
     const auto type = key_.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    d_key_ = at::zeros(key_.sizes(), key_.options().dtype(type));
-    d_value_ = at::zeros(value_.sizes(), value_.options().dtype(type));
+    gradients_.d_key = at::zeros(key_.sizes(), key_.options().dtype(type));
+    gradients_.d_value = at::zeros(value_.sizes(), value_.options().dtype(type));
   }
-  part(d_key_, call).add_(gradients.d_key);
-  part(d_value_, call).add_(gradients.d_value);
+  return gradients_;
 }
 
 void SharedList::scatter_gradients(const at::Tensor& d_key, const at::Tensor& d_value) const {
-  if (!d_key_.defined()) return;
-  scatter(d_key_, d_key);
-  scatter(d_value_, d_value);
+  if (!gradients_.d_key.defined()) return;
+  scatter(gradients_.d_key, d_key);
+  scatter(gradients_.d_value, d_value);
 }
 
 template <typename Visit>

@@ -30,7 +30,9 @@ class SharedList {
   at::Tensor key(const SharedCall& call) const { return part(key_, call); }
   at::Tensor value(const SharedCall& call) const { return part(value_, call); }
 
-  void add_gradients(const SharedCall& call, const BandedGradients& gradients);
+  /// The gradients of the keys and values of a call, in the type that sums need, to be added to.
+  at::Tensor d_key(const SharedCall& call) { return part(gradients().d_key, call); }
+  at::Tensor d_value(const SharedCall& call) { return part(gradients().d_value, call); }
   /// Adds the collected gradients to those of the keys and values that the list was gathered from.
   void scatter_gradients(const at::Tensor& d_key, const at::Tensor& d_value) const;
 
@@ -40,6 +42,12 @@ class SharedList {
   template <typename Visit>
   void for_each_block(const at::Tensor& x, const at::Tensor& list, const Visit& visit) const;
 
+  struct Gradients {
+    at::Tensor d_key, d_value;
+  };
+  /// Zero at first.
+  const Gradients& gradients();
+
   at::Tensor gather(const at::Tensor& x) const;
   void scatter(const at::Tensor& list, const at::Tensor& x) const;
   at::Tensor part(const at::Tensor& list, const SharedCall& call) const;
@@ -48,7 +56,8 @@ class SharedList {
   HeadRange heads_;
   SequenceShape shape_;
   std::int64_t groups_;  // that some query sees
-  at::Tensor key_, value_, d_key_, d_value_;
+  at::Tensor key_, value_;
+  Gradients gradients_;
 };
 
 }  // namespace sparse_transformer

@@ -20,6 +20,9 @@ struct Slice {
   std::int64_t columns = 1;
   std::int64_t first_head = 0, heads = 0, head_step = 1;
   std::int64_t first_sequence = 0, sequences = 0;
+
+  /// Of all its sequences.
+  std::int64_t positions() const { return sequences * outer * length * columns; }
 };
 
 /// [sequences, outer, length, columns, heads, width], sharing the memory of `x`.

@@ -36,13 +36,22 @@ bool has_windows(const at::Tensor& x, Kernels kernels) {
   return kernels == Kernels::kFused && (x.is_cpu() || x.scalar_type() != at::kFloat);
 }
 
+/// In which sums are formed.
+at::ScalarType sum_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+/// In which keys are multiplied and gradients collected: the CPU's kernels know no half precision.
+at::Tensor in_kernel_type(const at::Tensor& x) { return x.is_cpu() ? x.to(sum_type(x)) : x; }
+
 /// One pass over the calls of a layer. The forward and backward pass differ in what they do with a
 /// call; where its queries and keys lie is the same.
 class LayerPass {
  public:
   LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head,
             Kernels kernels)
-      : x_(packed, head),
+      : type_(packed.scalar_type()),
+        x_(in_kernel_type(packed), head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
         pattern_(pattern),
         head_(head),
@@ -50,77 +59,97 @@ class LayerPass {
         windows_(has_windows(packed, kernels)) {}
 
   Union forward() const {
-    const auto type = x_.query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const auto options = x_.query.options().dtype(type);
-    Union result{at::empty(x_.value.sizes(), options),
-                 at::empty({shape_.batch, shape_.n, shape_.heads}, options)};
+    const auto options = x_.query.options().dtype(sum_type(x_.query));
+    const Union sum{at::empty(x_.value.sizes(), options),
+                    at::empty({shape_.batch, shape_.n, shape_.heads}, options)};
     for (const HeadGroup& group : pattern_.groups) {
-      bool started = false;
-      const auto add = [&](const Slice& query, const BandedOutput& piece) {
-        const at::Tensor out = select(result.out, query);
-        const at::Tensor lse = select_lse(result.lse, query);
-        if (started) {
-          merge_into(out, lse, piece.out, piece.lse);
-          return;
-        }
-        started = true;
-        if (covers(out, group)) {
-          out.copy_(piece.out);
-          lse.copy_(piece.lse);
-          return;
-        }
-        forget(result, group);
-        merge_into(out, lse, piece.out, piece.lse);
-      };
+      GroupSum group_sum(*this, sum, group);
       for (const Piece& piece : group.pieces) {
-        std::visit([&](const auto& its) { forward_piece(its, group, add); }, piece);
+        std::visit([&](const auto& its) { forward_piece(its, group, group_sum); }, piece);
       }
-      if (!started) forget(result, group);
+      group_sum.begin_empty();
     }
-    result.out = result.out.to(x_.query.scalar_type());
-    return result;
+    return {sum.out.to(type_), sum.lse};
   }
 
   /// The gradient of `packed`.
   at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
-    at::Tensor d_packed =
+    const at::Tensor d_packed =
         at::empty({shape_.batch, shape_.n, shape_.heads, head_.packed_width()}, x_.query.options());
     // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
-    const Union whole{result.out, result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity)};
+    const Union whole{in_kernel_type(result.out),
+                      result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity)};
+    const at::Tensor d_rows = in_kernel_type(d_out);
     for (const HeadGroup& group : pattern_.groups) {
       GroupGradient gradient(*this, d_packed, group);
       for (const Piece& piece : group.pieces) {
-        std::visit([&](const auto& its) { backward_piece(its, group, d_out, whole, gradient); },
+        std::visit([&](const auto& its) { backward_piece(its, group, d_rows, whole, gradient); },
                    piece);
       }
-      gradient.start_at_zero();
+      gradient.begin_at_zero();
     }
-    return d_packed;
+    return d_packed.to(type_);
   }
 
  private:
-  /// The gradients of a group's queries, keys and values: the first share is written, the later
-  /// ones are added.
+  /// The attention of a group's heads to the keys so far.
+  class GroupSum {
+   public:
+    GroupSum(const LayerPass& pass, const Union& sum, const HeadGroup& group)
+        : pass_(pass), sum_(sum), group_(group) {}
+
+    BandedOutput of(const Slice& query) const {
+      return {select(sum_.out, query), select_lse(sum_.lse, query)};
+    }
+
+    /// What keys for these queries are to the sum. To be asked once before they are added.
+    Share next(const Slice& query) {
+      if (!is_begun_ && pass_.covers(query, group_)) {
+        is_begun_ = true;
+        return Share::kFirst;
+      }
+      begin_empty();
+      return Share::kFurther;
+    }
+
+    /// The heads as they are without any key, unless there are some.
+    void begin_empty() {
+      if (is_begun_) return;
+      heads_of(sum_.out, group_).zero_();
+      heads_of(sum_.lse, group_).fill_(-kInfinity);
+      is_begun_ = true;
+    }
+
+   private:
+    const LayerPass& pass_;
+    const Union& sum_;
+    const HeadGroup& group_;
+    bool is_begun_ = false;
+  };
+
+  /// The gradients of a group's queries, keys and values.
   class GroupGradient {
    public:
     GroupGradient(const LayerPass& pass, const at::Tensor& d_packed, const HeadGroup& group)
         : pass_(pass), d_packed_(d_packed), d_x_(d_packed, pass.head_), group_(group) {}
 
-    void add(const Slice& query, const Slice& key, const BandedGradients& share) {
-      const bool covered = pass_.covers(share.d_query, group_) && pass_.covers(share.d_key, group_);
-      if (!covered) start_at_zero();
-      const auto add_to = [this](const at::Tensor& into, const at::Tensor& part) {
-        started_ ? into.add_(part) : into.copy_(part);
-      };
-      add_to(select(d_x_.query, query), share.d_query);
-      add_to(select(d_x_.key, key), share.d_key);
-      add_to(select(d_x_.value, key), share.d_value);
-      started_ = true;
+    BandedGradients of(const Slice& query, const Slice& key) const {
+      return {select(d_x_.query, query), select(d_x_.key, key), select(d_x_.value, key)};
     }
 
-    void start_at_zero() {
-      if (!started_) heads_of(d_packed_, group_).zero_();
-      started_ = true;
+    /// What gradients of these are to the sum. To be asked once before they are added.
+    Share next(const Slice& query, const Slice& key) {
+      if (!is_begun_ && pass_.covers(query, group_) && pass_.covers(key, group_)) {
+        is_begun_ = true;
+        return Share::kFirst;
+      }
+      begin_at_zero();
+      return Share::kFurther;
+    }
+
+    void begin_at_zero() {
+      if (!is_begun_) heads_of(d_packed_, group_).zero_();
+      is_begun_ = true;
     }
 
     /// Views of all heads, for shares that are added in other ways.
@@ -131,51 +160,50 @@ class LayerPass {
     at::Tensor d_packed_;
     Packed d_x_;
     const HeadGroup& group_;
-    bool started_ = false;
+    bool is_begun_ = false;
   };
 
-  template <typename Add>
-  void forward_piece(const Band& band, const HeadGroup& group, const Add& add) const {
+  void forward_piece(const Band& band, const HeadGroup& group, GroupSum& sum) const {
     for (const BandedCall& call : calls(band, group)) {
-      add(call.query, banded_forward(select(x_.query, call.query), select(x_.key, call.key),
-                                     select(x_.value, call.key), call.mask, head_.scale, kernels_));
+      add_banded(select(x_.query, call.query), select(x_.key, call.key), select(x_.value, call.key),
+                 call.mask, head_.scale, sum.of(call.query), sum.next(call.query), kernels_);
     }
   }
 
-  template <typename Add>
-  void forward_piece(const Shared& shared, const HeadGroup& group, const Add& add) const {
+  void forward_piece(const Shared& shared, const HeadGroup& group, GroupSum& sum) const {
     const SharedList list(x_.key, x_.value, shared, group);
     for (const SharedCall& call : list.calls()) {
-      add(call.query, banded_forward(select(x_.query, call.query), list.key(call), list.value(call),
-                                     {}, head_.scale, kernels_));
+      add_banded(select(x_.query, call.query), list.key(call), list.value(call), {}, head_.scale,
+                 sum.of(call.query), sum.next(call.query), kernels_);
     }
   }
 
-  template <typename Add>
-  void forward_piece(const Blocks& blocks, const HeadGroup& group, const Add& add) const {
-    add(all_positions(group),
+  void forward_piece(const Blocks& blocks, const HeadGroup& group, GroupSum& sum) const {
+    const Slice positions = all_positions(group);
+    const BandedOutput piece =
         blocks_forward(heads_of(x_.query, group), heads_of(x_.key, group),
-                       heads_of(x_.value, group), *blocks.table, group.first_head, head_.scale));
+                       heads_of(x_.value, group), *blocks.table, group.first_head, head_.scale);
+    add_share(sum.of(positions), piece, sum.next(positions));
   }
 
   void backward_piece(const Band& band, const HeadGroup& group, const at::Tensor& d_out,
                       const Union& whole, GroupGradient& gradient) const {
     for (const BandedCall& call : calls(band, group)) {
-      gradient.add(call.query, call.key,
-                   backward_call(d_out, whole, call.query, select(x_.key, call.key),
-                                 select(x_.value, call.key), call.mask));
+      add_gradients(d_out, whole, call.query, select(x_.key, call.key), select(x_.value, call.key),
+                    call.mask, gradient.of(call.query, call.key),
+                    gradient.next(call.query, call.key));
     }
   }
 
   void backward_piece(const Shared& shared, const HeadGroup& group, const at::Tensor& d_out,
                       const Union& whole, GroupGradient& gradient) const {
-    gradient.start_at_zero();
+    gradient.begin_at_zero();
     SharedList list(x_.key, x_.value, shared, group);
     for (const SharedCall& call : list.calls()) {
-      const BandedGradients share =
-          backward_call(d_out, whole, call.query, list.key(call), list.value(call), {});
-      select(gradient.views().query, call.query).add_(share.d_query);
-      list.add_gradients(call, share);
+      const BandedGradients sum = {select(gradient.views().query, call.query), list.d_key(call),
+                                   list.d_value(call)};
+      add_gradients(d_out, whole, call.query, list.key(call), list.value(call), {}, sum,
+                    Share::kFurther);
     }
     list.scatter_gradients(gradient.views().key, gradient.views().value);
   }
@@ -183,19 +211,19 @@ class LayerPass {
   void backward_piece(const Blocks& blocks, const HeadGroup& group, const at::Tensor& d_out,
                       const Union& whole, GroupGradient& gradient) const {
     const Slice positions = all_positions(group);
-    gradient.add(
-        positions, positions,
+    const BandedGradients share =
         blocks_backward(heads_of(d_out, group), heads_of(x_.query, group), heads_of(x_.key, group),
                         heads_of(x_.value, group), heads_of(whole.out, group),
-                        heads_of(whole.lse, group), *blocks.table, group.first_head, head_.scale));
+                        heads_of(whole.lse, group), *blocks.table, group.first_head, head_.scale);
+    add_share(gradient.of(positions, positions), share, gradient.next(positions, positions));
   }
 
-  BandedGradients backward_call(const at::Tensor& d_out, const Union& whole, const Slice& query,
-                                const at::Tensor& key, const at::Tensor& value,
-                                BandMask mask) const {
-    return banded_backward(select(d_out, query), select(x_.query, query), key, value,
-                           select(whole.out, query), select_lse(whole.lse, query), mask,
-                           head_.scale, kernels_);
+  void add_gradients(const at::Tensor& d_out, const Union& whole, const Slice& query,
+                     const at::Tensor& key, const at::Tensor& value, BandMask mask,
+                     const BandedGradients& sum, Share share) const {
+    add_banded_gradients(select(d_out, query), select(x_.query, query), key, value,
+                         select(whole.out, query), select_lse(whole.lse, query), mask, head_.scale,
+                         sum, share, kernels_);
   }
 
   Slice all_positions(const HeadGroup& group) const {
@@ -210,15 +238,9 @@ class LayerPass {
     return x.narrow(2, group.first_head, group.heads);
   }
 
-  /// The group's heads as they are without any key.
-  static void forget(const Union& result, const HeadGroup& group) {
-    heads_of(result.out, group).zero_();
-    heads_of(result.lse, group).fill_(-kInfinity);
-  }
-
-  /// Whether a part [.., width] has every position of the group's heads.
-  bool covers(const at::Tensor& part, const HeadGroup& group) const {
-    return part.numel() == shape_.batch * shape_.n * group.heads * part.size(3);
+  /// Whether these are all positions of the group's heads.
+  bool covers(const Slice& slice, const HeadGroup& group) const {
+    return slice.positions() * slice.heads == shape_.batch * shape_.n * group.heads;
   }
 
   std::vector<BandedCall> calls(const Band& band, const HeadGroup& group) const {
@@ -229,6 +251,7 @@ class LayerPass {
     return select(lse.unsqueeze(3), slice).squeeze(3);
   }
 
+  at::ScalarType type_;
   Packed x_;
   SequenceShape shape_;
   const LayerPattern& pattern_;

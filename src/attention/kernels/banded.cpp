@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "attention/kernels/banded_fused.h"
+#include "attention/merge.h"
 
 namespace sparse_transformer {
 namespace {
@@ -31,27 +32,31 @@ at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask,
 
 }  // namespace
 
-BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            BandMask mask, double scale, Kernels kernels) {
-  if (kernels == Kernels::kPlain) return banded_forward_plain(query, key, value, mask, scale);
-  if (query.is_cpu()) {
-    return banded_forward_cpu(query, key, value, mask, scale, *instruction_sets().front());
+void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                BandMask mask, double scale, const BandedOutput& sum, Share share,
+                Kernels kernels) {
+  if (kernels == Kernels::kPlain) {
+    add_share(sum, banded_forward_plain(query, key, value, mask, scale), share);
+  } else if (query.is_cpu()) {
+    add_banded_cpu(query, key, value, mask, scale, sum, share, *instruction_sets().front());
+  } else {
+    const auto run = on_cuda(query, mask) ? banded_forward_cuda : banded_forward_plain;
+    add_share(sum, run(query, key, value, mask, scale), share);
   }
-  if (on_cuda(query, mask)) return banded_forward_cuda(query, key, value, mask, scale);
-  return banded_forward_plain(query, key, value, mask, scale);
 }
 
-BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query,
-                                const at::Tensor& key, const at::Tensor& value,
-                                const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                double scale, Kernels kernels) {
+void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
+                          const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
+                          BandMask mask, double scale, const BandedGradients& sum, Share share,
+                          Kernels kernels) {
   if (query.is_cpu() && kernels == Kernels::kFused) {
-    return banded_backward_cpu(d_out, query, key, value, out, lse, mask, scale,
-                               *instruction_sets().front());
+    add_banded_gradients_cpu(d_out, query, key, value, out, lse, mask, scale, sum, share,
+                             *instruction_sets().front());
+    return;
   }
   const bool fused = kernels == Kernels::kFused && on_cuda(query, mask);
   const auto run = fused ? banded_backward_cuda : banded_backward_plain;
-  return run(d_out, query, key, value, out, lse, mask, scale);
+  add_share(sum, run(d_out, query, key, value, out, lse, mask, scale), share);
 }
 
 BandedOutput banded_forward_plain(const at::Tensor& query, const at::Tensor& key,

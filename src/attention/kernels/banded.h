@@ -37,19 +37,29 @@ struct BandedGradients {
   at::Tensor d_query, d_key, d_value;
 };
 
-BandedOutput banded_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            BandMask mask, double scale, Kernels kernels = Kernels::kFused);
+/// What a sum holds before something is added: nothing yet, and whatever is in its memory is
+/// replaced, or what was added before.
+enum class Share : std::uint8_t { kFirst, kFurther };
 
-/// With `out` and `lse` of a union of pieces in place of the piece's own, this piece's exact share
-/// of the union's gradients: exp(s - lse) is then the softmax over the whole union. lse = +inf
-/// cancels a query.
-BandedGradients banded_backward(const at::Tensor& d_out, const at::Tensor& query,
-                                const at::Tensor& key, const at::Tensor& value,
-                                const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                double scale, Kernels kernels = Kernels::kFused);
+/// Adds these keys to the attention of the queries over the keys so far: `sum` becomes that over
+/// both (merge.h). `sum` is float32 (float64 for float64), strided views of any kind. On the CPU
+/// query, key and value have its type.
+void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                BandMask mask, double scale, const BandedOutput& sum, Share share,
+                Kernels kernels = Kernels::kFused);
 
-/// The same by plain matrix products, in any dtype on any device; memory is batch · heads · queries
-/// · keys. What no fused kernel serves comes here, and tests compare against it.
+/// Adds the gradients of a piece to `sum`, strided views as wide as what they are gradients of.
+/// With `out` and `lse` of a union of pieces in place of the piece's own, its exact share of the
+/// union's gradients: exp(s - lse) is then the softmax over the whole union. lse = +inf cancels a
+/// query. On the CPU all tensors have the type of lse.
+void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
+                          const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
+                          BandMask mask, double scale, const BandedGradients& sum, Share share,
+                          Kernels kernels = Kernels::kFused);
+
+/// The attention to these keys alone, by plain matrix products, in any dtype on any device; memory
+/// is batch · heads · queries · keys. What no fused kernel serves comes here, and tests compare
+/// against it.
 BandedOutput banded_forward_plain(const at::Tensor& query, const at::Tensor& key,
                                   const at::Tensor& value, BandMask mask, double scale);
 BandedGradients banded_backward_plain(const at::Tensor& d_out, const at::Tensor& query,

@@ -21,93 +21,121 @@ const BandedTiles<T>& tiles_of(const InstructionSet& instructions) {
 
 /// Of a [batch, length, heads, width] tensor, or one without the width.
 template <typename T>
-HeadRows<T> head_rows(const at::Tensor& x, std::int64_t sequence, std::int64_t head) {
+HeadRows<const T> head_rows(const at::Tensor& x, std::int64_t sequence, std::int64_t head) {
   return {x.const_data_ptr<T>() + sequence * x.stride(0) + head * x.stride(2), x.stride(1)};
 }
+template <typename T>
+HeadRows<T> mutable_head_rows(const at::Tensor& x, std::int64_t sequence, std::int64_t head) {
+  return {x.data_ptr<T>() + sequence * x.stride(0) + head * x.stride(2), x.stride(1)};
+}
 
-/// The attention of all heads of all sequences, computed in T.
+template <typename T>
+void clear_rows(HeadRows<T> rows, std::int64_t begin, std::int64_t end, std::int64_t width) {
+  for (std::int64_t i = begin; i < end; ++i) std::fill_n(rows.data + i * rows.stride, width, T(0));
+}
+
+/// The attention of all heads of all sequences.
 template <typename T>
 class BandedCpu {
  public:
   BandedCpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, BandMask mask,
             double scale, const InstructionSet& instructions)
-      : query_(query.to(kType)),
-        key_(key.to(kType)),
-        value_(value.to(kType)),
-        mask_(mask),
+      : query_(query),
+        key_(key),
+        value_(value),
+        // Bounds beyond both lengths, made small enough to be added to positions.
+        left_(std::clamp(mask.left, -query.size(1) - key.size(1), query.size(1) + key.size(1))),
+        right_(std::clamp(mask.right, -query.size(1) - key.size(1), query.size(1) + key.size(1))),
         scale_(static_cast<T>(scale)),
         tiles_(tiles_of<T>(instructions)) {}
 
-  BandedOutput forward() const {
-    const at::Tensor out = by_head(query_, value_.size(3));
-    const at::Tensor lse = at::empty({sequences(), heads(), query_.size(1)}, query_.options());
+  void forward(const BandedOutput& sum, Share share) const {
+    const at::Tensor scratch = make_scratch();
     const std::int64_t blocks = (query_.size(1) + kBlockQueries - 1) / kBlockQueries;
-    const at::Tensor scratch = make_scratch();
-    at::parallel_for(
-        0, sequences() * heads() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t task = begin; task < end; ++task) {
-            const std::int64_t row = task / blocks;  // of [sequences · heads]
-            const std::int64_t first = task % blocks * kBlockQueries;
-            const std::int64_t at = row * query_.size(1) + first;
-            tiles_.forward(head(row), first, std::min(kBlockQueries, query_.size(1) - first),
-                           out.data_ptr<T>() + at * value_.size(3), lse.data_ptr<T>() + at,
-                           own_scratch(scratch));
-          }
-        });
-    return {out.transpose(1, 2), lse.transpose(1, 2)};
-  }
-
-  BandedGradients backward(const at::Tensor& d_out, const at::Tensor& out,
-                           const at::Tensor& lse) const {
-    const at::Tensor d_out_rows = d_out.to(kType);
-    const at::Tensor out_rows = out.to(kType);
-    const at::Tensor d_query = by_head(query_, query_.size(3));
-    const at::Tensor d_key = by_head(key_, key_.size(3)).zero_();
-    const at::Tensor d_value = by_head(value_, value_.size(3)).zero_();
-    const at::Tensor scratch = make_scratch();
-    at::parallel_for(0, sequences() * heads(), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        const auto of = [&](const at::Tensor& x) {
-          return head_rows<T>(x, row / heads(), row % heads());
-        };
-        const auto gradient = [&](const at::Tensor& x) {
-          return x.data_ptr<T>() + row * x.size(2) * x.size(3);
-        };
-        tiles_.backward(head(row), {of(d_out_rows), of(out_rows), of(lse)},
-                        {gradient(d_query), gradient(d_key), gradient(d_value)},
-                        own_scratch(scratch));
+    at::parallel_for(0, heads() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t task = begin; task < end; ++task) {
+        const auto [sequence, number] = place(task / blocks);
+        const std::int64_t first = task % blocks * kBlockQueries;
+        tiles_.forward(head(sequence, number),
+                       {.out = mutable_head_rows<T>(sum.out, sequence, number),
+                        .lse = mutable_head_rows<T>(sum.lse, sequence, number),
+                        .is_begun = share == Share::kFurther},
+                       first, std::min(kBlockQueries, query_.size(1) - first),
+                       own_scratch(scratch));
       }
     });
-    return {d_query.transpose(1, 2), d_key.transpose(1, 2), d_value.transpose(1, 2)};
+  }
+
+  /// Long sequences are cut into stretches of queries, so that there is work for all cores even
+  /// with one head. Neighbours add to the same keys, which is why every other stretch comes first;
+  /// the order of the sums is always the same.
+  void backward(const at::Tensor& d_out, const at::Tensor& out, const at::Tensor& lse,
+                const BandedGradients& sum, Share share) const {
+    const at::Tensor scratch = make_scratch();
+    const std::int64_t length = stretch();
+    const std::int64_t stretches = (query_.size(1) + length - 1) / length;
+    for (const std::int64_t parity : {0, 1}) {
+      const std::int64_t tasks = (stretches + 1 - parity) / 2;
+      at::parallel_for(0, heads() * tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t task = begin; task < end; ++task) {
+          const auto [sequence, number] = place(task / tasks);
+          const std::int64_t first = (task % tasks * 2 + parity) * length;
+          const std::int64_t after = std::min(first + length, query_.size(1));
+          const BandedHeadGradients<T> gradients = {
+              .d_query = mutable_head_rows<T>(sum.d_query, sequence, number),
+              .d_key = mutable_head_rows<T>(sum.d_key, sequence, number),
+              .d_value = mutable_head_rows<T>(sum.d_value, sequence, number)};
+          if (share == Share::kFirst) clear(gradients, first, after, parity == 0);
+          tiles_.backward(head(sequence, number),
+                          {.d_out = head_rows<T>(d_out, sequence, number),
+                           .out = head_rows<T>(out, sequence, number),
+                           .lse = head_rows<T>(lse, sequence, number)},
+                          gradients, first, after, own_scratch(scratch));
+        }
+      });
+    }
   }
 
  private:
-  static constexpr at::ScalarType kType = c10::CppTypeToScalarType<T>::value;
+  struct Place {
+    std::int64_t sequence, number;
+  };
+  std::int64_t heads() const { return query_.size(0) * query_.size(2); }
+  Place place(std::int64_t head) const { return {head / query_.size(2), head % query_.size(2)}; }
 
-  std::int64_t sequences() const { return query_.size(0); }
-  std::int64_t heads() const { return query_.size(2); }
-
-  BandedHead<T> head(std::int64_t row) const {
-    const auto of = [&](const at::Tensor& x) {
-      return head_rows<T>(x, row / heads(), row % heads());
-    };
-    // Bounds beyond both lengths, made small enough to be added to positions.
-    const std::int64_t far = query_.size(1) + key_.size(1);
+  BandedHead<T> head(std::int64_t sequence, std::int64_t number) const {
     return {.queries = query_.size(1),
             .keys = key_.size(1),
             .query_width = query_.size(3),
             .value_width = value_.size(3),
-            .left = std::clamp(mask_.left, -far, far),
-            .right = std::clamp(mask_.right, -far, far),
+            .left = left_,
+            .right = right_,
             .scale = scale_,
-            .query = of(query_),
-            .key = of(key_),
-            .value = of(value_)};
+            .query = head_rows<T>(query_, sequence, number),
+            .key = head_rows<T>(key_, sequence, number),
+            .value = head_rows<T>(value_, sequence, number)};
   }
 
-  /// Memory like that of `x`, but [sequences, heads, length, width]: a head's rows lie together.
-  static at::Tensor by_head(const at::Tensor& x, std::int64_t width) {
-    return at::empty({x.size(0), x.size(2), x.size(1), width}, x.options());
+  /// Queries of a stretch, at least as many as the keys that the next but one may not reach.
+  std::int64_t stretch() const {
+    constexpr std::int64_t kLeast = 20 * kBlockQueries;
+    const std::int64_t apart = std::max(kLeast, left_ + right_);
+    return (apart + kBlockQueries - 1) / kBlockQueries * kBlockQueries;
+  }
+
+  /// Just before they are added to, while they stay in the cache: the gradients of the stretch's
+  /// queries, and, by those stretches that come first, of the keys from the first that it reaches
+  /// to the first that the next but one reaches.
+  void clear(const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t after,
+             bool clears_keys) const {
+    clear_rows(gradients.d_query, first, after, query_.size(3));
+    if (!clears_keys) return;
+    const std::int64_t next = first + 2 * stretch();
+    const std::int64_t begin = first == 0 ? 0 : std::min(first - left_, key_.size(1));
+    const std::int64_t end =
+        next >= query_.size(1) ? key_.size(1) : std::min(next - left_, key_.size(1));
+    clear_rows(gradients.d_key, begin, end, key_.size(3));
+    clear_rows(gradients.d_value, begin, end, value_.size(3));
   }
 
   /// [threads, numbers]
@@ -120,14 +148,18 @@ class BandedCpu {
   }
 
   at::Tensor query_, key_, value_;
-  BandMask mask_;
+  std::int64_t left_, right_;
   T scale_;
   const BandedTiles<T>& tiles_;
 };
 
 template <typename Run>
-auto in_accumulation_type(const at::Tensor& query, const Run& run) {
-  return query.scalar_type() == at::kDouble ? run(double{}) : run(float{});
+void in_type_of(const at::Tensor& query, const Run& run) {
+  if (query.scalar_type() == at::kDouble) {
+    run(double{});
+  } else {
+    run(float{});
+  }
 }
 
 }  // namespace
@@ -144,21 +176,22 @@ std::vector<const InstructionSet*> instruction_sets() {
   return sets;
 }
 
-BandedOutput banded_forward_cpu(const at::Tensor& query, const at::Tensor& key,
-                                const at::Tensor& value, BandMask mask, double scale,
-                                const InstructionSet& instructions) {
-  return in_accumulation_type(query, [&](auto number) {
-    return BandedCpu<decltype(number)>(query, key, value, mask, scale, instructions).forward();
+void add_banded_cpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                    BandMask mask, double scale, const BandedOutput& sum, Share share,
+                    const InstructionSet& instructions) {
+  in_type_of(query, [&](auto number) {
+    BandedCpu<decltype(number)>(query, key, value, mask, scale, instructions).forward(sum, share);
   });
 }
 
-BandedGradients banded_backward_cpu(const at::Tensor& d_out, const at::Tensor& query,
-                                    const at::Tensor& key, const at::Tensor& value,
-                                    const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                    double scale, const InstructionSet& instructions) {
-  return in_accumulation_type(query, [&](auto number) {
-    return BandedCpu<decltype(number)>(query, key, value, mask, scale, instructions)
-        .backward(d_out, out, lse);
+void add_banded_gradients_cpu(const at::Tensor& d_out, const at::Tensor& query,
+                              const at::Tensor& key, const at::Tensor& value, const at::Tensor& out,
+                              const at::Tensor& lse, BandMask mask, double scale,
+                              const BandedGradients& sum, Share share,
+                              const InstructionSet& instructions) {
+  in_type_of(query, [&](auto number) {
+    BandedCpu<decltype(number)>(query, key, value, mask, scale, instructions)
+        .backward(d_out, out, lse, sum, share);
   });
 }
 

@@ -1,4 +1,5 @@
-// The fused kernels behind banded.h, one file a device. Contracts as there.
+// The fused kernels behind banded.h, one file a device. Contracts as there; on CUDA a piece is
+// computed alone.
 #pragma once
 
 #include <vector>
@@ -11,15 +12,15 @@ namespace sparse_transformer {
 /// What this processor can run, the fastest first; never empty.
 std::vector<const InstructionSet*> instruction_sets();
 
-/// Tiles (tiles.h): float32 and float64, half precision by way of float32. Repeatable bit for bit
-/// for any number of threads.
-BandedOutput banded_forward_cpu(const at::Tensor& query, const at::Tensor& key,
-                                const at::Tensor& value, BandMask mask, double scale,
-                                const InstructionSet& instructions);
-BandedGradients banded_backward_cpu(const at::Tensor& d_out, const at::Tensor& query,
-                                    const at::Tensor& key, const at::Tensor& value,
-                                    const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                    double scale, const InstructionSet& instructions);
+/// Tiles (tiles.h): float32 and float64. Repeatable bit for bit for any number of threads.
+void add_banded_cpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                    BandMask mask, double scale, const BandedOutput& sum, Share share,
+                    const InstructionSet& instructions);
+void add_banded_gradients_cpu(const at::Tensor& d_out, const at::Tensor& query,
+                              const at::Tensor& key, const at::Tensor& value, const at::Tensor& out,
+                              const at::Tensor& lse, BandMask mask, double scale,
+                              const BandedGradients& sum, Share share,
+                              const InstructionSet& instructions);
 
 /// Whether the CUDA kernels serve this: float16 and bfloat16 with any band (FlashAttention-2),
 /// float32 with a causal or no mask (memory-efficient attention); widths that are a multiple of 8

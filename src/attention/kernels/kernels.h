@@ -7,8 +7,8 @@
 
 namespace sparse_transformer {
 
-/// Fused kernels, or plain operations of LibTorch that do the same: slower, in more memory, simple to
-/// trust. Results differ by rounding alone.
+/// Fused kernels, or plain operations of LibTorch that do the same: slower, in more memory, simple
+/// to trust. Results differ by rounding alone.
 enum class Kernels : std::uint8_t { kFused, kPlain };
 inline constexpr std::array<std::string_view, 2> kKernelsWords = {"fused", "plain"};
 

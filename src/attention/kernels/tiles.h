@@ -14,10 +14,10 @@
 
 namespace sparse_transformer {
 
-/// Element (i, c) is data[i · stride + c].
-template <typename T>
+/// Element (i, c) is data[i · stride + c]; Number may be const.
+template <typename Number>
 struct HeadRows {
-  const T* data;
+  Number* data;
   std::int64_t stride;
 };
 
@@ -27,19 +27,27 @@ struct BandedHead {
   std::int64_t queries, keys, query_width, value_width;
   std::int64_t left, right;
   T scale;
-  HeadRows<T> query, key, value;
+  HeadRows<const T> query, key, value;
+};
+
+/// The attention of a head's queries to the keys so far: out [queries, value_width], lse [queries,
+/// 1]. What queries without any key hold is 0 and -inf.
+template <typename T>
+struct BandedHeadSum {
+  HeadRows<T> out, lse;
+  bool is_begun;  // otherwise there is no key so far, and what is there is replaced
 };
 
 /// What the backward pass of a head starts from; lse = +inf cancels a query.
 template <typename T>
 struct BandedHeadResult {
-  HeadRows<T> d_out, out, lse;
+  HeadRows<const T> d_out, out, lse;
 };
 
-/// Dense rows of each tensor's width; d_key and d_value are added to.
+/// Each is added to.
 template <typename T>
 struct BandedHeadGradients {
-  T *d_query, *d_key, *d_value;
+  HeadRows<T> d_query, d_key, d_value;
 };
 
 inline constexpr std::int64_t kBlockQueries = 48;
@@ -49,13 +57,15 @@ template <typename T>
 struct BandedTiles {
   /// Numbers of type T that one call of the functions below works in.
   std::int64_t (*scratch_size)(std::int64_t query_width, std::int64_t value_width);
-  /// out [count, value_width] and lse [count] of the queries first … first + count - 1, at most
-  /// kBlockQueries. A query without any key gets 0 and -inf.
-  void (*forward)(const BandedHead<T>& head, std::int64_t first, std::int64_t count, T* out, T* lse,
-                  T* scratch);
-  /// The whole head: its keys' gradients are sums over its blocks, in their order.
+  /// Adds the keys to the attention of the queries first … first + count - 1, at most
+  /// kBlockQueries.
+  void (*forward)(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
+                  std::int64_t count, T* scratch);
+  /// Adds the share that the queries first … end - 1 have in the gradients, block by block: theirs,
+  /// and those of the keys first - left … end - 1 + right.
   void (*backward)(const BandedHead<T>& head, const BandedHeadResult<T>& result,
-                   const BandedHeadGradients<T>& gradients, T* scratch);
+                   const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,
+                   T* scratch);
 };
 
 struct InstructionSet {

@@ -2,6 +2,7 @@
 // rules hold here.
 #include <cstdint>
 #include <numbers>
+#include <utility>
 
 namespace sparse_transformer {
 namespace {
@@ -38,7 +39,7 @@ template <typename T>
 using Integers = Register<T>::Integers;
 
 template <typename T>
-constexpr std::int64_t kLanes = SPARSE_TRANSFORMER_VECTOR_BYTES / sizeof(T);
+constexpr int kLanes = SPARSE_TRANSFORMER_VECTOR_BYTES / sizeof(T);
 template <typename T>
 constexpr T kInfinity = static_cast<T>(__builtin_inf());
 
@@ -60,6 +61,14 @@ inline void store(T* to, Values<T> values) {
   __builtin_memcpy(to, &values, sizeof(values));
 }
 
+/// 1 / k!
+template <typename T>
+constexpr T taylor_coefficient(int k) {
+  double coefficient = 1.0;
+  for (int i = 2; i <= k; ++i) coefficient /= i;
+  return static_cast<T>(coefficient);
+}
+
 /// e^x for x <= 0, to about the last bit: e^x = 2^n · e^r with |r| <= ln 2 / 2, and Taylor's series
 /// for e^r. Exactly 0 where the result would be no normal number.
 template <typename T>
@@ -71,12 +80,45 @@ inline Values<T> exponential(Values<T> x) {
   const Values<T> shifted = x * kLog2E + kRounder;
   const Values<T> n = shifted - kRounder;
   const Values<T> r = x - n * R::kLn2High - n * R::kLn2Low;
-  Values<T> sum = r / T(R::kTaylorTerms - 1) + T(1);
+  Values<T> sum = Values<T>{} + taylor_coefficient<T>(R::kTaylorTerms - 1);
 #pragma GCC unroll 16
-  for (int term = R::kTaylorTerms - 2; term > 0; --term) sum = sum * (r * (T(1) / T(term))) + T(1);
+  for (int k = R::kTaylorTerms - 2; k >= 0; --k) sum = sum * r + taylor_coefficient<T>(k);
   const Integers<T> power = (__builtin_bit_cast(Integers<T>, shifted) + R::kExponentBias)
                             << R::kMantissaBits;
   return x < R::kLowestExponent ? Values<T>{} : sum * __builtin_bit_cast(Values<T>, power);
+}
+
+template <typename T>
+inline T sum_of(Values<T> values) {
+  T sum = 0;
+  for (std::int64_t i = 0; i < kLanes<T>; ++i) sum += values[i];
+  return sum;
+}
+
+/// a0 b0 a1 b1 …, of the lower halves (kHalf 0) or the upper ones (1).
+template <typename T, int kHalf, int... kPlaces>
+inline Values<T> interleaved(Values<T> a, Values<T> b, std::integer_sequence<int, kPlaces...>) {
+  constexpr int kCount = kLanes<T>;
+  return __builtin_shufflevector(a, b, (kPlaces % 2 * kCount + (kHalf * kCount + kPlaces) / 2)...);
+}
+
+/// As many registers as each has numbers: interleaving them with those half of all further on, as
+/// often as halving leads to one, exchanges rows and columns.
+template <typename T>
+inline void transpose(Values<T> (&rows)[kLanes<T>]) {
+  constexpr int kCount = kLanes<T>;
+  constexpr auto kPlaces = std::make_integer_sequence<int, kCount>();
+#pragma GCC unroll 4
+  for (int left = kCount; left > 1; left /= 2) {
+    Values<T> next[kCount];
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount / 2; ++i) {
+      next[2 * i] = interleaved<T, 0>(rows[i], rows[i + kCount / 2], kPlaces);
+      next[2 * i + 1] = interleaved<T, 1>(rows[i], rows[i + kCount / 2], kPlaces);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kCount; ++i) rows[i] = next[i];
+  }
 }
 
 /// The left factor of a product: element (row, k) is data[row · row_stride + k · depth_stride].
@@ -92,14 +134,21 @@ struct Rows {
   std::int64_t stride;
 };
 
-/// c[kRows, kVectors registers] += a · b.
+/// What a product does with what is in its result already.
+enum class Result : bool { kReplaced, kAddedTo };
+
+/// c[kRows, kVectors registers] = a · b, or += .
 template <typename T, int kRows, int kVectors>
-inline void multiply_registers(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t depth) {
+inline void multiply_registers(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t depth,
+                               Result result) {
   Values<T> sum[kRows][kVectors];
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sum[row][v] = load(c.data + row * c.stride + v * kLanes<T>);
+    for (int v = 0; v < kVectors; ++v) {
+      sum[row][v] =
+          result == Result::kReplaced ? Values<T>{} : load(c.data + row * c.stride + v * kLanes<T>);
+    }
   }
   for (std::int64_t k = 0; k < depth; ++k) {
     Values<T> right[kVectors];
@@ -119,49 +168,55 @@ inline void multiply_registers(Factor<T> a, Rows<const T> b, Rows<T> c, std::int
   }
 }
 
+/// The same of one column.
+template <typename T>
+void multiply_column(std::int64_t rows, Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t depth,
+                     Result result) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    T sum = result == Result::kReplaced ? T(0) : c.data[row * c.stride];
+    for (std::int64_t k = 0; k < depth; ++k) {
+      sum += a.data[row * a.row_stride + k * a.depth_stride] * b.data[k * b.stride];
+    }
+    c.data[row * c.stride] = sum;
+  }
+}
+
 template <typename T, int kRows>
 inline void multiply_rows(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
-                          std::int64_t depth) {
+                          std::int64_t depth, Result result) {
   std::int64_t column = 0;
   const auto rest = [&] { return columns - column; };
   const auto right = [&] { return Rows<const T>{b.data + column, b.stride}; };
   const auto sum = [&] { return Rows<T>{c.data + column, c.stride}; };
   for (; rest() >= 2 * kLanes<T>; column += 2 * kLanes<T>) {
-    multiply_registers<T, kRows, 2>(a, right(), sum(), depth);
+    multiply_registers<T, kRows, 2>(a, right(), sum(), depth, result);
   }
   for (; rest() >= kLanes<T>; column += kLanes<T>) {
-    multiply_registers<T, kRows, 1>(a, right(), sum(), depth);
+    multiply_registers<T, kRows, 1>(a, right(), sum(), depth, result);
   }
-  for (; rest() > 0; ++column) {
-    for (int row = 0; row < kRows; ++row) {
-      for (std::int64_t k = 0; k < depth; ++k) {
-        c.data[row * c.stride + column] +=
-            a.data[row * a.row_stride + k * a.depth_stride] * b.data[k * b.stride + column];
-      }
-    }
-  }
+  for (; rest() > 0; ++column) multiply_column(kRows, a, right(), sum(), depth, result);
 }
 
 /// Rows that are multiplied at once: with two registers a row, twelve of sixteen hold sums.
 constexpr std::int64_t kGroup = 6;
 
-/// c[rows, columns] += a[rows, depth] · b[depth, columns] for at most kGroup rows.
+/// c[rows, columns] = a[rows, depth] · b[depth, columns], or += , for at most kGroup rows.
 template <typename T>
-void multiply_add(std::int64_t rows, Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
-                  std::int64_t depth) {
+void multiply(std::int64_t rows, Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
+              std::int64_t depth, Result result) {
   switch (rows) {
     case 1:
-      return multiply_rows<T, 1>(a, b, c, columns, depth);
+      return multiply_rows<T, 1>(a, b, c, columns, depth, result);
     case 2:
-      return multiply_rows<T, 2>(a, b, c, columns, depth);
+      return multiply_rows<T, 2>(a, b, c, columns, depth, result);
     case 3:
-      return multiply_rows<T, 3>(a, b, c, columns, depth);
+      return multiply_rows<T, 3>(a, b, c, columns, depth, result);
     case 4:
-      return multiply_rows<T, 4>(a, b, c, columns, depth);
+      return multiply_rows<T, 4>(a, b, c, columns, depth, result);
     case 5:
-      return multiply_rows<T, 5>(a, b, c, columns, depth);
+      return multiply_rows<T, 5>(a, b, c, columns, depth, result);
     default:
-      return multiply_rows<T, 6>(a, b, c, columns, depth);
+      return multiply_rows<T, 6>(a, b, c, columns, depth, result);
   }
 }
 

@@ -10,23 +10,74 @@
 namespace sparse_transformer {
 namespace {
 
+template <typename Number>
+Number* row_of(HeadRows<Number> rows, std::int64_t i) {
+  return rows.data + i * rows.stride;
+}
+
+/// Asks for a row that is read or written soon: rows of a column of the sequence lie so far apart
+/// that the processor does not guess the next.
+template <typename Number>
+void prefetch(HeadRows<Number> rows, std::int64_t i, std::int64_t width) {
+  constexpr std::int64_t kLine = 64 / sizeof(Number);
+  for (std::int64_t c = 0; c < width; c += kLine) __builtin_prefetch(row_of(rows, i) + c);
+}
+
+constexpr std::int64_t kAhead = 8;  // rows
+
 /// to[count, width] = factor · the rows first … of `from`.
 template <typename T>
-void copy_rows(HeadRows<T> from, std::int64_t first, std::int64_t count, std::int64_t width,
+void copy_rows(HeadRows<const T> from, std::int64_t first, std::int64_t count, std::int64_t width,
                T factor, T* to) {
   for (std::int64_t i = 0; i < count; ++i) {
-    const T* row = from.data + (first + i) * from.stride;
+    if (i + kAhead < count) prefetch(from, first + i + kAhead, width);
+    const T* row = row_of(from, first + i);
     for (std::int64_t c = 0; c < width; ++c) to[i * width + c] = factor * row[c];
+  }
+}
+
+/// The rows first … of `to` += factor · from[count, width].
+template <typename T>
+void add_rows(const T* from, std::int64_t count, std::int64_t width, T factor, HeadRows<T> to,
+              std::int64_t first) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) prefetch(to, first + i + kAhead, width);
+    T* row = row_of(to, first + i);
+    for (std::int64_t c = 0; c < width; ++c) row[c] += factor * from[i * width + c];
   }
 }
 
 /// lanes[width, kBlockQueries] = rows[count, width] transposed, zeros beyond `count`.
 template <typename T>
 void to_lanes(const T* rows, std::int64_t count, std::int64_t width, T* lanes) {
-  for (std::int64_t c = 0; c < width; ++c) {
-    for (std::int64_t i = 0; i < count; ++i) lanes[c * kBlockQueries + i] = rows[i * width + c];
-    for (std::int64_t i = count; i < kBlockQueries; ++i) lanes[c * kBlockQueries + i] = T(0);
+  const std::int64_t whole = width / kLanes<T> * kLanes<T>;
+  for (std::int64_t first = 0; first < kBlockQueries; first += kLanes<T>) {
+    for (std::int64_t c = 0; c < whole; c += kLanes<T>) {
+      Values<T> square[kLanes<T>];
+      for (std::int64_t i = 0; i < kLanes<T>; ++i) {
+        square[i] = first + i < count ? load(rows + (first + i) * width + c) : Values<T>{};
+      }
+      transpose<T>(square);
+      for (std::int64_t i = 0; i < kLanes<T>; ++i) {
+        store(lanes + (c + i) * kBlockQueries + first, square[i]);
+      }
+    }
   }
+  for (std::int64_t c = whole; c < width; ++c) {
+    for (std::int64_t i = 0; i < kBlockQueries; ++i) {
+      lanes[c * kBlockQueries + i] = i < count ? rows[i * width + c] : T(0);
+    }
+  }
+}
+
+template <typename T>
+T dot_product(const T* a, const T* b, std::int64_t width) {
+  Values<T> sums = {};
+  std::int64_t c = 0;
+  for (; c + kLanes<T> <= width; c += kLanes<T>) sums += load(a + c) * load(b + c);
+  T sum = sum_of<T>(sums);
+  for (; c < width; ++c) sum += a[c] * b[c];
+  return sum;
 }
 
 /// From `begin` up to, not including, `end`.
@@ -66,19 +117,18 @@ struct Meeting {
   static Range or_empty(Range range) { return range.begin < range.end ? range : Range{0, 0}; }
 };
 
-/// sums[key, query] += keys[key, width] · lanes[width, query] for all pairs that meet, to whole
+/// sums[key, query] = keys[key, width] · lanes[width, query] for all pairs that meet, to whole
 /// registers. sums: [kTileKeys, kBlockQueries].
 template <typename T>
 void multiply_meeting(const Meeting& meeting, const T* keys, const T* lanes, std::int64_t width,
                       T* sums) {
-  clear(sums, meeting.keys * kBlockQueries);
   for (std::int64_t key = 0; key < meeting.keys; key += kGroup) {
     const std::int64_t rows = smaller(kGroup, meeting.keys - key);
     Range range = meeting.queries_of(key, rows);
     range = {range.begin / kLanes<T> * kLanes<T>, round_up<T>(range.end)};
-    multiply_add<T>(rows, {keys + key * width, width, 1}, {lanes + range.begin, kBlockQueries},
-                    {sums + key * kBlockQueries + range.begin, kBlockQueries},
-                    range.end - range.begin, width);
+    multiply<T>(rows, {keys + key * width, width, 1}, {lanes + range.begin, kBlockQueries},
+                {sums + key * kBlockQueries + range.begin, kBlockQueries}, range.end - range.begin,
+                width, Result::kReplaced);
   }
 }
 
@@ -89,22 +139,22 @@ void add_for_queries(const Meeting& meeting, const T* weights, const T* rows, st
   for (std::int64_t query = 0; query < meeting.queries; query += kGroup) {
     const std::int64_t count = smaller(kGroup, meeting.queries - query);
     const Range keys = meeting.keys_of(query, count);
-    multiply_add<T>(count, {weights + keys.begin * kBlockQueries + query, 1, kBlockQueries},
-                    {rows + keys.begin * width, width}, {result + query * width, width}, width,
-                    keys.end - keys.begin);
+    multiply<T>(count, {weights + keys.begin * kBlockQueries + query, 1, kBlockQueries},
+                {rows + keys.begin * width, width}, {result + query * width, width}, width,
+                keys.end - keys.begin, Result::kAddedTo);
   }
 }
 
-/// result[key, width] += Σ over queries weights[key, query] · rows[query, width].
+/// result[key, width] = Σ over queries weights[key, query] · rows[query, width].
 template <typename T>
-void add_for_keys(const Meeting& meeting, const T* weights, const T* rows, std::int64_t width,
+void sum_for_keys(const Meeting& meeting, const T* weights, const T* rows, std::int64_t width,
                   T* result) {
   for (std::int64_t key = 0; key < meeting.keys; key += kGroup) {
     const std::int64_t count = smaller(kGroup, meeting.keys - key);
     const Range queries = meeting.queries_of(key, count);
-    multiply_add<T>(count, {weights + key * kBlockQueries + queries.begin, kBlockQueries, 1},
-                    {rows + queries.begin * width, width}, {result + key * width, width}, width,
-                    queries.end - queries.begin);
+    multiply<T>(count, {weights + key * kBlockQueries + queries.begin, kBlockQueries, 1},
+                {rows + queries.begin * width, width}, {result + key * width, width}, width,
+                queries.end - queries.begin, Result::kReplaced);
   }
 }
 
@@ -122,15 +172,18 @@ class Column {
     }
   }
 
-  /// `score` where the query sees the key, `otherwise` elsewhere.
-  Values<T> seen(std::int64_t key, Values<T> score, T otherwise) const {
-    if (key >= whole_.begin && key < whole_.end) return score;
-    const auto j = static_cast<Register<T>::Integer>(key);
-    const Values<T> hidden = Values<T>{} + otherwise;
-    return ((first_ <= j) & (last_ >= j)) ? score : hidden;
+  /// -inf where a key of the range is not seen by a query. scores: the register's place at key 0.
+  void hide_unseen(T* scores) const {
+    for (std::int64_t key = range.begin; key < range.end; ++key) {
+      if (key >= whole_.begin && key < whole_.end) continue;
+      const auto j = static_cast<Register<T>::Integer>(key);
+      T* const at = scores + key * kBlockQueries;
+      const Values<T> hidden = Values<T>{} - kInfinity<T>;
+      store(at, ((first_ <= j) & (last_ >= j)) ? load(at) : hidden);
+    }
   }
 
-  /// Zeros for the keys that none of the queries sees. weights: the register's place at key 0.
+  /// Zeros for the keys that none of the queries sees.
   void clear_unseen(std::int64_t keys, T* weights) const {
     for (std::int64_t key = 0; key < range.begin; ++key) {
       store(weights + key * kBlockQueries, Values<T>{});
@@ -158,30 +211,36 @@ template <typename T>
 struct RunningSoftmax {
   T *maximum, *sum, *correction;
 
-  void start() const {
+  void begin() const {
     for (std::int64_t i = 0; i < kBlockQueries; ++i) {
       maximum[i] = -kInfinity<T>;
       sum[i] = T(0);
     }
   }
 
+  /// lse: of the query's keys so far, which were summed with a sum of 1.
+  void go_on(std::int64_t query, T lse) const {
+    maximum[query] = lse;
+    sum[query] = lse == -kInfinity<T> ? T(0) : T(1);
+  }
+
   /// scores: [keys, kBlockQueries]; one register of the queries, from `lane`.
   void add(const Meeting& meeting, std::int64_t lane, T* scores) const {
     const Column<T> column(meeting, lane);
+    const auto [begin, end] = column.range;
     scores += lane;
-    Values<T> highest = load(maximum + lane);
-    const Values<T> before = highest;
-    for (std::int64_t key = column.range.begin; key < column.range.end; ++key) {
-      T* const at = scores + key * kBlockQueries;
-      const Values<T> score = column.seen(key, load(at), -kInfinity<T>);
-      store(at, score);
+    column.hide_unseen(scores);
+    const Values<T> before = load(maximum + lane);
+    Values<T> highest = before;
+    for (std::int64_t key = begin; key < end; ++key) {
+      const Values<T> score = load(scores + key * kBlockQueries);
       highest = score > highest ? score : highest;
     }
     // A query that has not seen a key yet: any finite number will do.
     const Values<T> base = highest == -kInfinity<T> ? Values<T>{} : highest;
     const Values<T> factor = exponential<T>(before - base);
     Values<T> total = load(sum + lane) * factor;
-    for (std::int64_t key = column.range.begin; key < column.range.end; ++key) {
+    for (std::int64_t key = begin; key < end; ++key) {
       T* const at = scores + key * kBlockQueries;
       const Values<T> weight = exponential<T>(load(at) - base);
       store(at, weight);
@@ -192,46 +251,102 @@ struct RunningSoftmax {
     store(sum + lane, total);
     store(correction + lane, factor);
   }
+
+  T lse(std::int64_t query) const {
+    if (sum[query] == T(0)) return -kInfinity<T>;
+    return maximum[query] + static_cast<T>(__builtin_log(double(sum[query])));
+  }
 };
 
-template <typename T>
-void forward_block(const BandedHead<T>& head, std::int64_t first, std::int64_t count, T* out,
-                   T* lse, T* memory) {
-  const std::int64_t query_width = head.query_width;
-  const std::int64_t value_width = head.value_width;
-  Scratch<T> scratch{memory};
-  T* const rows = scratch.take(kBlockQueries * query_width);
-  T* const lanes = scratch.take(kBlockQueries * query_width);
-  T* const key = scratch.take(kTileKeys * query_width);
-  T* const value = scratch.take(kTileKeys * value_width);
-  T* const scores = scratch.take(kTileKeys * kBlockQueries);
-  const RunningSoftmax<T> softmax{scratch.take(kBlockQueries), scratch.take(kBlockQueries),
-                                  scratch.take(kBlockQueries)};
-  copy_rows(head.query, first, count, query_width, head.scale, rows);
-  to_lanes(rows, count, query_width, lanes);
-  clear(out, count * value_width);
-  softmax.start();
-
+/// The keys that a block of queries meets, tile by tile.
+template <typename T, typename Visit>
+void for_each_tile(const BandedHead<T>& head, std::int64_t first, std::int64_t count,
+                   const Visit& visit) {
   Meeting meeting{head.left, head.right, first, count, larger(0, first - head.left), 0};
   const std::int64_t end = smaller(head.keys, first + count + head.right);
   for (; meeting.first_key < end; meeting.first_key += kTileKeys) {
     meeting.keys = smaller(kTileKeys, end - meeting.first_key);
-    copy_rows(head.key, meeting.first_key, meeting.keys, query_width, T(1), key);
-    copy_rows(head.value, meeting.first_key, meeting.keys, value_width, T(1), value);
-    multiply_meeting(meeting, key, lanes, query_width, scores);
-    for (std::int64_t lane = 0; lane < count; lane += kLanes<T>) softmax.add(meeting, lane, scores);
-    for (std::int64_t i = 0; i < count; ++i) {
-      for (std::int64_t c = 0; c < value_width; ++c)
-        out[i * value_width + c] *= softmax.correction[i];
+    visit(meeting);
+  }
+}
+
+template <typename T>
+class ForwardBlock {
+ public:
+  ForwardBlock(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
+               std::int64_t count, T* memory)
+      : head_(head), sum_(sum), first_(first), count_(count) {
+    Scratch<T> scratch{memory};
+    query_lanes_ = scratch.take(kBlockQueries * head.query_width);
+    key_ = scratch.take(kTileKeys * head.query_width);
+    value_ = scratch.take(kTileKeys * head.value_width);
+    out_ = scratch.take(kBlockQueries * head.value_width);
+    scores_ = scratch.take(kTileKeys * kBlockQueries);
+    softmax_ = {scratch.take(kBlockQueries), scratch.take(kBlockQueries),
+                scratch.take(kBlockQueries)};
+  }
+
+  void run() {
+    begin();
+    for_each_tile(head_, first_, count_, [this](const Meeting& meeting) { add_tile(meeting); });
+    finish();
+  }
+
+ private:
+  void begin() {
+    static_assert(kBlockQueries <= kTileKeys);
+    T* const rows = key_;  // whose place is free as yet
+    copy_rows(head_.query, first_, count_, head_.query_width, head_.scale, rows);
+    to_lanes(rows, count_, head_.query_width, query_lanes_);
+    softmax_.begin();
+    if (!sum_.is_begun) {
+      clear(out_, count_ * head_.value_width);
+      return;
     }
-    add_for_queries(meeting, scores, value, value_width, out);
+    copy_rows<T>({sum_.out.data, sum_.out.stride}, first_, count_, head_.value_width, T(1), out_);
+    for (std::int64_t i = 0; i < count_; ++i) softmax_.go_on(i, *row_of(sum_.lse, first_ + i));
   }
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T sum = softmax.sum[i];
-    const T factor = sum > T(0) ? T(1) / sum : T(0);
-    for (std::int64_t c = 0; c < value_width; ++c) out[i * value_width + c] *= factor;
-    lse[i] = sum > T(0) ? softmax.maximum[i] + T(__builtin_log(double(sum))) : -kInfinity<T>;
+
+  void add_tile(const Meeting& meeting) {
+    const std::int64_t value_width = head_.value_width;
+    copy_rows(head_.key, meeting.first_key, meeting.keys, head_.query_width, T(1), key_);
+    copy_rows(head_.value, meeting.first_key, meeting.keys, value_width, T(1), value_);
+    multiply_meeting(meeting, key_, query_lanes_, head_.query_width, scores_);
+    for (std::int64_t lane = 0; lane < count_; lane += kLanes<T>) {
+      softmax_.add(meeting, lane, scores_);
+    }
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const T factor = softmax_.correction[i];
+      for (std::int64_t c = 0; c < value_width; ++c) out_[i * value_width + c] *= factor;
+    }
+    add_for_queries(meeting, scores_, value_, value_width, out_);
   }
+
+  void finish() {
+    const std::int64_t width = head_.value_width;
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const T sum = softmax_.sum[i];
+      const T factor = sum == T(0) ? T(0) : T(1) / sum;
+      T* const row = row_of(sum_.out, first_ + i);
+      for (std::int64_t c = 0; c < width; ++c) row[c] = factor * out_[i * width + c];
+      *row_of(sum_.lse, first_ + i) = softmax_.lse(i);
+    }
+  }
+
+  const BandedHead<T>& head_;
+  const BandedHeadSum<T>& sum_;
+  std::int64_t first_, count_;
+  T* query_lanes_;   // [query_width, kBlockQueries]
+  T *key_, *value_;  // one tile of keys
+  T* out_;           // [count, value_width], not yet divided by the sum of weights
+  T* scores_;        // [kTileKeys, kBlockQueries]
+  RunningSoftmax<T> softmax_;
+};
+
+template <typename T>
+void forward_block(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
+                   std::int64_t count, T* memory) {
+  ForwardBlock<T>(head, sum, first, count, memory).run();
 }
 
 /// scores → softmax weights p, d_weights → p · (d_weights - delta), for one register of queries.
@@ -242,12 +357,13 @@ void differentiate_softmax(const Meeting& meeting, std::int64_t lane, const T* l
   const Column<T> column(meeting, lane);
   scores += lane;
   d_weights += lane;
+  column.hide_unseen(scores);
   const Values<T> log_sum = load(lse + lane);
   const Values<T> mean = load(delta + lane);
   for (std::int64_t key = column.range.begin; key < column.range.end; ++key) {
     T* const at = scores + key * kBlockQueries;
     T* const d_at = d_weights + key * kBlockQueries;
-    const Values<T> weight = column.seen(key, exponential<T>(load(at) - log_sum), T(0));
+    const Values<T> weight = exponential<T>(load(at) - log_sum);
     store(at, weight);
     store(d_at, weight * (load(d_at) - mean));
   }
@@ -264,34 +380,29 @@ class BackwardPass {
     Scratch<T> scratch{memory};
     query_ = scratch.take(kBlockQueries * head.query_width);
     query_lanes_ = scratch.take(kBlockQueries * head.query_width);
+    d_query_ = scratch.take(kBlockQueries * head.query_width);
     d_out_ = scratch.take(kBlockQueries * head.value_width);
     d_out_lanes_ = scratch.take(kBlockQueries * head.value_width);
     key_ = scratch.take(kTileKeys * head.query_width);
+    d_key_ = scratch.take(kTileKeys * head.query_width);
     value_ = scratch.take(kTileKeys * head.value_width);
+    d_value_ = scratch.take(kTileKeys * head.value_width);
     scores_ = scratch.take(kTileKeys * kBlockQueries);
     d_scores_ = scratch.take(kTileKeys * kBlockQueries);
     lse_ = scratch.take(kBlockQueries);
     delta_ = scratch.take(kBlockQueries);
   }
 
-  void run() {
-    for (std::int64_t first = 0; first < head_.queries; first += kBlockQueries) {
-      block(first, smaller(kBlockQueries, head_.queries - first));
-    }
+  void run(std::int64_t first, std::int64_t end) {
+    for (; first < end; first += kBlockQueries) block(first, smaller(kBlockQueries, end - first));
   }
 
  private:
   void block(std::int64_t first, std::int64_t count) {
     read_block(first, count);
-    T* const d_query = gradients_.d_query + first * head_.query_width;
-    clear(d_query, count * head_.query_width);
-    Meeting meeting{head_.left, head_.right, first, count, larger(0, first - head_.left), 0};
-    const std::int64_t end = smaller(head_.keys, first + count + head_.right);
-    for (; meeting.first_key < end; meeting.first_key += kTileKeys) {
-      meeting.keys = smaller(kTileKeys, end - meeting.first_key);
-      tile(meeting, d_query);
-    }
-    for (std::int64_t c = 0; c < count * head_.query_width; ++c) d_query[c] *= head_.scale;
+    clear(d_query_, count * head_.query_width);
+    for_each_tile(head_, first, count, [this](const Meeting& meeting) { tile(meeting); });
+    add_rows(d_query_, count, head_.query_width, head_.scale, gradients_.d_query, first);
   }
 
   void read_block(std::int64_t first, std::int64_t count) {
@@ -301,15 +412,14 @@ class BackwardPass {
     copy_rows(result_.d_out, first, count, width, T(1), d_out_);
     to_lanes(d_out_, count, width, d_out_lanes_);
     for (std::int64_t i = 0; i < kBlockQueries; ++i) {
-      lse_[i] = i < count ? result_.lse.data[(first + i) * result_.lse.stride] : kInfinity<T>;
-      delta_[i] = T(0);
-      if (i >= count) continue;
-      const T* out = result_.out.data + (first + i) * result_.out.stride;
-      for (std::int64_t c = 0; c < width; ++c) delta_[i] += d_out_[i * width + c] * out[c];
+      const bool is_query = i < count;
+      lse_[i] = is_query ? *row_of(result_.lse, first + i) : kInfinity<T>;
+      delta_[i] =
+          is_query ? dot_product(d_out_ + i * width, row_of(result_.out, first + i), width) : T(0);
     }
   }
 
-  void tile(const Meeting& meeting, T* d_query) {
+  void tile(const Meeting& meeting) {
     const std::int64_t query_width = head_.query_width;
     const std::int64_t value_width = head_.value_width;
     copy_rows(head_.key, meeting.first_key, meeting.keys, query_width, T(1), key_);
@@ -319,32 +429,35 @@ class BackwardPass {
     for (std::int64_t lane = 0; lane < meeting.queries; lane += kLanes<T>) {
       differentiate_softmax(meeting, lane, lse_, delta_, scores_, d_scores_);
     }
-    add_for_keys(meeting, scores_, d_out_, value_width,
-                 gradients_.d_value + meeting.first_key * value_width);
-    add_for_keys(meeting, d_scores_, query_, query_width,
-                 gradients_.d_key + meeting.first_key * query_width);
-    add_for_queries(meeting, d_scores_, key_, query_width, d_query);
+    // Collected here first: the rows of a column of the sequence lie so far apart that few of them
+    // fit into the first level of cache together.
+    sum_for_keys(meeting, scores_, d_out_, value_width, d_value_);
+    sum_for_keys(meeting, d_scores_, query_, query_width, d_key_);
+    add_for_queries(meeting, d_scores_, key_, query_width, d_query_);
+    add_rows(d_value_, meeting.keys, value_width, T(1), gradients_.d_value, meeting.first_key);
+    add_rows(d_key_, meeting.keys, query_width, T(1), gradients_.d_key, meeting.first_key);
   }
 
   const BandedHead<T>& head_;
   const BandedHeadResult<T>& result_;
   const BandedHeadGradients<T>& gradients_;
   // One block of queries: rows as they are read, lanes transposed.
-  T *query_, *query_lanes_, *d_out_, *d_out_lanes_;
-  T *key_, *value_;        // one tile of keys
-  T *scores_, *d_scores_;  // [kTileKeys, kBlockQueries]
-  T *lse_, *delta_;        // [kBlockQueries]; delta_i = d_out_i · out_i
+  T *query_, *query_lanes_, *d_query_, *d_out_, *d_out_lanes_;
+  T *key_, *d_key_, *value_, *d_value_;  // one tile of keys
+  T *scores_, *d_scores_;                // [kTileKeys, kBlockQueries]
+  T *lse_, *delta_;                      // [kBlockQueries]; delta_i = d_out_i · out_i
 };
 
 template <typename T>
 void backward_head(const BandedHead<T>& head, const BandedHeadResult<T>& result,
-                   const BandedHeadGradients<T>& gradients, T* memory) {
-  BackwardPass<T>(head, result, gradients, memory).run();
+                   const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,
+                   T* memory) {
+  BackwardPass<T>(head, result, gradients, memory).run(first, end);
 }
 
 template <typename T>
 std::int64_t scratch_size(std::int64_t query_width, std::int64_t value_width) {
-  return (2 * kBlockQueries + kTileKeys) * (query_width + value_width) +
+  return (3 * kBlockQueries + 2 * kTileKeys) * (query_width + value_width) +
          2 * kTileKeys * kBlockQueries + 3 * kBlockQueries;
 }
 

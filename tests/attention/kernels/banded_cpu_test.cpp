@@ -20,11 +20,25 @@ struct BandedCase {
 std::vector<BandedCase> banded_cases() {
   const std::int64_t none = kUnbounded;
   return {
-      {1, 1, 8, 8, {none, 0}},      {16, 16, 8, 8, {none, 0}},     {48, 48, 64, 64, {none, 0}},
-      {49, 97, 5, 3, {none, 48}},   {130, 130, 16, 32, {none, 0}}, {100, 100, 20, 20, {7, 0}},
-      {200, 200, 32, 64, {96, 0}},  {97, 96, 8, 17, {none, none}}, {96, 96, 8, 8, {95, 95}},
-      {33, 70, 64, 128, {0, 0}},    {60, 60, 1, 1, {none, 3}},     {95, 95, 12, 12, {none, 0}},
-      {40, 120, 8, 8, {-20, none}}, {150, 150, 8, 8, {60, 0}},     {64, 64, 24, 40, {5, 9}},
+      {1, 1, 8, 8, {none, 0}},
+      {16, 16, 8, 8, {none, 0}},
+      {48, 48, 64, 64, {none, 0}},
+      {49, 97, 5, 3, {none, 48}},
+      {130, 130, 16, 32, {none, 0}},
+      {100, 100, 20, 20, {7, 0}},
+      {200, 200, 32, 64, {96, 0}},
+      {97, 96, 8, 17, {none, none}},
+      {96, 96, 8, 8, {95, 95}},
+      {33, 70, 64, 128, {0, 0}},
+      {60, 60, 1, 1, {none, 3}},
+      {95, 95, 12, 12, {none, 0}},
+      {40, 120, 8, 8, {-20, none}},
+      {150, 150, 8, 8, {60, 0}},
+      {64, 64, 24, 40, {5, 9}},
+      // Several stretches of queries, whose keys overlap.
+      {2100, 2100, 4, 4, {70, 20}},
+      {1950, 2049, 4, 4, {0, 99}},
+      {2100, 2000, 4, 4, {120, 0}},
   };
 }
 
@@ -46,36 +60,63 @@ struct Tensors {
   at::Tensor query, key, value, d_out;
 };
 
+/// Memory for results, as wide as `like`, in which nothing is a number.
+at::Tensor unset(const at::Tensor& like) {
+  return at::full_like(like, std::numeric_limits<double>::quiet_NaN());
+}
+
+BandedOutput forward(const Tensors& x, BandMask mask, double scale,
+                     const InstructionSet& instructions) {
+  const BandedOutput sum{unset(at::empty(x.d_out.sizes(), x.d_out.options())),
+                         unset(x.d_out.select(3, 0))};
+  add_banded_cpu(x.query, x.key, x.value, mask, scale, sum, Share::kFirst, instructions);
+  return sum;
+}
+
+BandedGradients backward(const Tensors& x, const at::Tensor& out, const at::Tensor& lse,
+                         BandMask mask, double scale, const InstructionSet& instructions) {
+  const BandedGradients sum{unset(x.query), unset(x.key), unset(x.value)};
+  add_banded_gradients_cpu(x.d_out, x.query, x.key, x.value, out, lse, mask, scale, sum,
+                           Share::kFirst, instructions);
+  return sum;
+}
+
 double difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
-void expect_equal_to_plain(at::ScalarType type, double tolerance) {
+/// Forward and backward of one case with every instruction set beside plain products in float64.
+void expect_equal_to_plain(const BandedCase& c, at::ScalarType type, double tolerance) {
   constexpr double kScale = 0.4;
+  const Tensors x(c, type);
+  const at::Tensor query = x.query.to(at::kDouble);
+  const at::Tensor key = x.key.to(at::kDouble);
+  const at::Tensor value = x.value.to(at::kDouble);
+  const BandedOutput plain = banded_forward_plain(query, key, value, c.mask, kScale);
+  // As within a union: more weight elsewhere, and one query without any.
+  const at::Tensor lse = plain.lse + 0.5;
+  lse.select(1, c.queries / 2).fill_(std::numeric_limits<double>::infinity());
+  const BandedGradients d_plain = banded_backward_plain(x.d_out.to(at::kDouble), query, key, value,
+                                                        plain.out, lse, c.mask, kScale);
   for (const InstructionSet* instructions : instruction_sets()) {
-    for (const BandedCase& c : banded_cases()) {
-      SCOPED_TRACE(std::string(instructions->name) + ", " + std::to_string(c.queries) +
-                   " queries, " + std::to_string(c.keys) + " keys, widths " +
-                   std::to_string(c.query_width) + " and " + std::to_string(c.value_width));
-      const auto [query, key, value, d_out] = Tensors(c, type);
-      const BandedOutput fast =
-          banded_forward_cpu(query, key, value, c.mask, kScale, *instructions);
-      const BandedOutput plain = banded_forward_plain(query.to(at::kDouble), key.to(at::kDouble),
-                                                      value.to(at::kDouble), c.mask, kScale);
-      EXPECT_LT(difference(fast.out, plain.out), tolerance);
-      EXPECT_LT(difference(fast.lse, plain.lse), tolerance);
-      // As within a union: more weight elsewhere, and one query without any.
-      const at::Tensor lse = plain.lse + 0.5;
-      lse.select(1, c.queries / 2).fill_(std::numeric_limits<double>::infinity());
-      const BandedGradients d = banded_backward_cpu(d_out, query, key, value, plain.out.to(type),
-                                                    lse.to(type), c.mask, kScale, *instructions);
-      const BandedGradients d_plain =
-          banded_backward_plain(d_out.to(at::kDouble), query.to(at::kDouble), key.to(at::kDouble),
-                                value.to(at::kDouble), plain.out, lse, c.mask, kScale);
-      EXPECT_LT(difference(d.d_query, d_plain.d_query), tolerance);
-      EXPECT_LT(difference(d.d_key, d_plain.d_key), tolerance);
-      EXPECT_LT(difference(d.d_value, d_plain.d_value), tolerance);
-    }
+    SCOPED_TRACE(instructions->name);
+    const BandedOutput fast = forward(x, c.mask, kScale, *instructions);
+    EXPECT_LT(difference(fast.out, plain.out), tolerance);
+    EXPECT_LT(difference(fast.lse, plain.lse), tolerance);
+    const BandedGradients d =
+        backward(x, plain.out.to(type), lse.to(type), c.mask, kScale, *instructions);
+    EXPECT_LT(difference(d.d_query, d_plain.d_query), tolerance);
+    EXPECT_LT(difference(d.d_key, d_plain.d_key), tolerance);
+    EXPECT_LT(difference(d.d_value, d_plain.d_value), tolerance);
+  }
+}
+
+void expect_equal_to_plain(at::ScalarType type, double tolerance) {
+  for (const BandedCase& c : banded_cases()) {
+    SCOPED_TRACE(std::to_string(c.queries) + " queries, " + std::to_string(c.keys) +
+                 " keys, widths " + std::to_string(c.query_width) + " and " +
+                 std::to_string(c.value_width));
+    expect_equal_to_plain(c, type, tolerance);
   }
 }
 
@@ -87,11 +128,11 @@ TEST(BandedCpu, EqualsPlainProductsInFloat32) { expect_equal_to_plain(at::kFloat
 TEST(BandedCpu, LargeScoresStayFinite) {
   for (const InstructionSet* instructions : instruction_sets()) {
     const Tensors x({100, 100, 8, 8, {}}, at::kFloat);
-    const BandedOutput result =
-        banded_forward_cpu(x.query * 100, x.key * 100, x.value, {50, 0}, 1.0, *instructions);
-    const BandedOutput plain =
-        banded_forward_plain(x.query.to(at::kDouble) * 100, x.key.to(at::kDouble) * 100,
-                             x.value.to(at::kDouble), {50, 0}, 1.0);
+    x.query.mul_(10);
+    x.key.mul_(1000);
+    const BandedOutput result = forward(x, {50, 0}, 1.0, *instructions);
+    const BandedOutput plain = banded_forward_plain(x.query.to(at::kDouble), x.key.to(at::kDouble),
+                                                    x.value.to(at::kDouble), {50, 0}, 1.0);
     EXPECT_LT(difference(result.out, plain.out), 1e-2);
     EXPECT_LT((difference(result.lse, plain.lse)), 1e-1);
     EXPECT_TRUE(result.out.isfinite().all().item<bool>());
@@ -102,21 +143,20 @@ TEST(BandedCpu, NotANumberIsPassedOnToThoseWhoSeeItOnly) {
   for (const InstructionSet* instructions : instruction_sets()) {
     const Tensors x({60, 60, 8, 8, {}}, at::kFloat);
     x.key.select(1, 30).fill_(std::numeric_limits<float>::quiet_NaN());
-    const at::Tensor out =
-        banded_forward_cpu(x.query, x.key, x.value, {kUnbounded, 0}, 1.0, *instructions).out;
+    const at::Tensor out = forward(x, {kUnbounded, 0}, 1.0, *instructions).out;
     EXPECT_TRUE(out.narrow(1, 0, 30).isfinite().all().item<bool>());
     EXPECT_TRUE(out.narrow(1, 30, 30).isnan().all().item<bool>());
   }
 }
 
 TEST(BandedCpu, TheNumberOfThreadsChangesNoBit) {
-  const Tensors x({300, 300, 16, 16, {}}, at::kFloat);
+  // Long enough for several stretches of queries.
+  const Tensors x({3000, 3000, 16, 16, {}}, at::kFloat);
   const auto run = [&](int threads) {
     at::set_num_threads(threads);
     const InstructionSet& best = *instruction_sets().front();
-    const BandedOutput y = banded_forward_cpu(x.query, x.key, x.value, {96, 0}, 0.25, best);
-    return std::pair(y, banded_backward_cpu(x.d_out, x.query, x.key, x.value, y.out, y.lse, {96, 0},
-                                            0.25, best));
+    const BandedOutput y = forward(x, {96, 0}, 0.25, best);
+    return std::pair(y, backward(x, y.out, y.lse, {96, 0}, 0.25, best));
   };
   const auto [one, d_one] = run(1);
   const auto [two, d_two] = run(2);
@@ -124,6 +164,29 @@ TEST(BandedCpu, TheNumberOfThreadsChangesNoBit) {
   EXPECT_TRUE(at::equal(d_one.d_query, d_two.d_query));
   EXPECT_TRUE(at::equal(d_one.d_key, d_two.d_key));
   EXPECT_TRUE(at::equal(d_one.d_value, d_two.d_value));
+}
+
+// Keys added in two parts are the union of both; what is added to may lie anywhere.
+TEST(BandedCpu, AddsToWhatIsThere) {
+  for (const InstructionSet* instructions : instruction_sets()) {
+    const Tensors x({100, 100, 8, 8, {}}, at::kDouble);
+    const BandedOutput near = forward(x, {30, 0}, 0.4, *instructions);
+    const BandedOutput whole = forward(x, {60, 0}, 0.4, *instructions);
+    near.out.select(1, 5).zero_();  // a query without any key so far
+    near.lse.select(1, 5).fill_(-std::numeric_limits<double>::infinity());
+    add_banded_cpu(x.query, x.key, x.value, {60, -31}, 0.4, near, Share::kFurther, *instructions);
+    EXPECT_LT(difference(near.out.narrow(1, 31, 69), whole.out.narrow(1, 31, 69)), 1e-12);
+    EXPECT_LT(difference(near.lse.narrow(1, 31, 69), whole.lse.narrow(1, 31, 69)), 1e-12);
+    EXPECT_EQ(near.out.select(1, 5).abs().max().item<double>(), 0.0);
+
+    const BandedGradients once = backward(x, whole.out, whole.lse, {60, 0}, 0.4, *instructions);
+    const BandedGradients twice = {once.d_query.clone(), once.d_key.clone(), once.d_value.clone()};
+    add_banded_gradients_cpu(x.d_out, x.query, x.key, x.value, whole.out, whole.lse, {60, 0}, 0.4,
+                             twice, Share::kFurther, *instructions);
+    EXPECT_LT(difference(twice.d_query, 2 * once.d_query), 1e-12);
+    EXPECT_LT(difference(twice.d_key, 2 * once.d_key), 1e-12);
+    EXPECT_LT(difference(twice.d_value, 2 * once.d_value), 1e-12);
+  }
 }
 
 }  // namespace
