@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 
+#include "model/fused_rows.h"
 #include "model/recompute.h"
 #include "runtime/stop.h"
 
@@ -65,8 +66,8 @@ HeadShape head_shape(const ModelSettings& settings, c10::Device device) {
   return shape;
 }
 
-Block::Block(const ModelSettings& settings, std::int64_t layer, Recompute recompute)
-    : settings_(settings), layer_(layer), recompute_(recompute) {
+Block::Block(const ModelSettings& settings, std::int64_t layer, const Computation& computation)
+    : settings_(settings), layer_(layer), computation_(computation) {
   const std::int64_t d = settings.width;
   attention_norm_ = make_norm(d);
   query_key_value_ =
@@ -80,13 +81,14 @@ Block::Block(const ModelSettings& settings, std::int64_t layer, Recompute recomp
 at::Tensor Block::forward(const at::Tensor& hidden, const Attend& attend,
                           const DropoutPlace* dropout_place) const {
   const at::Tensor h = StopPoint::apply(hidden);
-  if (recompute_ == Recompute::kNone || !at::GradMode::is_enabled()) {
+  const Recompute recompute = computation_.recompute;
+  if (recompute == Recompute::kNone || !at::GradMode::is_enabled()) {
     return add_feedforward(add_attention(h, attend, dropout_place), dropout_place);
   }
   // The backward pass comes when the caller's place is gone.
   const auto place = dropout_place == nullptr ? std::nullopt : std::optional(*dropout_place);
   const auto its = [](const std::optional<DropoutPlace>& kept) { return kept ? &*kept : nullptr; };
-  if (recompute_ == Recompute::kAttention) {
+  if (recompute == Recompute::kAttention) {
     const Part half = [=, this](const at::Tensor& x) {
       return add_attention(x, attend, its(place));
     };
@@ -100,11 +102,29 @@ at::Tensor Block::forward(const at::Tensor& hidden, const Attend& attend,
 
 at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
                                 const DropoutPlace* dropout_place) const {
-  return h + drop(attention(attention_norm_(h), attend), dropout_place, 0);
+  if (fuses_rows(h, computation_.kernels)) {
+    const auto [passed, normed] = pass_and_norm(attention_norm_, h);
+    return add_branch(passed, attention(normed, attend), attention_output_, dropout_place, 0);
+  }
+  const at::Tensor out = attention(attention_norm_(h), attend);
+  return h + drop(apply(attention_output_, out), dropout_place, 0);
 }
 
 at::Tensor Block::add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const {
+  if (fuses_rows(a, computation_.kernels)) {
+    const auto [passed, normed] = pass_and_norm(feedforward_norm_, a);
+    const at::Tensor inner = gelu(apply({expand_.weight, {}}, normed), expand_.bias);
+    return add_branch(passed, inner, contract_, dropout_place, 1);
+  }
   return a + drop(feedforward(feedforward_norm_(a)), dropout_place, 1);
+}
+
+at::Tensor Block::add_branch(const at::Tensor& h, const at::Tensor& inner, const Linear& last,
+                             const DropoutPlace* dropout_place, std::int64_t site) const {
+  if (dropout_place != nullptr && settings_.dropout > 0.0) {
+    return h + drop(apply(last, inner), dropout_place, site);
+  }
+  return add_residual(h, apply({last.weight, {}}, inner), last.bias);
 }
 
 at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
@@ -123,7 +143,7 @@ at::Tensor Block::attention(const at::Tensor& normed, const Attend& attend) cons
   const at::Tensor packed = apply(query_key_value, normed);
   at::Tensor out = attend(layer_, packed.unflatten(2, {settings_.heads, shape.packed_width()}));
   if (out.size(3) > settings_.value_width()) out = out.narrow(3, 0, settings_.value_width());
-  return apply(attention_output_, out.flatten(2));
+  return out.flatten(2);
 }
 
 at::Tensor Block::feedforward(const at::Tensor& normed) const {

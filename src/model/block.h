@@ -30,7 +30,7 @@ using Attend = std::function<at::Tensor(std::int64_t layer, const at::Tensor& pa
 class Block {
  public:
   /// Tensors are created uninitialised.
-  Block(const ModelSettings& settings, std::int64_t layer, Recompute recompute);
+  Block(const ModelSettings& settings, std::int64_t layer, const Computation& computation);
 
   /// hidden: [batch, n, d], in whose type the block computes (computation.h); no `dropout_place`:
   /// no dropout. Throws Interrupted at the block's boundary, in the backward pass too. The block
@@ -47,6 +47,10 @@ class Block {
                            const DropoutPlace* dropout_place) const;
   at::Tensor add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const;
   at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
+  /// h + drop(last(inner)), in as few passes as there can be.
+  at::Tensor add_branch(const at::Tensor& h, const at::Tensor& inner, const Linear& last,
+                        const DropoutPlace* dropout_place, std::int64_t site) const;
+  /// Up to the product with attention_output_: [batch, n, heads · value_width].
   at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
   at::Tensor feedforward(const at::Tensor& normed) const;
   std::vector<at::Tensor> attention_parameters() const;
@@ -54,7 +58,7 @@ class Block {
 
   ModelSettings settings_;
   std::int64_t layer_;
-  Recompute recompute_;
+  Computation computation_;
   Norm attention_norm_, feedforward_norm_;
   Linear query_key_value_, attention_output_, expand_, contract_;
 };

@@ -17,15 +17,16 @@ at::Tensor scaled(const at::Tensor& weight, double factor, at::ScalarType type) 
 class Product : public torch::autograd::Function<Product> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& weight, const at::Tensor& bias, double weight_factor,
-                            double bias_factor) {
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                            double weight_factor, double bias_factor) {
     context->save_for_backward({x, weight});
     context->saved_data["weight_factor"] = weight_factor;
     context->saved_data["bias_factor"] = bias_factor;
+    context->saved_data["has_bias"] = bias.has_value();
     const at::ScalarType type = product_type(x);
-    return at::linear(x.to(type), scaled(weight, weight_factor, type),
-                      scaled(bias, bias_factor, type))
-        .to(x.scalar_type());
+    const std::optional<at::Tensor> added =
+        bias ? std::optional(scaled(*bias, bias_factor, type)) : std::nullopt;
+    return at::linear(x.to(type), scaled(weight, weight_factor, type), added).to(x.scalar_type());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -40,10 +41,14 @@ class Product : public torch::autograd::Function<Product> {
     const at::Tensor rows = x.reshape({-1, weight.size(1)}).to(type);
     const at::Tensor d_x = at::mm(d_rows, scaled(weight, weight_factor, type));
     const at::Tensor d_weight = at::mm(d_rows.t(), rows).to(weight.scalar_type());
-    const at::Tensor d_bias = d_y.sum(0, /*keepdim=*/false, weight.scalar_type());
+    at::Tensor d_bias;
+    if (context->saved_data["has_bias"].toBool()) {
+      d_bias = scaled(d_y.sum(0, /*keepdim=*/false, weight.scalar_type()),
+                      context->saved_data["bias_factor"].toDouble(), weight.scalar_type());
+    }
     return {d_x.to(x.scalar_type()).view_as(x),
             scaled(d_weight, weight_factor, weight.scalar_type()),
-            scaled(d_bias, context->saved_data["bias_factor"].toDouble(), weight.scalar_type()),
+            d_bias,
             {},
             {}};
   }
@@ -52,7 +57,8 @@ class Product : public torch::autograd::Function<Product> {
 }  // namespace
 
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors) {
-  return Product::apply(x, linear.weight, linear.bias, factors.weight, factors.bias);
+  const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
+  return Product::apply(x, linear.weight, bias, factors.weight, factors.bias);
 }
 
 }  // namespace sparse_transformer

@@ -5,7 +5,8 @@
 
 namespace sparse_transformer {
 
-/// y = x·Wᵀ + b; weight [out, in], bias [out]: float32 (float64 in tests), whatever x is in.
+/// y = x·Wᵀ + b; weight [out, in], bias [out], or undefined: none. float32 (float64 in tests),
+/// whatever x is in.
 struct Linear {
   at::Tensor weight, bias;
 };

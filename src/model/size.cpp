@@ -83,12 +83,13 @@ struct BlockBytes {
   std::int64_t attention_moment() const {
     return number * (2 * d + values + packed) + kFull * heads;
   }
-  /// Gradients of a band's queries, keys and values, which the kernel computes in float32 from
-  /// float32.
-  std::int64_t band() const {
-    const std::int64_t copies = number < kFull ? packed + 2 * values : 0;
-    return kFull * (packed + copies);
+  /// What attention works on in float32 where activations are half as long: the packed projection,
+  /// the output, and the gradients of both.
+  std::int64_t attention_copies() const {
+    return number < kFull ? 2 * kFull * (packed + values) : 0;
   }
+  /// Matrices of a weight's gradient: fused kernels need none scaled.
+  std::int64_t gradient_matrices() const { return number < kFull ? 2 : 1; }
 
   std::int64_t d, inner, heads, values, packed;
   std::int64_t number;  // bytes of an activation
@@ -97,11 +98,11 @@ struct BlockBytes {
 };
 
 /// The bytes that computing the gradient of some piece of a layer's pattern takes, where it is
-/// most.
+/// most. Bands are added in place.
 std::int64_t largest_piece(const ModelSettings& settings, const BlockBytes& block,
                            const std::vector<LayerPattern>& patterns, std::int64_t batch,
                            std::int64_t n) {
-  std::int64_t largest = batch * n * block.band();
+  std::int64_t largest = 0;
   std::set<const BlockTable*> known;  // equal layers share theirs
   for (const LayerPattern& pattern : patterns) {
     for (const HeadGroup& group : pattern.groups) {
@@ -118,7 +119,7 @@ std::int64_t largest_piece(const ModelSettings& settings, const BlockBytes& bloc
       }
     }
   }
-  return largest;
+  return batch * n * block.attention_copies() + largest;
 }
 
 /// The largest moment of a block's backward pass, for so many tokens, beside what all blocks keep;
@@ -129,7 +130,8 @@ std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int
   const std::int64_t wide_matrix = kFull * block.inner * block.d;
   const std::int64_t again_first =
       recompute == Recompute::kBlock ? block.attention() + block.feedforward() : 0;
-  const std::int64_t first = tokens * (block.feedforward_moment() + again_first) + 2 * wide_matrix;
+  const std::int64_t first =
+      tokens * (block.feedforward_moment() + again_first) + block.gradient_matrices() * wide_matrix;
   // At its attention, when what the feed-forward part keeps by itself is free again. The gradients
   // of weights that were met since stay until what is recomputed has its gradient.
   const std::int64_t kept = recompute == Recompute::kBlock ? 0 : block.feedforward();

@@ -16,7 +16,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {
-    blocks_.emplace_back(settings_, layer, computation.recompute);
+    blocks_.emplace_back(settings_, layer, computation);
   }
 }
 

@@ -152,34 +152,41 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
+void expect_equal_to_twin(const Case& c, Kernels kernels) {
+  const Transformer model(c.settings, c.layout, {.kernels = kernels});
+  randomise(model);
+  const PlainTwin twin(model);
+  for (const NamedTensor& parameter : model.parameters()) parameter.tensor.requires_grad_(true);
+  for (const std::int64_t length : {c.layout.length, std::int64_t{13}, std::int64_t{1}}) {
+    const at::Tensor tokens = random_tokens(2, length);
+    const at::Tensor ours = model.forward(tokens);
+    const at::Tensor plain = twin.logits(tokens);
+    EXPECT_LT(largest_difference(ours, plain), 1e-10);
+    std::vector<at::Tensor> our_weights;
+    std::vector<at::Tensor> plain_weights;
+    for (const NamedTensor& parameter : model.parameters()) {
+      our_weights.push_back(parameter.tensor);
+      plain_weights.push_back(twin.at(parameter.name));
+    }
+    const auto d_ours = torch::autograd::grad({loss_of(ours, tokens)}, our_weights, {},
+                                              std::nullopt, false, /*allow_unused=*/true);
+    const auto d_plain = torch::autograd::grad({loss_of(plain, tokens)}, plain_weights, {},
+                                               std::nullopt, false, /*allow_unused=*/true);
+    for (std::size_t i = 0; i < d_ours.size(); ++i) {
+      SCOPED_TRACE(model.parameters()[i].name);
+      if (!d_plain[i].defined()) continue;  // position tables, for a single token
+      EXPECT_LT(largest_difference(d_ours[i], d_plain[i]), 1e-10);
+    }
+  }
+}
+
 TEST(Transformer, ForwardAndGradientEqualThePlainTwin) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(layer_patterns(c.settings.attention, 1, 2, 64).front().name() +
                  " n=" + std::to_string(c.layout.length));
-    const Transformer model(c.settings, c.layout);
-    randomise(model);
-    const PlainTwin twin(model);
-    for (const NamedTensor& parameter : model.parameters()) parameter.tensor.requires_grad_(true);
-    for (const std::int64_t length : {c.layout.length, std::int64_t{13}, std::int64_t{1}}) {
-      const at::Tensor tokens = random_tokens(2, length);
-      const at::Tensor ours = model.forward(tokens);
-      const at::Tensor plain = twin.logits(tokens);
-      EXPECT_LT(largest_difference(ours, plain), 1e-10);
-      std::vector<at::Tensor> our_weights;
-      std::vector<at::Tensor> plain_weights;
-      for (const NamedTensor& parameter : model.parameters()) {
-        our_weights.push_back(parameter.tensor);
-        plain_weights.push_back(twin.at(parameter.name));
-      }
-      const auto d_ours = torch::autograd::grad({loss_of(ours, tokens)}, our_weights, {},
-                                                std::nullopt, false, /*allow_unused=*/true);
-      const auto d_plain = torch::autograd::grad({loss_of(plain, tokens)}, plain_weights, {},
-                                                 std::nullopt, false, /*allow_unused=*/true);
-      for (std::size_t i = 0; i < d_ours.size(); ++i) {
-        SCOPED_TRACE(model.parameters()[i].name);
-        if (!d_plain[i].defined()) continue;  // position tables, for a single token
-        EXPECT_LT(largest_difference(d_ours[i], d_plain[i]), 1e-10);
-      }
+    for (const Kernels kernels : {Kernels::kFused, Kernels::kPlain}) {
+      SCOPED_TRACE(kKernelsWords.at(static_cast<std::size_t>(kernels)));
+      expect_equal_to_twin(c, kernels);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "attention/kernels/banded_fused.h"
+#include "attention/kernels/instructions.h"
 #include "attention/kernels/tiles.h"
 
 namespace sparse_transformer {
@@ -165,15 +166,7 @@ void in_type_of(const at::Tensor& query, const Run& run) {
 }  // namespace
 
 std::vector<const InstructionSet*> instruction_sets() {
-  std::vector<const InstructionSet*> sets;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") != 0) sets.push_back(&avx512_instructions);
-  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
-    sets.push_back(&avx2_instructions);
-  }
-#endif
-  sets.push_back(&baseline_instructions);
-  return sets;
+  return runnable(baseline_instructions, avx2_instructions, avx512_instructions);
 }
 
 void add_banded_cpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,

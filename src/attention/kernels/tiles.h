@@ -75,9 +75,7 @@ struct InstructionSet {
 };
 
 extern const InstructionSet baseline_instructions;
-#if defined(__x86_64__)
 extern const InstructionSet avx2_instructions;
 extern const InstructionSet avx512_instructions;
-#endif
 
 }  // namespace sparse_transformer

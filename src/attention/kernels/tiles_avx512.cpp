@@ -1,4 +1,3 @@
-#if defined(__x86_64__)
 #define SPARSE_TRANSFORMER_VECTOR_BYTES 64
 #include "attention/kernels/tiles_code.inl"
 
@@ -7,4 +6,3 @@ namespace sparse_transformer {
 const InstructionSet avx512_instructions = {"avx512", kTiles<float>, kTiles<double>};
 
 }  // namespace sparse_transformer
-#endif

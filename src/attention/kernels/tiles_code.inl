@@ -1,7 +1,4 @@
-// The code of tiles.h. The including file defines SPARSE_TRANSFORMER_VECTOR_BYTES and is compiled
-// for processors with such registers. Nothing here may be shared with other files: the linker could
-// then take this instruction set's copy for all. So there is no function of the standard library,
-// and everything is in an unnamed namespace.
+// The code of tiles.h. The rules of registers.inl hold here.
 #include <cstdint>
 
 #include "attention/kernels/tiles.h"

@@ -1,0 +1,24 @@
+// Kernels that are compiled once for each instruction set: which of them this processor can run.
+#pragma once
+
+#include <vector>
+
+namespace sparse_transformer {
+
+/// Those of the sets that this processor can run, the fastest first; never empty. Other processors
+/// than x86-64 run the baseline alone, compiled for them.
+template <typename Set>
+std::vector<const Set*> runnable(const Set& baseline, [[maybe_unused]] const Set& avx2,
+                                 [[maybe_unused]] const Set& avx512) {
+  std::vector<const Set*> sets;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") != 0) sets.push_back(&avx512);
+  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
+    sets.push_back(&avx2);
+  }
+#endif
+  sets.push_back(&baseline);
+  return sets;
+}
+
+}  // namespace sparse_transformer

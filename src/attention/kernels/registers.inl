@@ -1,0 +1,99 @@
+// Vector registers as numbers: what kernels that are compiled once for each instruction set compute
+// with. The including file defines SPARSE_TRANSFORMER_VECTOR_BYTES and is compiled for processors
+// with such registers. Nothing here may be shared with other files: the linker could then take this
+// instruction set's copy for all. So there is no function of the standard library, and everything is
+// in an unnamed namespace.
+#include <cstdint>
+#include <numbers>
+
+namespace sparse_transformer {
+namespace {
+
+template <typename T>
+struct Register;
+template <>
+struct Register<float> {
+  using Values = float __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integers = std::int32_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integer = std::int32_t;
+  static constexpr Integer kMantissaBits = 23, kExponentBias = 127;
+  static constexpr float kLowestExponent = -87.0F;  // exp of less is no normal number
+  // ln 2 in two parts, of which the first has few bits: n · kLn2High is exact.
+  static constexpr float kLn2High = 0x1.62ep-1F;  // NOLINT(modernize-use-std-numbers): cut off
+  static constexpr float kLn2Low = 0x1.0bfbe8p-15F;
+  static constexpr int kTaylorTerms = 8;
+};
+template <>
+struct Register<double> {
+  using Values = double __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integers = std::int64_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+  using Integer = std::int64_t;
+  static constexpr Integer kMantissaBits = 52, kExponentBias = 1023;
+  static constexpr double kLowestExponent = -708.0;
+  static constexpr double kLn2High = 0x1.62e42feep-1;  // NOLINT(modernize-use-std-numbers): cut off
+  static constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
+  static constexpr int kTaylorTerms = 15;
+};
+
+template <typename T>
+using Values = Register<T>::Values;
+template <typename T>
+using Integers = Register<T>::Integers;
+
+template <typename T>
+constexpr int kLanes = SPARSE_TRANSFORMER_VECTOR_BYTES / sizeof(T);
+template <typename T>
+constexpr T kInfinity = static_cast<T>(__builtin_inf());
+
+template <typename T>
+inline Values<T> load(const T* from) {
+  Values<T> values;
+  __builtin_memcpy(&values, from, sizeof(values));
+  return values;
+}
+template <typename T>
+inline void store(T* to, Values<T> values) {
+  __builtin_memcpy(to, &values, sizeof(values));
+}
+
+/// 1 / k!
+template <typename T>
+constexpr T taylor_coefficient(int k) {
+  double coefficient = 1.0;
+  for (int i = 2; i <= k; ++i) coefficient /= i;
+  return static_cast<T>(coefficient);
+}
+
+/// e^x for x <= 0, to about the last bit: e^x = 2^n · e^r with |r| <= ln 2 / 2, and Taylor's series
+/// for e^r. Exactly 0 where the result would be no normal number.
+template <typename T>
+inline Values<T> exponential(Values<T> x) {
+  using R = Register<T>;
+  // Adding 1.5 · 2^mantissa bits rounds to a whole number, which then lies in the lowest bits.
+  constexpr T kRounder = T(3LL << (R::kMantissaBits - 1));
+  constexpr T kLog2E = std::numbers::log2e_v<T>;
+  const Values<T> shifted = x * kLog2E + kRounder;
+  const Values<T> n = shifted - kRounder;
+  const Values<T> r = x - n * R::kLn2High - n * R::kLn2Low;
+  Values<T> sum = Values<T>{} + taylor_coefficient<T>(R::kTaylorTerms - 1);
+#pragma GCC unroll 16
+  for (int k = R::kTaylorTerms - 2; k >= 0; --k) sum = sum * r + taylor_coefficient<T>(k);
+  const Integers<T> power = (__builtin_bit_cast(Integers<T>, shifted) + R::kExponentBias)
+                            << R::kMantissaBits;
+  return x < R::kLowestExponent ? Values<T>{} : sum * __builtin_bit_cast(Values<T>, power);
+}
+
+template <typename T>
+inline T sum_of(Values<T> values) {
+  T sum = 0;
+  for (std::int64_t i = 0; i < kLanes<T>; ++i) sum += values[i];
+  return sum;
+}
+
+template <typename T>
+void clear(T* numbers, std::int64_t count) {
+  __builtin_memset(numbers, 0, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
