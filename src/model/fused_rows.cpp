@@ -44,8 +44,9 @@ constexpr std::int64_t kTaskRows = 128;
 /// Calls run(rows) for all rows of `x`, in tasks.
 template <typename Run>
 void over_rows(const at::Tensor& x, const Run& run) {
-  at::parallel_for(0, rows_of(x), kTaskRows,
-                   [&](std::int64_t begin, std::int64_t end) { run(RowRange{begin, end}); });
+  at::parallel_for(0, rows_of(x), kTaskRows, [&](std::int64_t begin, std::int64_t end) {
+    run(RowRange{begin, end});
+  });
 }
 
 /// The sums over all rows that run(rows, sums [count, width]) adds to: [count, width].

@@ -1,5 +1,5 @@
-// What a residual block does to rows beside products, with its gradient, each in one pass over memory
-// (model/kernels/rows.h). On the CPU, in float32 and float64.
+// What a residual block does to rows beside products, with its gradient, each in one pass over
+// memory (model/kernels/rows.h). On the CPU, in float32 and float64.
 #pragma once
 
 #include <ATen/core/Tensor.h>

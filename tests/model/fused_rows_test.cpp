@@ -12,7 +12,8 @@ namespace sparse_transformer {
 namespace {
 
 /// Widths that fill registers and that do not; rows of one task and of several.
-const std::vector<std::vector<std::int64_t>> kShapes = {{3, 40, 64}, {1, 1, 8}, {2, 150, 37}, {5, 3}};
+const std::vector<std::vector<std::int64_t>> kShapes = {
+    {3, 40, 64}, {1, 1, 8}, {2, 150, 37}, {5, 3}};
 
 at::Tensor random(at::IntArrayRef sizes, at::ScalarType type) {
   return at::randn(sizes, at::kDouble).to(type).requires_grad_(true);

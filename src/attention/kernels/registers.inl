@@ -1,8 +1,8 @@
 // Vector registers as numbers: what kernels that are compiled once for each instruction set compute
 // with. The including file defines SPARSE_TRANSFORMER_VECTOR_BYTES and is compiled for processors
 // with such registers. Nothing here may be shared with other files: the linker could then take this
-// instruction set's copy for all. So there is no function of the standard library, and everything is
-// in an unnamed namespace.
+// instruction set's copy for all. So there is no function of the standard library, and everything
+// is in an unnamed namespace.
 #include <cstdint>
 #include <numbers>
 

@@ -1,5 +1,5 @@
-// What a residual block does to each row of a [rows, width] matrix beside products, on the CPU: each a
-// single pass over memory, sums over rows included.
+// What a residual block does to each row of a [rows, width] matrix beside products, on the CPU:
+// each a single pass over memory, sums over rows included.
 //
 // The code is compiled once for each instruction set that a processor may have; this header must
 // therefore stay free of functions.
@@ -19,8 +19,8 @@ template <typename T>
 struct NormRows {
   std::int64_t width;
   T epsilon;
-  const T *x, *gain, *shift;   // [rows, width], [width], [width]
-  T *y, *mean, *reciprocal;    // [rows, width], [rows], [rows]
+  const T *x, *gain, *shift;  // [rows, width], [width], [width]
+  T *y, *mean, *reciprocal;   // [rows, width], [rows], [rows]
 };
 
 /// d_x = d_other + the gradient of NormRows: x is also passed on as it is, to where d_other comes

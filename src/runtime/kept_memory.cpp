@@ -1,0 +1,91 @@
+#include "runtime/kept_memory.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
+
+#include <bit>
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace sparse_transformer {
+namespace {
+
+constexpr std::size_t kSmallest = std::size_t{1} << 20;  // below it LibTorch's own allocator serves
+constexpr std::size_t kHeader = 64;                      // before the data: the size of the block
+
+/// A block for so many bytes: rounded up to one of eight sizes between two powers of two, so that
+/// tensors of nearly one size share blocks.
+std::size_t block_size(std::size_t bytes) {
+  const std::size_t step = std::bit_floor(bytes + kHeader) / 8;
+  return (bytes + kHeader + step - 1) / step * step;
+}
+
+class KeptMemory final : public c10::Allocator {
+ public:
+  static KeptMemory& instance() {
+    // Tensors that end after everything else still come here.
+    static auto& memory = *new KeptMemory;  // NOLINT(cppcoreguidelines-owning-memory)
+    return memory;
+  }
+
+  at::DataPtr allocate(std::size_t bytes) override {
+    if (bytes < kSmallest) return ordinary_.allocate(bytes);
+    std::byte* block = take(block_size(bytes));
+    if (block == nullptr) return ordinary_.allocate(bytes);  // which says why it cannot
+    return {block + kHeader, block, [](void* whole) { instance().keep(whole); }, at::kCPU};
+  }
+
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  KeptMemory() : ordinary_(*c10::GetDefaultCPUAllocator()) {}
+
+  std::byte* take(std::size_t size) {
+    const std::lock_guard lock(mutex_);
+    std::vector<void*>& fitting = kept_[size];
+    if (!fitting.empty()) {
+      auto* const block = static_cast<std::byte*>(fitting.back());
+      fitting.pop_back();
+      return block;
+    }
+    give_back(size);
+    void* const block =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) return nullptr;
+    madvise(block, size, MADV_HUGEPAGE);  // a wish
+    *static_cast<std::size_t*>(block) = size;
+    return static_cast<std::byte*>(block);
+  }
+
+  void keep(void* block) {
+    const std::lock_guard lock(mutex_);
+    const std::size_t size = *static_cast<std::size_t*>(block);
+    kept_[size].push_back(block);
+  }
+
+  /// Frees kept blocks, the largest first, until so many bytes are free or none is kept.
+  void give_back(std::size_t bytes) {
+    std::size_t freed = 0;
+    for (auto sized = kept_.rbegin(); sized != kept_.rend() && freed < bytes; ++sized) {
+      auto& [size, blocks] = *sized;
+      for (; !blocks.empty() && freed < bytes; blocks.pop_back()) {
+        munmap(blocks.back(), size);
+        freed += size;
+      }
+    }
+  }
+
+  c10::Allocator& ordinary_;
+  std::mutex mutex_;
+  std::map<std::size_t, std::vector<void*>> kept_;  // by size
+};
+
+}  // namespace
+
+void keep_freed_memory() { c10::SetCPUAllocator(&KeptMemory::instance(), /*priority=*/1); }
+
+}  // namespace sparse_transformer
