@@ -1,0 +1,43 @@
+#include "training/benchmark/limits.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace sparse_transformer {
+namespace {
+
+std::int64_t copied_bytes(c10::Device device) {
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  return (device.is_cuda() ? 1024 : 256) * kMebibyte;
+}
+
+}  // namespace
+
+double Limits::floor_seconds(const Work& work) const {
+  return std::max(work.flops / product_flops, work.bytes / copy_bytes);
+}
+
+MatrixProduct::MatrixProduct(c10::Device device, Precision precision)
+    : size_(device.is_cuda() ? 8192 : 1536),
+      a_(at::rand({size_, size_}, at::TensorOptions().device(device))
+             .to(activation_type(precision))),
+      b_(at::rand_like(a_)) {}
+
+void MatrixProduct::run() const { at::mm(a_, b_).select(0, 0).select(0, 0).item<double>(); }
+
+double MatrixProduct::flops() const {
+  const auto side = static_cast<double>(size_);
+  return 2.0 * side * side * side;
+}
+
+MemoryCopy::MemoryCopy(c10::Device device)
+    : from_(at::ones({copied_bytes(device)}, at::TensorOptions().device(device).dtype(at::kByte))),
+      to_(at::ones_like(from_)) {}
+
+void MemoryCopy::run() {
+  to_.copy_(from_);
+  to_.select(0, 0).item<std::uint8_t>();
+}
+
+}  // namespace sparse_transformer
