@@ -146,7 +146,8 @@ class Comparison {
       result_.attention.push_back({.pattern = pattern.name(),
                                    .pairs_per_query = pairs_per_query({pattern}, n),
                                    .work = work});
-      add([pass = AttentionPass(pattern, shape, packed, d_out, how_.steps)] { pass.run(); },
+      add([pass = AttentionPass(pattern, shape, settings_.training.kernels, packed, d_out,
+                                how_.steps)] { pass.run(); },
           [this, i](double seconds) {
             result_.attention[i].seconds = seconds / static_cast<double>(how_.steps);
           });
