@@ -50,8 +50,8 @@ Work sampling_work(const ModelSettings& settings, const SequenceLayout& layout,
                    std::int64_t sequences, Precision precision) {
   const ModelSize size = size_of(settings, layout);
   const auto count = static_cast<double>(sequences);
-  const double keys = size.attention_pairs_per_query *
-                      static_cast<double>(settings.layers * settings.heads);
+  const double keys =
+      size.attention_pairs_per_query * static_cast<double>(settings.layers * settings.heads);
   const auto widths = static_cast<double>(settings.query_width() + settings.value_width());
   return {.flops = count * size.flops_per_token / 3.0,
           .bytes = number_bytes(precision) *

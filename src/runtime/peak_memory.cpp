@@ -28,8 +28,7 @@ bool forget_resident_peak() {
 }
 
 c10::CachingDeviceAllocator::Stat allocated(c10::Device device) {
-  constexpr auto kAll =
-      static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  constexpr auto kAll = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   return c10::getDeviceAllocator(device.type())
       ->getDeviceStats(device.index())
       .allocated_bytes.at(kAll);

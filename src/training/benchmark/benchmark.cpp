@@ -70,16 +70,14 @@ class Comparison {
         how_(how),
         device_(choose_device(settings.training.device)),
         result_(result),
-        product_(device_, settings.training.precision),
         copy_(device_) {
-    product_.run();
-    product_rate_ = product_.flops() / seconds_of([this] { product_.run(); });
-    result_.limits.product_size = product_.size();
     result_.limits.copied_bytes = copy_.size();
-    add([this] { product_.run(); },
-        [this](double seconds) { result_.limits.product_flops = product_.flops() / seconds; });
     add([this] { copy_.run(); },
         [this](double seconds) { result_.limits.copy_bytes = copy_.bytes() / seconds; });
+    add_product(settings.training.precision);
+    // Processors without arithmetic of half precision are faster in float32, which models could
+    // compute in as well.
+    if (settings.training.precision != Precision::kFloat32) add_product(Precision::kFloat32);
   }
 
   void add(BenchmarkPart part) {
@@ -114,6 +112,21 @@ class Comparison {
     takers_.push_back(std::move(taker));
   }
 
+  void add_product(Precision precision) {
+    const auto product = std::make_shared<MatrixProduct>(device_, precision);
+    const auto run = [product] { product->run(); };
+    run();
+    product_rate_ = std::max(product_rate_, product->flops() / seconds_of(run));
+    add(run, [this, product](double seconds) {
+      Limits& limits = result_.limits;
+      const double rate = product->flops() / seconds;
+      if (rate <= limits.product_flops) return;
+      limits.product_size = product->size();
+      limits.product_precision = product->precision();
+      limits.product_flops = rate;
+    });
+  }
+
   /// Whether so many operations, a run, end in time; what does not is noted.
   bool ends_in_time(const std::string& what, double flops) {
     const double least = flops / product_rate_;
@@ -125,19 +138,10 @@ class Comparison {
   void add_attention() {
     const ModelSettings& model = settings_.model;
     const std::int64_t n = settings_.data.sequence_length();
-    const std::int64_t sequences = settings_.training.sequences_at_a_time();
-    const std::int64_t stride = *model.attention.stride;
-    const std::int64_t padded = (n + stride - 1) / stride * stride;
-    const HeadShape shape = head_shape(model, device_);
-    const auto options =
-        at::TensorOptions(device_).dtype(activation_type(settings_.training.precision));
-    const at::Tensor packed =
-        at::randn({sequences, padded, model.heads, shape.packed_width()}, options)
-            .requires_grad_(true);
-    const at::Tensor d_out =
-        at::randn({sequences, padded, model.heads, shape.value_width}, options);
+    const AttentionInput input(settings_, device_);
     for (const LayerPattern& pattern : distinct_patterns(settings_)) {
-      const Work work = attention_work(model, pattern, n, sequences, settings_.training.precision);
+      const Work work = attention_work(model, pattern, n, result_.sequences_at_a_time,
+                                       settings_.training.precision);
       if (!ends_in_time("attention alone, " + pattern.name(),
                         static_cast<double>(how_.steps) * work.flops)) {
         continue;
@@ -146,7 +150,7 @@ class Comparison {
       result_.attention.push_back({.pattern = pattern.name(),
                                    .pairs_per_query = pairs_per_query({pattern}, n),
                                    .work = work});
-      add([pass = AttentionPass(pattern, shape, settings_.training.kernels, packed, d_out,
+      add([pass = AttentionPass(pattern, settings_.training.kernels, input,
                                 how_.steps)] { pass.run(); },
           [this, i](double seconds) {
             result_.attention[i].seconds = seconds / static_cast<double>(how_.steps);
@@ -213,9 +217,8 @@ class Comparison {
   const BenchmarkSettings& how_;
   c10::Device device_;
   BenchmarkResult& result_;
-  MatrixProduct product_;
   MemoryCopy copy_;
-  double product_rate_ = 0.0;  // a first estimate
+  double product_rate_ = 0.0;  // FLOP/s, a first estimate
   std::vector<std::unique_ptr<TrainingSteps>> steps_;
   std::unique_ptr<Transformer> model_;
   std::vector<std::function<double()>> measurements_;

@@ -19,8 +19,8 @@ std::string counted(std::int64_t count, const std::string& what) {
   return format_count(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-std::string_view precision_word(const BenchmarkResult& result) {
-  return kPrecisionWords.at(static_cast<std::size_t>(result.precision));
+std::string precision_word(Precision precision) {
+  return std::string(kPrecisionWords.at(static_cast<std::size_t>(precision)));
 }
 
 double rate(std::int64_t count, double seconds) { return static_cast<double>(count) / seconds; }
@@ -35,17 +35,18 @@ std::string machine_text(const BenchmarkResult& result) {
 std::string limits_text(const BenchmarkResult& result) {
   const Limits& limits = result.limits;
   const std::string size = std::to_string(limits.product_size);
-  return machine_text(result) + "; medians of " + counted(result.rounds, "round") + "\n" +
-         "limits: a matrix product, " + size + " x " + size + " in " +
-         std::string(precision_word(result)) + ", " + format_rate(limits.product_flops) +
-         "FLOP/s; a copy of " + format_bytes(limits.copied_bytes) + ", " +
-         format_rate(limits.copy_bytes) + "B/s read and written\n";
+  return machine_text(result) + "; in " + precision_word(result.precision) + "; medians of " +
+         counted(result.rounds, "round") + "\n" + "Limits: a matrix product, " + size + " x " +
+         size + " in " + precision_word(limits.product_precision) + ", " +
+         format_rate(limits.product_flops) + "FLOP/s; a copy of " +
+         format_bytes(limits.copied_bytes) + ", " + format_rate(limits.copy_bytes) +
+         "B/s read and written.\n";
 }
 
 std::string attention_text(const BenchmarkResult& result) {
   if (result.attention.empty()) return "";
-  Table rows = {{"attention alone", "ms", "tokens/s", "keys a query", "FLOPs", "FLOP/s",
-                 "of the limit"}};
+  Table rows = {
+      {"attention alone", "ms", "tokens/s", "keys a query", "FLOPs", "FLOP/s", "of the limit"}};
   for (const TimedAttention& timed : result.attention) {
     rows.push_back({timed.pattern, milliseconds(timed.seconds),
                     format_rate(rate(result.attention_tokens(), timed.seconds)),
@@ -101,7 +102,7 @@ std::string sampling_text(const BenchmarkResult& result) {
 
 std::string left_out_text(const BenchmarkResult& result) {
   std::string text;
-  for (const std::string& what : result.left_out) text += "left out: " + what + "\n";
+  for (const std::string& what : result.left_out) text += "Left out: " + what + "\n";
   return text;
 }
 
@@ -147,8 +148,8 @@ Json sampling_json(const BenchmarkResult& result, const TimedSampling& timed) {
 
 std::string benchmark_text(const BenchmarkResult& result) {
   std::string text = limits_text(result);
-  for (const std::string& section : {attention_text(result), steps_text(result),
-                                     sampling_text(result), left_out_text(result)}) {
+  for (const std::string& section :
+       {attention_text(result), steps_text(result), sampling_text(result), left_out_text(result)}) {
     if (!section.empty()) text.append("\n").append(section);
   }
   return text;
@@ -156,7 +157,7 @@ std::string benchmark_text(const BenchmarkResult& result) {
 
 std::string benchmark_json(const BenchmarkResult& result) {
   Json json = {{"machine", result.machine},
-               {"precision", precision_word(result)},
+               {"precision", precision_word(result.precision)},
                {"sequences", result.sequences},
                {"sequences_at_a_time", result.sequences_at_a_time},
                {"length", result.length},
@@ -165,6 +166,7 @@ std::string benchmark_json(const BenchmarkResult& result) {
                {"value_width", result.value_width},
                {"steps", result.steps},
                {"rounds", result.rounds},
+               {"matrix_product_precision", precision_word(result.limits.product_precision)},
                {"matrix_product_flops_per_second", result.limits.product_flops},
                {"copy_bytes_per_second", result.limits.copy_bytes},
                {"attention", Json::array()},

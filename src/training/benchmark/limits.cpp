@@ -20,6 +20,7 @@ double Limits::floor_seconds(const Work& work) const {
 
 MatrixProduct::MatrixProduct(c10::Device device, Precision precision)
     : size_(device.is_cuda() ? 8192 : 1536),
+      precision_(precision),
       a_(at::rand({size_, size_}, at::TensorOptions().device(device))
              .to(activation_type(precision))),
       b_(at::rand_like(a_)) {}

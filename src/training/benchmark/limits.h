@@ -13,9 +13,10 @@ namespace sparse_transformer {
 
 struct Limits {
   std::int64_t product_size = 0;  // side of the square matrices that are multiplied
-  double product_flops = 0.0;     // a second, in the type that the model computes in
-  std::int64_t copied_bytes = 0;  // of memory that is copied
-  double copy_bytes = 0.0;        // a second, read and written
+  Precision product_precision = Precision::kFloat32;  // the model's, or float32 where it is faster
+  double product_flops = 0.0;                         // a second
+  std::int64_t copied_bytes = 0;                      // of memory that is copied
+  double copy_bytes = 0.0;                            // a second, read and written
 
   /// The least seconds that the work can take: its operations or its bytes, whichever take longer.
   double floor_seconds(const Work& work) const;
@@ -29,10 +30,12 @@ class MatrixProduct {
   MatrixProduct(c10::Device device, Precision precision);
   void run() const;  // and waits
   std::int64_t size() const { return size_; }
+  Precision precision() const { return precision_; }
   double flops() const;
 
  private:
   std::int64_t size_;
+  Precision precision_;
   at::Tensor a_, b_;
 };
 

@@ -10,7 +10,8 @@ namespace {
 std::int64_t bytes_of(const CheckpointTensors& tensors) {
   std::int64_t bytes = 0;
   for (const NamedTensors* kind : {&tensors.model, &tensors.average, &tensors.optimizer}) {
-    for (const NamedTensor& named : *kind) bytes += static_cast<std::int64_t>(named.tensor.nbytes());
+    for (const NamedTensor& named : *kind)
+      bytes += static_cast<std::int64_t>(named.tensor.nbytes());
   }
   return bytes;
 }
