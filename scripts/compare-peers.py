@@ -9,9 +9,9 @@ attention, tiny, small and enwik8 (left out: all). On the CPU, float32 except wh
   attention  forward and backward of one layer, one sequence: the best of the peers' compositions (chunk, parts, lucid) beside
              `PROGRAM benchmark --parts attention` for the same sizes
   others     training steps of train_bench's models: composed flash kernels (parts), chunks with a mask (chunk; it has no union
-             and so is not run there), dense attention; each as it is and compiled; beside `PROGRAM benchmark --parts step`.
-             enwik8 has 2 of its layers. Its summaries are one block for all heads in the peers and rotate by head in ours: as
-             many pairs in both.
+             and so is not run there), dense attention; each as it is and, but for --quick, compiled; beside `PROGRAM benchmark
+             --parts step`. enwik8 has 2 of its layers. Its summaries are one block for all heads in the peers and rotate by
+             head in ours: as many pairs in both.
 
 Each is a process of its own, all in turn, some rounds; the tables have the medians. Ratio: the fastest peer's time over ours.
 """
@@ -169,15 +169,15 @@ class Comparison:
             found = re.search(r"([\d.]+) ms/step", printed)
             self.steps.add(row, column, float(found[1]) if found else None)
 
-    @staticmethod
-    def peers(pattern):
+    def peers(self, pattern):
         """Column, whether in bf16, implementation, whether compiled."""
         names = {"parts": "fa2", "chunk": "chunk", "dense": "dense"}
         if pattern != CYCLE:
             del names["chunk"]
         for name, implementation in names.items():
             yield name, False, implementation, False
-            yield name + " compiled", False, implementation, True
+            if not self.given.quick:
+                yield name + " compiled", False, implementation, True
         yield "parts bf16", True, "fa2", False
 
     def run(self):
@@ -235,7 +235,7 @@ def main():
     rows = ["attention", *MODELS]
     options.add_argument("--rows", default=rows, type=lambda text: text.split(","))
     options.add_argument("--rounds", type=int)
-    options.add_argument("--quick", action="store_true", help="one round, of fewer repetitions")
+    options.add_argument("--quick", action="store_true", help="one round, of fewer repetitions, nothing compiled")
     given = options.parse_args()
     given.rounds = given.rounds or (1 if given.quick else 3)
     unknown = [row for row in given.rows if row not in rows]
