@@ -66,8 +66,7 @@ TEST(Work, OfAStepIsThatOfTheModelSizeAndItsTraffic) {
   // 3,932 kB a token (W = 512, H·dv = 256, ff = 512) and 28 bytes a parameter.
   const double a_token = 128.0 * 2 * (26 * 256 + 6 * 512 + 6 * 256 + 8 * 512);
   EXPECT_NEAR(a_token, 3932e3, 1e3);
-  EXPECT_DOUBLE_EQ(work.bytes,
-                   2 * 3072 * a_token + 28.0 * static_cast<double>(size.parameters));
+  EXPECT_DOUBLE_EQ(work.bytes, 2 * 3072 * a_token + 28.0 * static_cast<double>(size.parameters));
   EXPECT_DOUBLE_EQ(step_work(example.settings, example.layout, 2, Precision::kFloat32).bytes,
                    2 * 3072 * 2 * a_token + 28.0 * static_cast<double>(size.parameters));
 }
