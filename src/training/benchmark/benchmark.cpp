@@ -70,14 +70,17 @@ class Comparison {
         how_(how),
         device_(choose_device(settings.training.device)),
         result_(result),
+        product_(device_, fastest_precision(device_, settings.training.precision)),
         copy_(device_) {
+    product_.run();
+    product_rate_ = product_.flops() / seconds_of([this] { product_.run(); });
+    result_.limits.product_size = product_.size();
+    result_.limits.product_precision = product_.precision();
     result_.limits.copied_bytes = copy_.size();
+    add([this] { product_.run(); },
+        [this](double seconds) { result_.limits.product_flops = product_.flops() / seconds; });
     add([this] { copy_.run(); },
         [this](double seconds) { result_.limits.copy_bytes = copy_.bytes() / seconds; });
-    add_product(settings.training.precision);
-    // Processors without arithmetic of half precision are faster in float32, which models could
-    // compute in as well.
-    if (settings.training.precision != Precision::kFloat32) add_product(Precision::kFloat32);
   }
 
   void add(BenchmarkPart part) {
@@ -110,21 +113,6 @@ class Comparison {
   void add(std::function<void()> run, Taker taker) {
     measurements_.emplace_back([run = std::move(run)] { return seconds_of(run); });
     takers_.push_back(std::move(taker));
-  }
-
-  void add_product(Precision precision) {
-    const auto product = std::make_shared<MatrixProduct>(device_, precision);
-    const auto run = [product] { product->run(); };
-    run();
-    product_rate_ = std::max(product_rate_, product->flops() / seconds_of(run));
-    add(run, [this, product](double seconds) {
-      Limits& limits = result_.limits;
-      const double rate = product->flops() / seconds;
-      if (rate <= limits.product_flops) return;
-      limits.product_size = product->size();
-      limits.product_precision = product->precision();
-      limits.product_flops = rate;
-    });
   }
 
   /// Whether so many operations, a run, end in time; what does not is noted.
@@ -217,6 +205,7 @@ class Comparison {
   const BenchmarkSettings& how_;
   c10::Device device_;
   BenchmarkResult& result_;
+  MatrixProduct product_;
   MemoryCopy copy_;
   double product_rate_ = 0.0;  // FLOP/s, a first estimate
   std::vector<std::unique_ptr<TrainingSteps>> steps_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "runtime/timing.h"
+
 namespace sparse_transformer {
 namespace {
 
@@ -19,7 +21,10 @@ double Limits::floor_seconds(const Work& work) const {
 }
 
 MatrixProduct::MatrixProduct(c10::Device device, Precision precision)
-    : size_(device.is_cuda() ? 8192 : 1536),
+    : MatrixProduct(device, precision, device.is_cuda() ? 8192 : 1536) {}
+
+MatrixProduct::MatrixProduct(c10::Device device, Precision precision, std::int64_t size)
+    : size_(size),
       precision_(precision),
       a_(at::rand({size_, size_}, at::TensorOptions().device(device))
              .to(activation_type(precision))),
@@ -30,6 +35,17 @@ void MatrixProduct::run() const { at::mm(a_, b_).select(0, 0).select(0, 0).item<
 double MatrixProduct::flops() const {
   const auto side = static_cast<double>(size_);
   return 2.0 * side * side * side;
+}
+
+Precision fastest_precision(c10::Device device, Precision precision) {
+  if (precision == Precision::kFloat32 || device.is_cuda()) return precision;
+  const auto seconds = [device](Precision of) {
+    constexpr std::int64_t kSmall = 256;  // where half precision is slow, it is a hundred times so
+    const MatrixProduct product(device, of, kSmall);
+    product.run();
+    return seconds_of([&product] { product.run(); });
+  };
+  return seconds(precision) <= seconds(Precision::kFloat32) ? precision : Precision::kFloat32;
 }
 
 MemoryCopy::MemoryCopy(c10::Device device)

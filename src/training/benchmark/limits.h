@@ -24,10 +24,12 @@ struct Limits {
   double share(const Work& work, double seconds) const { return floor_seconds(work) / seconds; }
 };
 
-/// A product of square matrices, of some tens of milliseconds.
+/// A product of square matrices.
 class MatrixProduct {
  public:
+  /// As large as takes some tens of milliseconds.
   MatrixProduct(c10::Device device, Precision precision);
+  MatrixProduct(c10::Device device, Precision precision, std::int64_t size);
   void run() const;  // and waits
   std::int64_t size() const { return size_; }
   Precision precision() const { return precision_; }
@@ -38,6 +40,10 @@ class MatrixProduct {
   Precision precision_;
   at::Tensor a_, b_;
 };
+
+/// In which products are faster: the model's precision, or float32, which models could compute in
+/// as well. Many processors of the x86 kind have no fast arithmetic of half precision.
+Precision fastest_precision(c10::Device device, Precision precision);
 
 /// A copy between two places of memory too large for any cache.
 class MemoryCopy {
