@@ -49,10 +49,20 @@ std::size_t index_of(const std::string& names, const std::string& word,
 }
 
 using ReadText = std::function<void(const std::string&)>;
+using ReadTexts = std::function<void(const std::vector<std::string>&)>;
 
 CLI::Option* add_text(CLI::App& app, const std::string& names, const ReadText& read,
                       const std::string& meaning) {
   return app.add_option_function<std::string>(names, read, meaning);
+}
+
+/// One that is given several values between commas.
+CLI::Option* add_texts(CLI::App& app, const std::string& names, const ReadTexts& read,
+                       const std::string& meaning) {
+  // Without extra arguments, what follows is not swallowed.
+  return app.add_option_function<std::vector<std::string>>(names, read, meaning)
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 }  // namespace
@@ -91,11 +101,7 @@ CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<st
   for (const std::int64_t value : values) {
     defaults += (defaults.empty() ? "" : ",") + std::to_string(value);
   }
-  const std::string help = values.empty() ? meaning : meaning + default_text(defaults);
-  // Without extra arguments, what follows is not swallowed.
-  return app.add_option_function<std::vector<std::string>>(names, read, help)
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  return add_texts(app, names, read, values.empty() ? meaning : meaning + default_text(defaults));
 }
 
 CLI::Option* add_words(CLI::App& app, const std::string& names,
@@ -107,6 +113,18 @@ CLI::Option* add_words(CLI::App& app, const std::string& names,
   return add_text(
       app, names, read,
       meaning + ": " + alternatives(words) + default_text(std::string(words[default_word])));
+}
+
+CLI::Option* add_word_list(CLI::App& app, const std::string& names,
+                           std::span<const std::string_view> words, const std::string& meaning,
+                           std::function<void(const std::vector<std::size_t>&)> choose) {
+  const auto read = [names, words,
+                     choose = std::move(choose)](const std::vector<std::string>& texts) {
+    std::vector<std::size_t> indices;
+    for (const std::string& text : texts) indices.push_back(index_of(names, text, words));
+    choose(indices);
+  };
+  return add_texts(app, names, read, meaning + ": " + alternatives(words) + default_text("all"));
 }
 
 }  // namespace sparse_transformer

@@ -46,4 +46,21 @@ CLI::Option* add_choice(CLI::App& app, const std::string& names, Enum& value,
                    [&value](std::size_t index) { value = static_cast<Enum>(index); });
 }
 
+/// One or several of `words`, between commas. `choose` is told the indices of those given.
+CLI::Option* add_word_list(CLI::App& app, const std::string& names,
+                           std::span<const std::string_view> words, const std::string& meaning,
+                           std::function<void(const std::vector<std::size_t>&)> choose);
+
+/// The same for an enum class, as add_choice().
+template <typename Enum, std::size_t size>
+CLI::Option* add_choices(CLI::App& app, const std::string& names, std::vector<Enum>& values,
+                         const std::array<std::string_view, size>& words,
+                         const std::string& meaning) {
+  return add_word_list(app, names, words, meaning,
+                       [&values](const std::vector<std::size_t>& indices) {
+                         values.clear();
+                         for (const std::size_t i : indices) values.push_back(static_cast<Enum>(i));
+                       });
+}
+
 }  // namespace sparse_transformer

@@ -38,15 +38,12 @@ bool is_multiplied(const TensorShape& shape) {
   return shape.sizes.size() == 2 && !shape.name.starts_with("embedding");
 }
 
-double flops_per_token(const ModelSettings& settings, const std::vector<TensorShape>& shapes,
-                       double pairs_per_query) {
-  double flops = 0.0;
-  for (const TensorShape& shape : shapes) {
-    if (is_multiplied(shape)) flops += 6.0 * static_cast<double>(shape.count());
-  }
-  const double pairs = pairs_per_query * static_cast<double>(settings.heads * settings.layers);
+double flops_per_token(const ModelSettings& settings, const ModelSize& size) {
+  const double pairs =
+      size.attention_pairs_per_query * static_cast<double>(settings.heads * settings.layers);
   const std::int64_t widths = settings.query_width() + settings.value_width();
-  return flops + 3.0 * 2.0 * static_cast<double>(widths) * pairs;
+  return 6.0 * static_cast<double>(size.multiplied_weights) +
+         3.0 * 2.0 * static_cast<double>(widths) * pairs;
 }
 
 constexpr std::int64_t kFull = sizeof(float);
@@ -209,11 +206,14 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
                      std::int64_t micro_batch, bool average, const Computation& computation) {
   const std::vector<TensorShape> shapes = parameter_shapes(settings, layout);
   ModelSize size;
-  for (const TensorShape& shape : shapes) size.parameters += shape.count();
+  for (const TensorShape& shape : shapes) {
+    size.parameters += shape.count();
+    if (is_multiplied(shape)) size.multiplied_weights += shape.count();
+  }
   const std::vector<LayerPattern> patterns =
       layer_patterns(settings.attention, settings.layers, settings.heads, layout.length);
   size.attention_pairs_per_query = pairs_per_query(patterns, layout.length);
-  size.flops_per_token = flops_per_token(settings, shapes, size.attention_pairs_per_query);
+  size.flops_per_token = flops_per_token(settings, size);
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
   size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));
   for (std::size_t i = 0; i < size.activation_bytes_by_recompute.size(); ++i) {

@@ -25,6 +25,7 @@ std::vector<TensorShape> parameter_shapes(const ModelSettings& settings,
 
 struct ModelSize {
   std::int64_t parameters = 0;
+  std::int64_t multiplied_weights = 0;  // those of matrix products: all but embeddings and vectors
   /// Forward and backward, a multiply-add being 2: 6 a weight of a matrix product, and
   /// 3 · 2·(query + value width) a pair of query and key and head.
   double flops_per_token = 0.0;

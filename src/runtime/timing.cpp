@@ -9,10 +9,10 @@ namespace sparse_transformer {
 
 namespace {
 
-double seconds_of(const std::function<void()>& run) {
-  const auto begin = std::chrono::steady_clock::now();
-  run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 double median(std::vector<double> values) {
@@ -23,22 +23,37 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-std::vector<double> median_seconds(
-    const std::vector<std::function<void()>>& runs, std::int64_t rounds,
-    const std::function<void(std::int64_t done, std::int64_t total)>& progress) {
-  const auto count = static_cast<std::int64_t>(runs.size());
-  std::vector<std::vector<double>> seconds(runs.size());
-  for (std::int64_t round = 0; round <= rounds; ++round) {
-    for (std::size_t i = 0; i < runs.size(); ++i) {
+double seconds_of(const std::function<void()>& run) {
+  const auto begin = Clock::now();
+  run();
+  return seconds_since(begin);
+}
+
+Medians medians_of_rounds(const std::vector<std::function<double()>>& measurements,
+                          const RoundLimits& limits, const RunProgress& progress) {
+  const auto begin = Clock::now();
+  const auto count = static_cast<std::int64_t>(measurements.size());
+  std::vector<std::vector<double>> values(measurements.size());
+  Medians medians;
+  for (std::int64_t round = 0; round <= limits.rounds; ++round) {
+    if (round > 1 && seconds_since(begin) >= limits.seconds) break;
+    for (std::size_t i = 0; i < measurements.size(); ++i) {
       throw_if_stopped();
-      const double taken = seconds_of(runs[i]);
-      if (round > 0) seconds[i].push_back(taken);
-      progress(round * count + static_cast<std::int64_t>(i) + 1, (rounds + 1) * count);
+      const double value = measurements[i]();
+      if (round > 0) values[i].push_back(value);
+      progress(round * count + static_cast<std::int64_t>(i) + 1, (limits.rounds + 1) * count);
     }
+    medians.rounds = round;
   }
-  std::vector<double> medians;
-  for (const std::vector<double>& values : seconds) medians.push_back(median(values));
+  for (const std::vector<double>& of_one : values) medians.values.push_back(median(of_one));
   return medians;
+}
+
+std::vector<double> median_seconds(const std::vector<std::function<void()>>& runs,
+                                   std::int64_t rounds, const RunProgress& progress) {
+  std::vector<std::function<double()>> measurements;
+  for (const auto& run : runs) measurements.emplace_back([&run] { return seconds_of(run); });
+  return medians_of_rounds(measurements, {.rounds = rounds}, progress).values;
 }
 
 }  // namespace sparse_transformer

@@ -16,18 +16,25 @@ class Benchmark : public TinyRuns {
   Benchmark() { std::filesystem::remove(folder() / "data.bin"); }  // no data are opened
 };
 
-TEST_F(Benchmark, PrintsATableForPeople) {
-  const CommandResult result = run("benchmark tiny.yaml --steps 2 --rounds 2 --progress none");
+TEST_F(Benchmark, PrintsTablesForPeople) {
+  const CommandResult result =
+      run("benchmark tiny.yaml --steps 2 --rounds 2 --batch 2 --progress none");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   const std::vector<std::string> lines = lines_of(result.out);
-  ASSERT_EQ(lines.size(), 6U);
-  EXPECT_THAT(lines[0],
-              HasSubstr("1 thread; 4 x 32 tokens a step; medians of 2 rounds of 2 steps"));
-  EXPECT_THAT(lines[2], testing::MatchesRegex("local, column +[0-9.]+ +.+%"));
-  EXPECT_THAT(lines[3], testing::MatchesRegex("dense +[0-9.]+ +.+%"));
-  EXPECT_THAT(lines[5], testing::MatchesRegex("Sparse over dense: [0-9.]+ of the time, [0-9.]+ of "
-                                              "the FLOPs\\."));
+  ASSERT_EQ(lines.size(), 18U);
+  EXPECT_THAT(lines[0], HasSubstr("1 thread; in fp32; medians of 2 rounds"));
+  EXPECT_THAT(lines[1], testing::StartsWith("Limits: a matrix product, "));
+  for (const auto& [line, pattern] : {std::pair{4, "local"}, {5, "column"}, {6, "dense"}}) {
+    EXPECT_THAT(lines[static_cast<std::size_t>(line)],
+                testing::MatchesRegex(pattern + std::string(" +[0-9.]+ +.+%")));
+  }
+  EXPECT_THAT(lines[10], testing::MatchesRegex("local, column +[0-9.]+ +.+%"));
+  EXPECT_THAT(lines[11], testing::MatchesRegex("dense +[0-9.]+ +.+%"));
+  EXPECT_EQ(lines[12], "4 x 32 tokens, 2 steps a round. MFU: FLOP/s, of the matrix product's.");
+  EXPECT_THAT(lines[13], testing::MatchesRegex("Sparse over dense: [0-9.]+ of the time, [0-9.]+ of "
+                                               "the FLOPs\\."));
+  EXPECT_THAT(lines[16], testing::MatchesRegex("2 sequences +[0-9.]+ +.+%"));
 }
 
 TEST_F(Benchmark, AsJsonIsOneObject) {
@@ -38,6 +45,25 @@ TEST_F(Benchmark, AsJsonIsOneObject) {
   EXPECT_EQ(json.at("models").at(0).at("pattern"), "local");
   EXPECT_EQ(json.at("length"), 32);
   EXPECT_GT(json.at("time_ratio"), 0.0);
+  EXPECT_EQ(json.at("attention").size(), 2U);
+  EXPECT_EQ(json.at("sampling").size(), 2U);
+}
+
+TEST_F(Benchmark, TimesOnlyWhatIsAskedFor) {
+  const CommandResult result =
+      run("benchmark tiny.yaml --rounds 1 --parts attention,sampling --batch 3 --json");
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_TRUE(json.at("models").empty());
+  EXPECT_EQ(json.at("attention").size(), 3U);
+  EXPECT_EQ(json.at("sampling").at(0).at("sequences"), 3);
+}
+
+TEST_F(Benchmark, InHalfPrecisionItsLimitIsTheFasterProduct) {
+  const CommandResult result =
+      run("benchmark tiny.yaml --rounds 1 --parts attention --set training.precision=bf16 --json");
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json.at("precision"), "bf16");
+  EXPECT_THAT(json.at("matrix_product_precision"), testing::AnyOf("bf16", "fp32"));
 }
 
 TEST_F(Benchmark, EndsCleanlyWhenStopped) {
@@ -54,6 +80,10 @@ TEST_F(Benchmark, WrongOptionsAreRefused) {
   expect_refused("benchmark", {"no CONFIG"});
   expect_refused("benchmark none.yaml", {"none.yaml"});
   expect_refused("benchmark tiny.yaml --rounds 0", {"--rounds: got 0, expected at least 1"});
+  expect_refused("benchmark tiny.yaml --seconds 0", {"--seconds: got 0, expected at least 1"});
+  expect_refused("benchmark tiny.yaml --batch 1,0", {"--batch: got 0, expected at least 1"});
+  expect_refused("benchmark tiny.yaml --parts attention,stop",
+                 {"--parts: got 'stop', expected attention, step or sampling"});
   expect_refused("benchmark tiny.yaml --steps few", {"--steps: got 'few'"});
   expect_refused("benchmark tiny.yaml --set model.heads=3", {"model.heads"});
 }

@@ -50,6 +50,28 @@ TEST(Timing, GivesTheMedianOfTheCountedRounds) {
   EXPECT_GE(mean[0], 0.110);
 }
 
+TEST(Timing, GivesTheMedianOfWhatMeasurementsSay) {
+  double value = 0.0;
+  const Medians medians =
+      medians_of_rounds({[&] { return value += 1.0; }, [] { return 7.0; }}, {.rounds = 3}, ignore);
+  EXPECT_THAT(medians.values, testing::ElementsAre(3.0, 7.0));  // of 2, 3, 4
+  EXPECT_EQ(medians.rounds, 3);
+}
+
+TEST(Timing, NoRoundBeginsWhenTheTimeIsOverButOneIsCounted) {
+  int runs = 0;
+  const auto slow = [&runs] {
+    ++runs;
+    sleep_ms(30);
+    return 1.0;
+  };
+  EXPECT_EQ(medians_of_rounds({slow}, {.rounds = 100, .seconds = 0.0}, ignore).rounds, 1);
+  EXPECT_EQ(runs, 2);
+  const Medians some = medians_of_rounds({slow}, {.rounds = 1000, .seconds = 0.1}, ignore);
+  EXPECT_GE(some.rounds, 1);
+  EXPECT_LE(some.rounds, 4);
+}
+
 TEST(Timing, StopsBetweenRuns) {
   const StopSignals signals;
   int runs = 0;

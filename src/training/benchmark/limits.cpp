@@ -1,0 +1,60 @@
+#include "training/benchmark/limits.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "runtime/timing.h"
+
+namespace sparse_transformer {
+namespace {
+
+std::int64_t copied_bytes(c10::Device device) {
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  return (device.is_cuda() ? 1024 : 256) * kMebibyte;
+}
+
+}  // namespace
+
+double Limits::floor_seconds(const Work& work) const {
+  return std::max(work.flops / product_flops, work.bytes / copy_bytes);
+}
+
+MatrixProduct::MatrixProduct(c10::Device device, Precision precision)
+    : MatrixProduct(device, precision, device.is_cuda() ? 8192 : 1536) {}
+
+MatrixProduct::MatrixProduct(c10::Device device, Precision precision, std::int64_t size)
+    : size_(size),
+      precision_(precision),
+      a_(at::rand({size_, size_}, at::TensorOptions().device(device))
+             .to(activation_type(precision))),
+      b_(at::rand_like(a_)) {}
+
+void MatrixProduct::run() const { at::mm(a_, b_).select(0, 0).select(0, 0).item<double>(); }
+
+double MatrixProduct::flops() const {
+  const auto side = static_cast<double>(size_);
+  return 2.0 * side * side * side;
+}
+
+Precision fastest_precision(c10::Device device, Precision precision) {
+  if (precision == Precision::kFloat32 || device.is_cuda()) return precision;
+  const auto seconds = [device](Precision of) {
+    constexpr std::int64_t kSmall = 256;  // where half precision is slow, it is a hundred times so
+    const MatrixProduct product(device, of, kSmall);
+    product.run();
+    return seconds_of([&product] { product.run(); });
+  };
+  return seconds(precision) <= seconds(Precision::kFloat32) ? precision : Precision::kFloat32;
+}
+
+MemoryCopy::MemoryCopy(c10::Device device)
+    : from_(at::ones({copied_bytes(device)}, at::TensorOptions().device(device).dtype(at::kByte))),
+      to_(at::ones_like(from_)) {}
+
+void MemoryCopy::run() {
+  to_.copy_(from_);
+  to_.select(0, 0).item<std::uint8_t>();
+}
+
+}  // namespace sparse_transformer
