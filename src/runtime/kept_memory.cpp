@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -35,6 +36,11 @@ class KeptMemory final : public c10::Allocator {
     std::byte* block = take(block_size(bytes));
     if (block == nullptr) return ordinary_.allocate(bytes);  // which says why it cannot
     return {block + kHeader, block, [](void* whole) { instance().keep(whole); }, at::kCPU};
+  }
+
+  void give_back_all() {
+    const std::lock_guard lock(mutex_);
+    give_back(std::numeric_limits<std::size_t>::max());
   }
 
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
@@ -87,5 +93,7 @@ class KeptMemory final : public c10::Allocator {
 }  // namespace
 
 void keep_freed_memory() { c10::SetCPUAllocator(&KeptMemory::instance(), /*priority=*/1); }
+
+void give_back_kept_memory() { KeptMemory::instance().give_back_all(); }
 
 }  // namespace sparse_transformer

@@ -9,4 +9,7 @@ namespace sparse_transformer {
 /// asked of the system than was ever in use. For the whole process, before other threads are made.
 void keep_freed_memory();
 
+/// Gives the system back what is kept; nothing where freed memory is not kept.
+void give_back_kept_memory();
+
 }  // namespace sparse_transformer

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "runtime/kept_memory.h"
+
 namespace sparse_transformer {
 namespace {
 
@@ -42,6 +44,7 @@ PeakMemory::PeakMemory(c10::Device device) : device_(device) {
     before_ = allocated(device).current;
     return;
   }
+  give_back_kept_memory();
   ::malloc_trim(0);
   if (forget_resident_peak()) before_ = status_bytes("VmRSS");
 }

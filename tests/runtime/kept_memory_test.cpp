@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -44,9 +46,19 @@ TEST_F(KeptMemoryTest, OtherThreadsMayFree) {
   EXPECT_EQ(bytes(5 * kMebibyte).fill_(1).sum().item<std::int64_t>(), 5 * kMebibyte);
 }
 
-TEST_F(KeptMemoryTest, WhatCannotBeHadIsAnError) {
-  EXPECT_ANY_THROW(bytes(std::int64_t{1} << 60));
+TEST_F(KeptMemoryTest, IsGivenBackWhenAskedFor) {
+  const auto resident = [] {
+    std::int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    return pages * sysconf(_SC_PAGESIZE);
+  };
+  bytes(200 * kMebibyte).fill_(1);
+  const std::int64_t before = resident();
+  give_back_kept_memory();
+  EXPECT_LT(resident(), before - 190 * kMebibyte);
 }
+
+TEST_F(KeptMemoryTest, WhatCannotBeHadIsAnError) { EXPECT_ANY_THROW(bytes(std::int64_t{1} << 60)); }
 
 }  // namespace
 }  // namespace sparse_transformer
