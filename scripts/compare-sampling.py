@@ -9,12 +9,12 @@ any layout: keys and values of each head in memory taken beforehand, attention o
 
   ours      PROGRAM sample, whole sequences, less a run of one token (start, reading the weights): milliseconds a token,
             averaged over all positions
-  sdpa      PyTorch, scaled_dot_product_attention; without autograd, in inference mode
-  matmul    the same with two products of matrices and a softmax
-  compiled  the same, by torch.compile with lengths that vary
+  sdpa      PyTorch in inference mode, scaled_dot_product_attention
+  products  the same with two products of matrices and a softmax, the keys kept transposed
+  compiled  products by torch.compile, with lengths that vary
 
 PyTorch is timed at the middles of eight equal parts of the sequence, `--tokens` tokens each, and averaged: its time grows
-with the filled length. Before, its logits are compared with those of one pass over a whole sequence. In turn, `--rounds`
+with the filled length. Its logits are first compared with those of one pass over a whole sequence. In turn, `--rounds`
 times; the table has the medians, and the ratio of PyTorch's fastest to ours. Needs torch.
 """
 import argparse
@@ -33,10 +33,51 @@ LAYERS, WIDTH, HEADS, QUERY, VALUE, INNER = 8, 256, 2, 64, 128, 512
 PARTS = 8
 
 
-class Dense:
-    """The model with random weights, and a cache of `batch` sequences of `length` tokens."""
+def sdpa(query, keys, values):
+    return F.scaled_dot_product_attention(query, keys, values)
 
-    def __init__(self, batch, length):
+
+def products(query, keys, values):
+    return torch.softmax(query @ keys * QUERY**-0.5, 3) @ values
+
+
+class Cache:
+    """Keys and values of a layer, in memory taken beforehand."""
+
+    def __init__(self, batch, length, attend):
+        self.transposed = attend is products
+        self.attend = attend
+        self.keys = torch.zeros(batch, HEADS, *((QUERY, length) if self.transposed else (length, QUERY)))
+        self.values = torch.zeros(batch, HEADS, length, VALUE)
+
+
+def block(hidden, weights, attention):
+    """hidden: [batch, T, width]"""
+    before, packed, out, between, expand, contract = weights
+    rows = F.linear(F.layer_norm(hidden, (WIDTH,), *before), *packed)
+    heads = rows.unflatten(2, (HEADS, 2 * QUERY + VALUE)).transpose(1, 2)
+    seen = attention(*heads.split([QUERY, QUERY, VALUE], 3))
+    hidden = hidden + F.linear(seen.transpose(1, 2).flatten(2), *out)
+    inner = F.linear(F.layer_norm(hidden, (WIDTH,), *between), *expand)
+    return hidden + F.linear(inner * torch.sigmoid(1.702 * inner), *contract)
+
+
+def cached_block(hidden, weights, cache, position, filled):
+    """hidden: [batch, 1, width], of `position` [1] = filled - 1."""
+    def attention(query, key, value):
+        if cache.transposed:
+            keys = cache.keys.index_copy_(3, position, key.transpose(2, 3))[:, :, :, :filled]
+        else:
+            keys = cache.keys.index_copy_(2, position, key)[:, :, :filled]
+        return cache.attend(query, keys, cache.values.index_copy_(2, position, value)[:, :, :filled])
+
+    return block(hidden, weights, attention)
+
+
+class Dense:
+    """The model with random weights, for sequences of up to `length` tokens."""
+
+    def __init__(self, length):
         def matrix(*shape):
             return torch.randn(*shape) / shape[-1] ** 0.5
 
@@ -50,73 +91,63 @@ class Dense:
         self.layers = [(norm(), linear(HEADS * (2 * QUERY + VALUE), WIDTH), linear(WIDTH, HEADS * VALUE), norm(),
                         linear(INNER, WIDTH), linear(WIDTH, INNER)) for _ in range(LAYERS)]
         self.last, self.output = norm(), matrix(256, WIDTH)
-        self.keys = torch.zeros(LAYERS, batch, HEADS, length, QUERY)
-        self.values = torch.zeros(LAYERS, batch, HEADS, length, VALUE)
 
-    def blocks(self, hidden, attend):
-        """hidden: [batch, T, width]; gives logits."""
-        for layer, (before, packed, out, between, expand, contract) in enumerate(self.layers):
-            rows = F.linear(F.layer_norm(hidden, (WIDTH,), *before), *packed)
-            heads = rows.unflatten(2, (HEADS, 2 * QUERY + VALUE)).transpose(1, 2)
-            seen = attend(layer, *heads.split([QUERY, QUERY, VALUE], 3))
-            hidden = hidden + F.linear(seen.transpose(1, 2).flatten(2), *out)
-            inner = F.linear(F.layer_norm(hidden, (WIDTH,), *between), *expand)
-            hidden = hidden + F.linear(inner * torch.sigmoid(1.702 * inner), *contract)
+    def logits(self, hidden):
         return F.linear(F.layer_norm(hidden, (WIDTH,), *self.last), self.output)
 
     def whole(self, tokens):
         hidden = self.token[tokens] + self.place[: tokens.size(1)]
-        return self.blocks(hidden, lambda _, *heads: F.scaled_dot_product_attention(*heads, is_causal=True))
+        for weights in self.layers:
+            hidden = block(hidden, weights, lambda *heads: F.scaled_dot_product_attention(*heads, is_causal=True))
+        return self.logits(hidden)
 
-    def step(self, tokens, position, attend):
+    def step(self, run_block, tokens, position, caches):
         """tokens: [batch] of this position; gives logits [batch, 256]."""
-        def cached(layer, query, key, value):
-            self.keys[layer, :, :, position] = key[:, :, 0]
-            self.values[layer, :, :, position] = value[:, :, 0]
-            return attend(query, self.keys[layer, :, :, : position + 1], self.values[layer, :, :, : position + 1])
-
-        return self.blocks((self.token[tokens] + self.place[position]).unsqueeze(1), cached)[:, 0]
-
-
-def by_products(query, keys, values):
-    return torch.softmax(query @ keys.transpose(2, 3) * QUERY**-0.5, 3) @ values
+        hidden = (self.token[tokens] + self.place[position]).unsqueeze(1)
+        place = torch.tensor([position])
+        for weights, cache in zip(self.layers, caches):
+            hidden = run_block(hidden, weights, cache, place, position + 1)
+        return self.logits(hidden)[:, 0]
 
 
-def decode(model, step, first, count, batch):
-    """Seconds for `count` tokens from position `first` on."""
-    tokens = torch.zeros(batch, dtype=torch.long)
-    start = time.perf_counter()
+# How it attends, and what runs a block.
+WAYS = {"sdpa": (sdpa, cached_block), "products": (products, cached_block),
+        "compiled": (products, torch.compile(cached_block, dynamic=True))}
+
+
+def make_caches(name, batch, length):
+    return [Cache(batch, length, WAYS[name][0]) for _ in range(LAYERS)]
+
+
+def decode(model, name, caches, first, count, tokens):
+    """Draws the tokens of the positions from `first` on; tokens: [batch], the one before."""
     for position in range(first, first + count):
-        logits = step(model, tokens, position)
+        logits = model.step(WAYS[name][1], tokens, position, caches)
         tokens = torch.multinomial(torch.softmax(logits, 1), 1)[:, 0]
-    return time.perf_counter() - start
 
 
-def check(step):
-    model = Dense(2, 40)
+def check(name):
+    model = Dense(40)
+    caches = make_caches(name, 2, 40)
     tokens = torch.randint(256, (2, 40))
-    decoded = torch.stack([step(model, tokens[:, position], position) for position in range(40)], 1)
-    difference = (decoded - model.whole(tokens)).abs().max().item()
+    steps = [model.step(WAYS[name][1], tokens[:, position], position, caches) for position in range(40)]
+    difference = (torch.stack(steps, 1) - model.whole(tokens)).abs().max().item()
     if difference > 1e-4:
-        sys.exit(f"PyTorch's cached logits are {difference} from those of a whole pass")
+        sys.exit(f"{name}: PyTorch's cached logits are {difference} from those of a whole pass")
 
 
-def dense_ways():
-    def eager(attend):
-        return lambda model, tokens, position: model.step(tokens, position, attend)
-
-    ways = {"sdpa": eager(F.scaled_dot_product_attention), "matmul": eager(by_products)}
-    for name, attend in (("sdpa compiled", F.scaled_dot_product_attention), ("matmul compiled", by_products)):
-        compiled = torch.compile(Dense.step, dynamic=True)
-        ways[name] = lambda model, tokens, position, run=compiled, attend=attend: run(model, tokens, position, attend)
-    return ways
-
-
-def time_dense(model, step, length, tokens, batch):
+def time_dense(given, name, model, length, batch):
     """Milliseconds a token, a mean over the positions of a sequence."""
-    middles = [(2 * part + 1) * length // (2 * PARTS) for part in range(PARTS)]
-    decode(model, step, middles[0], 3, batch)  # compiles, and takes memory
-    return 1e3 * statistics.mean(decode(model, step, middle, tokens, batch) / tokens for middle in middles)
+    caches = make_caches(name, batch, length)
+    tokens = torch.zeros(batch, dtype=torch.long)
+    total = 0
+    for part in range(PARTS):
+        middle = (2 * part + 1) * length // (2 * PARTS) - given.tokens // 2
+        decode(model, name, caches, middle - 2, 2, tokens)  # compiles, and takes memory
+        start = time.perf_counter()
+        decode(model, name, caches, middle, given.tokens, tokens)
+        total += time.perf_counter() - start
+    return 1e3 * total / (PARTS * given.tokens)
 
 
 def run_program(command):
@@ -155,18 +186,18 @@ def time_ours(program, run, length, batch):
     return 1e3 * (seconds(length) - seconds(1)) / (length - 1)
 
 
-def compare(given, ways, folder, length, batch):
+def compare(given, folder, length, batch):
     run = make_checkpoint(given.program, folder, length)
-    model = Dense(batch, length)
-    times = {name: [] for name in ["ours", *ways]}
+    model = Dense(length)
+    times = {name: [] for name in ["ours", *WAYS]}
     for round_number in range(given.rounds):
         times["ours"].append(time_ours(given.program, run, length, batch))
-        for name, step in ways.items():
-            times[name].append(time_dense(model, step, length, given.tokens, batch))
+        for name in WAYS:
+            times[name].append(time_dense(given, name, model, length, batch))
         shown = ", ".join(f"{name} {all_times[-1]:.2f}" for name, all_times in times.items())
         print(f"n {length}, batch {batch}, round {round_number + 1}: {shown} ms", file=sys.stderr)
     medians = {name: statistics.median(all_times) for name, all_times in times.items()}
-    fastest = min(medians[name] for name in ways)
+    fastest = min(medians[name] for name in WAYS)
     cells = " | ".join(f"{median:.2f}" for median in medians.values())
     return f"| {length:,} | {batch} | {cells} | {fastest / medians['ours']:.2f}x |"
 
@@ -184,14 +215,13 @@ def main():
     folder = given.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
-    ways = dense_ways()
-    for step in ways.values():
-        check(step)
-    rows = [compare(given, ways, folder, length, batch)
+    for name in WAYS:
+        check(name)
+    rows = [compare(given, folder, length, batch)
             for length in given.length or [3072, 12288] for batch in given.batch or [1, 16]]
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}; "
           f"milliseconds a token of all sequences, medians of {given.rounds}")
-    print(f"| n | batch | ours | {' | '.join(ways)} | ours is faster |\n|{' ---: |' * (len(ways) + 4)}")
+    print(f"| n | batch | ours | {' | '.join(WAYS)} | ours is faster |\n|{' ---: |' * (len(WAYS) + 4)}")
     print("\n".join(rows))
 
 
