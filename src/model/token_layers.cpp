@@ -3,23 +3,40 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <type_traits>
+#include <vector>
+
 #include "attention/kernels/token_fused.h"
+#include "model/fused_rows.h"
 
 namespace sparse_transformer {
 namespace {
 
 template <typename T>
-void normalise(const Norm& norm, const at::Tensor& x, const at::Tensor& y) {
-  const TokenNorm<T> its = {.width = norm.weight.size(0),
-                            .weight = norm.weight.const_data_ptr<T>(),
-                            .bias = norm.bias.const_data_ptr<T>(),
-                            .epsilon = static_cast<T>(norm.epsilon)};
-  const T* const from = x.const_data_ptr<T>();
-  T* const to = y.data_ptr<T>();
-  const std::int64_t rows = x.numel() / its.width;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    token_kernels<T>().normalise(its, from + row * its.width, to + row * its.width);
+const RowKernels<T>& row_kernels() {
+  static const RowInstructionSet& best = *row_instruction_sets().front();
+  if constexpr (std::is_same_v<T, double>) {
+    return best.float64;
+  } else {
+    return best.float32;
   }
+}
+
+template <typename T>
+void normalise(const Norm& norm, const at::Tensor& x, const at::Tensor& y) {
+  const std::int64_t width = norm.weight.size(0);
+  const std::int64_t rows = x.numel() / width;
+  std::vector<T> mean(static_cast<std::size_t>(rows));
+  std::vector<T> reciprocal(static_cast<std::size_t>(rows));
+  row_kernels<T>().norm({.width = width,
+                         .epsilon = static_cast<T>(norm.epsilon),
+                         .x = x.const_data_ptr<T>(),
+                         .gain = norm.weight.const_data_ptr<T>(),
+                         .shift = norm.bias.const_data_ptr<T>(),
+                         .y = y.data_ptr<T>(),
+                         .mean = mean.data(),
+                         .reciprocal = reciprocal.data()},
+                        {0, rows});
 }
 
 template <typename T>

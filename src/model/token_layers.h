@@ -1,4 +1,4 @@
-// The layers of a model on a few rows, on the CPU, by the kernels of attention/kernels/token.h,
+// Layers on a few rows, on the CPU and without autograd, by the kernels of rows.h and token.h,
 // written into memory that is there already. Float32 or float64, all tensors alike and dense.
 #pragma once
 

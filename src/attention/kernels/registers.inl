@@ -1,8 +1,8 @@
 // Vector registers as numbers: what kernels that are compiled once for each instruction set compute
 // with. The including file defines SPARSE_TRANSFORMER_VECTOR_BYTES and is compiled for processors
 // with such registers. Nothing here may be shared with other files: the linker could then take this
-// instruction set's copy for all. So there is no function of the standard library, and everything is
-// in an unnamed namespace.
+// instruction set's copy for all. So there is no function of the standard library, and everything
+// is in an unnamed namespace.
 #include <cstdint>
 #include <numbers>
 
@@ -81,6 +81,13 @@ inline Values<T> exponential(Values<T> x) {
   const Integers<T> power = (__builtin_bit_cast(Integers<T>, shifted) + R::kExponentBias)
                             << R::kMantissaBits;
   return x < R::kLowestExponent ? Values<T>{} : sum * __builtin_bit_cast(Values<T>, power);
+}
+
+/// 1 / (1 + e^-x), without overflow.
+template <typename T>
+inline Values<T> sigmoid(Values<T> x) {
+  const Values<T> small = exponential<T>(x < 0 ? x : -x);
+  return (x < 0 ? small : Values<T>{} + T(1)) / (small + T(1));
 }
 
 template <typename T>

@@ -1,5 +1,5 @@
-// What one new token of a sequence needs on the CPU: products of few rows with a weight matrix,
-// norms, and the attention of one query over cached keys.
+// What one new token of a sequence needs on the CPU: products of few rows with a weight matrix, and
+// the attention of one query over cached keys.
 //
 // Such products are as fast as weights can be read, so a matrix is packed to be read from its
 // beginning to its end. No sum depends on how many rows there are: a sequence gets the same bits in
@@ -30,14 +30,6 @@ struct TokenProduct {
   After after;
 };
 
-/// Layer normalisation of a row [width].
-template <typename T>
-struct TokenNorm {
-  std::int64_t width;
-  const T *weight, *bias;
-  T epsilon;
-};
-
 /// Rows of a cache, a key beside its value: row i of a sequence is rows[sequence · sequence_stride
 /// + i · stride].
 template <typename T>
@@ -59,9 +51,18 @@ template <typename T>
 struct TokenKernels {
   /// The panels begin … end - 1 of all rows.
   void (*multiply)(const TokenProduct<T>& product, std::int64_t begin, std::int64_t end);
-  void (*normalise)(const TokenNorm<T>& norm, const T* x, T* y);
   /// out [value_width]; 0 where there is no key.
   void (*attend)(const CachedHead<T>& head, std::int64_t sequence, const T* query, T* out);
 };
+
+struct TokenInstructionSet {
+  const char* name;
+  TokenKernels<float> float32;
+  TokenKernels<double> float64;
+};
+
+extern const TokenInstructionSet baseline_token;
+extern const TokenInstructionSet avx2_token;
+extern const TokenInstructionSet avx512_token;
 
 }  // namespace sparse_transformer

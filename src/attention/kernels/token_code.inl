@@ -1,4 +1,4 @@
-// The code of token.h, under the rules of tiles_code.inl.
+// The code of token.h, under the rules of registers.inl.
 #include <cstdint>
 
 #include "attention/kernels/tiles_arithmetic.inl"
@@ -63,20 +63,12 @@ inline Values<T> dot_products(const T* x, const T* rows, std::int64_t stride, st
   return products;
 }
 
-/// x·sigmoid(1.702·x)
-template <typename T>
-inline Values<T> activated(Values<T> x) {
-  const Values<T> z = x * T(1.702);
-  const Values<T> smaller_one = exponential<T>(z < T(0) ? z : -z);
-  return x * (z < T(0) ? smaller_one : Values<T>{} + T(1)) / (smaller_one + T(1));
-}
-
 /// What becomes of one row of sums, [count] of kPanel.
 template <typename T>
 inline void finish_row(const T* sums, std::int64_t count, After after, T* y) {
   for (std::int64_t c = 0; c < count; c += kLanes<T>) {
     Values<T> sum = load(sums + c);
-    if (after == After::kActivate) sum = activated<T>(sum);
+    if (after == After::kActivate) sum *= sigmoid<T>(T(1.702) * sum);
     if (after == After::kAdd) sum += load_some(y + c, count - c);
     store_some(y + c, sum, count - c);
   }
@@ -116,32 +108,6 @@ void multiply_packed(const TokenProduct<T>& product, std::int64_t begin, std::in
                    product.y + (row + i) * product.outs + first);
       }
     }
-  }
-}
-
-/// Σ (x_c - centre)^power over a row; power 1 or 2.
-template <typename T, int kPower>
-inline T sum_of_powers(const T* x, std::int64_t width, T centre) {
-  const auto term = [centre](auto value) {
-    const auto distance = value - centre;
-    return kPower == 1 ? distance : distance * distance;
-  };
-  Values<T> sums = {};
-  std::int64_t c = 0;
-  for (; width - c >= kLanes<T>; c += kLanes<T>) sums += term(load(x + c));
-  T sum = T(0);
-  for (; c < width; ++c) sum += term(x[c]);
-  return sum + sum_of<T>(sums);
-}
-
-template <typename T>
-void normalise(const TokenNorm<T>& norm, const T* x, T* y) {
-  const auto width = static_cast<T>(norm.width);
-  const T mean = sum_of_powers<T, 1>(x, norm.width, T(0)) / width;
-  const T variance = sum_of_powers<T, 2>(x, norm.width, mean) / width;
-  const auto factor = T(1 / __builtin_sqrt(static_cast<double>(variance + norm.epsilon)));
-  for (std::int64_t c = 0; c < norm.width; ++c) {
-    y[c] = (x[c] - mean) * factor * norm.weight[c] + norm.bias[c];
   }
 }
 
@@ -275,7 +241,7 @@ void attend(const CachedHead<T>& head, std::int64_t sequence, const T* query, T*
 }
 
 template <typename T>
-constexpr TokenKernels<T> kTokenKernels = {multiply_packed<T>, normalise<T>, attend<T>};
+constexpr TokenKernels<T> kTokenKernels = {multiply_packed<T>, attend<T>};
 
 }  // namespace
 }  // namespace sparse_transformer

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "attention/kernels/token.h"
 
 namespace sparse_transformer {
 
-/// The fastest that this processor can run, for float and double.
+/// What this processor can run, the fastest first; never empty.
+std::vector<const TokenInstructionSet*> token_instruction_sets();
+
+/// The fastest of them, for float and double.
 template <typename T>
 const TokenKernels<T>& token_kernels();
 

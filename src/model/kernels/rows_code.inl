@@ -70,7 +70,8 @@ void norm_rows(const NormRows<T>& norm, RowRange rows) {
   }
 }
 
-/// With z = (x - mean) · r and g = d_y · gain: d_x = d_other + r · (g - mean of g - z · mean of g·z).
+/// With z = (x - mean) · r and g = d_y · gain: d_x = d_other + r · (g - mean of g - z · mean of
+/// g·z).
 template <typename T>
 void norm_rows_gradient(const NormRowsGradient<T>& norm, RowRange rows, T* d_gain, T* d_shift) {
   const std::int64_t width = norm.width;
@@ -95,8 +96,9 @@ void norm_rows_gradient(const NormRowsGradient<T>& norm, RowRange rows, T* d_gai
     for_each_register<T>(width, [&](Lanes at) {
       const Values<T> normal = (load(x, at) - mean) * factor;
       const Values<T> g = load(d_y, at) * load(norm.gain, at);
-      store<T>(norm.d_x + row * width, at,
-               load(norm.d_other + row * width, at) + factor * (g - mean_g - normal * mean_product));
+      store<T>(
+          norm.d_x + row * width, at,
+          load(norm.d_other + row * width, at) + factor * (g - mean_g - normal * mean_product));
     });
   }
 }
@@ -106,17 +108,11 @@ void residual_rows(const ResidualRows<T>& residual, RowRange rows) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * residual.width;
     for_each_register<T>(residual.width, [&](Lanes at) {
-      store<T>(residual.out + first, at,
-               load(residual.h + first, at) + (load(residual.y + first, at) + load(residual.bias, at)));
+      store<T>(
+          residual.out + first, at,
+          load(residual.h + first, at) + (load(residual.y + first, at) + load(residual.bias, at)));
     });
   }
-}
-
-/// 1 / (1 + e^-x), without overflow.
-template <typename T>
-inline Values<T> sigmoid(Values<T> x) {
-  const Values<T> small = exponential<T>(x < 0 ? x : -x);
-  return (x < 0 ? small : Values<T>{} + T(1)) / (small + T(1));
 }
 
 constexpr double kSlope = 1.702;

@@ -1,24 +1,15 @@
-#include "attention/kernels/token.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
+#include <type_traits>
 #include <vector>
 
-#include "attention/kernels/banded_fused.h"
+#include "attention/kernels/token_fused.h"
 
 namespace sparse_transformer {
 namespace {
-
-template <typename T>
-const TokenKernels<T>& kernels_of(const InstructionSet& instructions) {
-  if constexpr (std::is_same_v<T, double>) {
-    return instructions.token_float64;
-  } else {
-    return instructions.token_float32;
-  }
-}
 
 template <typename T>
 constexpr double kTolerance = std::is_same_v<T, double> ? 1e-13 : 2e-5;
@@ -35,10 +26,10 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 /// Calls `test` with each instruction set and type.
 template <typename Test>
 void for_each_kernel(const Test& test) {
-  for (const InstructionSet* instructions : instruction_sets()) {
+  for (const TokenInstructionSet* instructions : token_instruction_sets()) {
     SCOPED_TRACE(instructions->name);
-    test(kernels_of<float>(*instructions), float{});
-    test(kernels_of<double>(*instructions), double{});
+    test(instructions->float32, float{});
+    test(instructions->float64, double{});
   }
 }
 
@@ -83,8 +74,8 @@ TEST(TokenKernels, ProductsEqualPlainOnes) {
           const at::Tensor weight = random<T>({outs, width});
           const at::Tensor bias = random<T>({outs});
           const at::Tensor y = random<T>({rows, outs});
-          const at::Tensor plain = at::linear(x.to(at::kDouble), weight.to(at::kDouble),
-                                              bias.to(at::kDouble));
+          const at::Tensor plain =
+              at::linear(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble));
           const auto run = [&](After after) {
             return multiplied(kernels, x, weight, bias, y, after);
           };
@@ -113,24 +104,8 @@ TEST(TokenKernels, ARowOfAProductHasTheSameBitsInAnyBatch) {
   });
 }
 
-TEST(TokenKernels, NormsEqualPlainOnes) {
-  for_each_kernel([]<typename T>(const TokenKernels<T>& kernels, T /*number*/) {
-    for (const std::int64_t width : {1, 5, 8, 16, 100}) {
-      const at::Tensor x = random<T>({width}) * 3 + 5;
-      const at::Tensor weight = random<T>({width});
-      const at::Tensor bias = random<T>({width});
-      const at::Tensor y = at::empty_like(x);
-      kernels.normalise({width, weight.const_data_ptr<T>(), bias.const_data_ptr<T>(), T(1e-5)},
-                        x.const_data_ptr<T>(), y.data_ptr<T>());
-      const at::Tensor plain =
-          at::layer_norm(x.to(at::kDouble), {width}, weight.to(at::kDouble), bias.to(at::kDouble));
-      EXPECT_LT(largest_difference(y, plain), kTolerance<T>) << "of " << width;
-    }
-  });
-}
-
-/// Rows of [sequences, capacity, query width + value width], in runs of every length around those of a
-/// register and a tile, with and without steps.
+/// Rows of [sequences, capacity, query width + value width], in runs of every length around those
+/// of a register and a tile, with and without steps.
 template <typename T>
 struct CachedCase {
   std::int64_t query_width, value_width;
@@ -167,14 +142,15 @@ struct CachedCase {
 TEST(TokenKernels, AttentionOverRunsEqualsPlainAttention) {
   for_each_kernel([]<typename T>(const TokenKernels<T>& kernels, T /*number*/) {
     const std::vector<CachedCase<T>> cases = {
-        {8, 8, {1}, {1}},           {64, 128, {3, 5}, {1, 2}},   {5, 3, {7, 8, 9}, {1, 1, 3}},
-        {16, 65, {32}, {1}},        {1, 1, {31, 33}, {2, 1}},    {20, 9, {100, 0, 1}, {1, 1, 5}},
+        {8, 8, {1}, {1}},           {64, 128, {3, 5}, {1, 2}},  {5, 3, {7, 8, 9}, {1, 1, 3}},
+        {16, 65, {32}, {1}},        {1, 1, {31, 33}, {2, 1}},   {20, 9, {100, 0, 1}, {1, 1, 5}},
         {12, 12, {15, 17}, {1, 1}}, {64, 64, {64, 65}, {1, 4}},
     };
     for (const CachedCase<T>& c : cases) {
       const at::Tensor store = random<T>({2, 400, c.query_width + c.value_width});
       // Later keys outdo earlier ones, and the other way round.
-      store.narrow(2, 0, c.query_width).mul_(at::linspace(0.1, 3.0, 400, store.options()).view({-1, 1}));
+      store.narrow(2, 0, c.query_width)
+          .mul_(at::linspace(0.1, 3.0, 400, store.options()).view({-1, 1}));
       for (const double sign : {1.0, -1.0}) {
         const at::Tensor query = random<T>({c.query_width}) * sign;
         for (const std::int64_t sequence : {0, 1}) {
