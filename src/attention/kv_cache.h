@@ -1,19 +1,24 @@
 // The keys and values of the positions so far, for sampling: attention of the newest position only.
 //
-// Every piece of a head group keeps what it will be asked for and nothing else. A piece that looks
-// back L positions keeps the last L + 1 of them, in a buffer of twice as many rows that moves to
-// its front when it is full; an unbounded band keeps all, or its first keys; a shared list keeps
-// its columns. What a query sees is a strided view of the buffer, or gathered where it is listed.
-// So a token costs as many keys as its pattern has: O(l + n/l) for strided.
+// Every piece of a head group keeps what it will be asked for and nothing else, in the order in
+// which it will be read. A band that looks back L positions keeps the last L + 1 of them, in a
+// buffer of twice as many rows that moves to its front when it is full; one without a bound keeps
+// all, or its first keys, column by column of its view; a shared list keeps its columns, packed. So
+// a token costs as many keys as its pattern has, O(l + n/l) for strided, and those of most pieces
+// lie in one run.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
 #include "attention/head_shape.h"
+#include "attention/kernels/kernels.h"
+#include "attention/kernels/token.h"
 #include "attention/pattern.h"
 
 namespace sparse_transformer {
@@ -24,93 +29,121 @@ struct CacheShape {
   std::int64_t length;  // the most positions that will be appended
 };
 
-/// What the newest position of each head attends to.
-struct SeenRows {
-  at::Tensor rows;         // [batch, heads, count, query_width + value_width]
-  at::Tensor hidden = {};  // bool [heads, 1, count]: seen by other heads only; undefined: none
+/// The same of one head group; a row is a key beside its value.
+struct GroupShape {
+  std::int64_t batch, length, first_head, heads, row_width;
 };
 
-/// The last positions of a sequence. Rows are [batch, heads, count, query_width + value_width], a
-/// key beside its value; a batch of 1 is kept for every sequence.
-class RecentRows {
+/// The rows first, first + step, … of what a piece keeps for a head.
+struct RowRun {
+  std::int64_t first, step, count;
+};
+
+/// Memory of a piece, [batch, heads, capacity, row_width]. A batch of 1 that is written is kept for
+/// every sequence.
+class RowStore {
  public:
-  RecentRows(std::int64_t look_back, const CacheShape& shape)
-      : shape_(shape), look_back_(look_back) {}
-  /// Rows of the next positions.
-  void append(const at::Tensor& rows);
-  const at::Tensor& store() const { return store_; }
-  /// Where position t - distance lies in store(), t being the newest.
-  std::int64_t place(std::int64_t distance) const { return used_ - 1 - distance; }
+  RowStore(const GroupShape& shape, std::int64_t capacity) : shape_(shape), capacity_(capacity) {}
+  /// Takes the memory, zeros, unless that has been done.
+  void take(const at::TensorOptions& options);
+  const at::Tensor& tensor() const { return store_; }
+  std::int64_t capacity() const { return capacity_; }
   std::int64_t bytes() const { return static_cast<std::int64_t>(store_.nbytes()); }
 
  private:
-  CacheShape shape_;
-  std::int64_t look_back_;
-  std::int64_t used_ = 0;  // rows of store_, the last of them the newest position
-  at::Tensor store_;       // [batch, heads, capacity, query_width + value_width]
+  GroupShape shape_;
+  std::int64_t capacity_;
+  at::Tensor store_;
 };
 
-/// What one band of a head group asks for.
-class BandCache {
+/// The last positions of a sequence.
+class RecentRows {
  public:
-  BandCache(const Band& band, const CacheShape& shape, const HeadGroup& group);
-  /// Rows of the positions first, first + 1, …
-  void append(const at::Tensor& rows, std::int64_t first);
-  /// The keys of t, the newest position.
-  SeenRows seen(std::int64_t t) const;
-  std::int64_t bytes() const { return recent_.bytes(); }
+  RecentRows(std::int64_t look_back, const GroupShape& shape)
+      : most_(look_back + 1), store_(shape, std::min(shape.length, 2 * most_)) {}
+  /// rows: [batch or 1, heads, count, row_width], of the next positions.
+  void append(const at::Tensor& rows);
+  /// Makes room for the rows of `count` further positions, at most as many as are kept.
+  void make_room(std::int64_t count, const at::TensorOptions& options);
+  const RowStore& store() const { return store_; }
+  /// Where position t - distance lies, t being the newest.
+  std::int64_t place(std::int64_t distance) const { return used_ - 1 - distance; }
+
+ private:
+  std::int64_t most_;      // rows that the newest position may ask for
+  std::int64_t used_ = 0;  // the last of them the newest position
+  RowStore store_;
+};
+
+// What the pieces of a head group keep. Each of these classes has:
+//
+//   append(rows, first)   keeps the positions first, first + 1, …; rows as of RecentRows
+//   make_room(options)    makes room for the next position
+//   place(t, head)        where the row of t, that position, belongs; nothing if it is not kept
+//   add_runs(t, head, …)  the keys of t, the newest position
+//
+// where `head` is counted within the group.
+
+/// A band whose look-back has a bound.
+class WindowCache {
+ public:
+  WindowCache(const Band& band, const GroupShape& shape);
+  void append(const at::Tensor& rows, std::int64_t /*first*/) { recent_.append(rows); }
+  void make_room(const at::TensorOptions& options) { recent_.make_room(1, options); }
+  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
+  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
+  const RowStore& store() const { return recent_.store(); }
 
  private:
   Band band_;
   RecentRows recent_;
 };
 
-/// The same of a band that sees the first keys from its origin on.
-class PrefixCache {
+/// A band whose look-back grows: whole columns of its view, or their first keys.
+class ColumnCache {
  public:
-  PrefixCache(const Band& band, const CacheShape& shape, const HeadGroup& group);
+  ColumnCache(const Band& band, const GroupShape& shape);
   void append(const at::Tensor& rows, std::int64_t first);
-  SeenRows seen(std::int64_t t) const;
-  std::int64_t bytes() const { return static_cast<std::int64_t>(store_.nbytes()); }
+  void make_room(const at::TensorOptions& options) { store_.take(options); }
+  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
+  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
+  const RowStore& store() const { return store_; }
 
  private:
   Band band_;
-  CacheShape shape_;
-  std::int64_t kept_;  // rows, from the band's origin on
-  at::Tensor store_;
+  std::int64_t rows_;  // of each column
+  RowStore store_;
 };
 
-/// The same of a shared list: the columns that each head offers, group after group.
+/// A shared list: the columns that each head offers, group after group.
 class SharedCache {
  public:
-  SharedCache(const Shared& shared, const CacheShape& shape, const HeadGroup& group);
+  SharedCache(const Shared& shared, const GroupShape& shape);
   void append(const at::Tensor& rows, std::int64_t first);
-  SeenRows seen(std::int64_t t) const;
-  std::int64_t bytes() const { return static_cast<std::int64_t>(store_.nbytes()); }
+  void make_room(const at::TensorOptions& options) { store_.take(options); }
+  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
+  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
+  const RowStore& store() const { return store_; }
 
  private:
-  std::int64_t most_groups(std::int64_t t) const;
-  /// Keeps the rows offset, offset + period, … for the heads set, set + blocks, …
-  void keep(const at::Tensor& rows, std::int64_t first, std::int64_t offset, std::int64_t set);
-
   Shared shared_;
-  CacheShape shape_;
-  std::int64_t first_head_, heads_;
-  std::int64_t groups_;  // of the sequence, that some query sees
-  at::Tensor store_;     // [batch, heads, groups · width, query_width + value_width]
+  GroupShape shape_;
+  RowStore store_;
 };
 
-/// The same of listed blocks.
+/// Listed blocks.
 class BlocksCache {
  public:
-  BlocksCache(const Blocks& blocks, const CacheShape& shape, const HeadGroup& group);
-  void append(const at::Tensor& rows, std::int64_t first);
-  SeenRows seen(std::int64_t t) const;
-  std::int64_t bytes() const { return recent_.bytes(); }
+  BlocksCache(const Blocks& blocks, const GroupShape& shape);
+  void append(const at::Tensor& rows, std::int64_t /*first*/) { recent_.append(rows); }
+  void make_room(const at::TensorOptions& options) { recent_.make_room(1, options); }
+  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
+  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
+  const RowStore& store() const { return recent_.store(); }
 
  private:
   Blocks blocks_;
-  std::int64_t first_head_, heads_;
+  std::int64_t first_head_;
   RecentRows recent_;
 };
 
@@ -119,7 +152,7 @@ class KeyValueCache {
  public:
   /// Memory is taken with a layer's first positions, in their type and on their device.
   KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
-                const HeadShape& head);
+                const HeadShape& head, Kernels kernels = Kernels::kFused);
 
   /// Keeps a layer's next positions, packed as in head_shape.h; a batch of 1 stands for every
   /// sequence.
@@ -134,19 +167,42 @@ class KeyValueCache {
   std::int64_t bytes() const;
 
  private:
+  using PieceCache = std::variant<WindowCache, ColumnCache, SharedCache, BlocksCache>;
   struct GroupCache {
     std::int64_t first_head, heads;
-    std::vector<std::variant<BandCache, PrefixCache, SharedCache, BlocksCache>> pieces;
+    std::vector<PieceCache> pieces;
   };
   struct LayerCache {
     std::int64_t positions = 0;  // so far
     std::vector<GroupCache> groups;
   };
 
-  at::Tensor attend(const GroupCache& group, const at::Tensor& query, std::int64_t t) const;
+  /// Where a head keeps its newest row: in the first sequence, and from one to the next.
+  template <typename T>
+  struct Kept {
+    T* row;
+    std::int64_t sequence_stride;
+  };
+  /// What a head does with the newest position.
+  template <typename T>
+  struct HeadWork {
+    std::vector<Kept<T>> kept;
+    std::vector<CachedRun<T>> seen;
+  };
+
+  static PieceCache make_piece(const Piece& piece, const GroupShape& shape);
+  void check_room(const LayerCache& cache, std::int64_t positions) const;
+  at::Tensor attend_plain(const GroupCache& group, const at::Tensor& query, std::int64_t t) const;
+  /// By the kernels of kernels/token.h, on the CPU, in T.
+  template <typename T>
+  at::Tensor attend_fused(LayerCache& cache, const at::Tensor& packed) const;
+  /// Makes room for the next position. One entry a head.
+  template <typename T>
+  std::vector<HeadWork<T>> plan(LayerCache& cache, const at::TensorOptions& options) const;
 
   CacheShape shape_;
   HeadShape head_;
+  Kernels kernels_;
   std::vector<LayerCache> layers_;
 };
 

@@ -12,7 +12,10 @@ namespace sparse_transformer {
 Decoder::Decoder(const Transformer& model, std::int64_t batch, std::int64_t length)
     : model_(model),
       batch_(batch),
-      cache_(model.patterns(), {.batch = batch, .length = length}, model.head_shape()) {}
+      cache_(model.patterns(), {.batch = batch, .length = length}, model.head_shape(),
+             model.computation().kernels) {
+  if (TokenPass::serves(model)) token_pass_.emplace(model, batch);
+}
 
 at::Tensor Decoder::start(std::span<const std::uint8_t> prime) {
   const at::NoGradGuard no_gradients;
@@ -35,6 +38,7 @@ at::Tensor Decoder::step(const at::Tensor& tokens) {
   const at::NoGradGuard no_gradients;
   const at::Tensor hidden = model_.embedding().step(tokens.to(model_.device()), position_, batch_);
   ++position_;
+  if (token_pass_) return token_pass_->logits(hidden, cache_);
   const Attend attend = [this](std::int64_t layer, const at::Tensor& packed) {
     return cache_.attend(layer, packed);
   };

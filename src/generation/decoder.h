@@ -4,9 +4,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "attention/kv_cache.h"
+#include "model/token_pass.h"
 #include "model/transformer.h"
 
 namespace sparse_transformer {
@@ -34,6 +36,7 @@ class Decoder {
   std::int64_t batch_;
   std::int64_t position_ = 0;  // positions whose input has been read
   KeyValueCache cache_;
+  std::optional<TokenPass> token_pass_;  // where there is one for the model
 };
 
 }  // namespace sparse_transformer

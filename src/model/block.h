@@ -27,6 +27,12 @@ HeadShape head_shape(const ModelSettings& settings, c10::Device device);
 /// gives [batch, n, heads, value_width]. Training computes whole sequences, sampling asks a cache.
 using Attend = std::function<at::Tensor(std::int64_t layer, const at::Tensor& packed)>;
 
+/// What a block consists of.
+struct BlockLayers {
+  const Norm &attention_norm, &feedforward_norm;
+  const Linear &query_key_value, &attention_output, &expand, &contract;
+};
+
 class Block {
  public:
   /// Tensors are created uninitialised.
@@ -37,6 +43,11 @@ class Block {
   /// and what `attend` refers to must outlive that.
   at::Tensor forward(const at::Tensor& hidden, const Attend& attend,
                      const DropoutPlace* dropout_place) const;
+
+  BlockLayers layers() const {
+    return {attention_norm_,   feedforward_norm_, query_key_value_,
+            attention_output_, expand_,           contract_};
+  }
 
   /// Adds the block's tensors with their names, as references to the same memory.
   void collect(NamedTensors& parameters) const;

@@ -41,6 +41,9 @@ class Transformer {
   at::Tensor logits(const at::Tensor& hidden, const DropoutPlace* dropout_place = nullptr) const;
 
   const Embedding& embedding() const { return embedding_; }
+  const std::vector<Block>& blocks() const { return blocks_; }
+  const Norm& final_norm() const { return final_norm_; }
+  const at::Tensor& output() const { return output_; }  // [256, d]
   const std::vector<LayerPattern>& patterns() const { return patterns_; }
   const ModelSettings& settings() const { return settings_; }
   const Computation& computation() const { return computation_; }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "attention/sparse_attention.h"
 #include "tests/attention/pattern_cases.h"
@@ -12,6 +13,7 @@
 namespace sparse_transformer {
 namespace {
 
+constexpr std::array<Kernels, 2> kBothKernels = {Kernels::kFused, Kernels::kPlain};
 constexpr HeadShape kHead = {.query_width = 3, .value_width = 5, .scale = 0.35};
 
 /// The patterns at sizes that are quick to go through token by token, with one above 100.
@@ -28,9 +30,9 @@ at::Tensor random_packed(const PatternCase& c, std::int64_t batch, at::ScalarTyp
 
 /// The attention of the positions after `prefilled`, which are appended in the given portions.
 at::Tensor decode(const PatternCase& c, const at::Tensor& packed,
-                  const std::vector<std::int64_t>& prefilled) {
+                  const std::vector<std::int64_t>& prefilled, Kernels kernels = Kernels::kFused) {
   at::set_num_threads(1);  // so little work that threads would only wait for each other
-  KeyValueCache cache({layer_of(c)}, {.batch = packed.size(0), .length = c.n}, kHead);
+  KeyValueCache cache({layer_of(c)}, {.batch = packed.size(0), .length = c.n}, kHead, kernels);
   std::int64_t position = 0;
   for (const std::int64_t count : prefilled) {
     cache.append(0, packed.narrow(1, position, count));
@@ -50,7 +52,10 @@ void expect_equal_to_reference(at::ScalarType type, double tolerance) {
     SCOPED_TRACE(case_name(c));
     const at::Tensor packed = random_packed(c, 2, type);
     const at::Tensor whole = sparse_attention_reference(packed.to(at::kDouble), layer_of(c), kHead);
-    ASSERT_LT(largest_difference(decode(c, packed, {}), whole), tolerance);
+    for (const Kernels kernels : kBothKernels) {
+      ASSERT_LT(largest_difference(decode(c, packed, {}, kernels), whole), tolerance)
+          << kKernelsWords[static_cast<std::size_t>(kernels)];
+    }
   }
 }
 
@@ -76,14 +81,16 @@ TEST(KeyValueCache, AppendingManyPositionsAtOnceChangesNoBit) {
   for (const PatternCase& c : decoding_cases()) {
     SCOPED_TRACE(case_name(c));
     const at::Tensor packed = random_packed(c, 2, at::kFloat);
-    const at::Tensor by_token = decode(c, packed, {});
-    for (const std::int64_t count : {c.stride, c.n / 2}) {
-      if (count >= c.n) continue;
-      const std::int64_t more = std::min(c.n - 1 - count, c.stride + 1);
-      const std::int64_t first = count + more;
-      ASSERT_TRUE(
-          at::equal(decode(c, packed, {count, more}), by_token.narrow(1, first, c.n - first)))
-          << count << " and " << more << " positions at once";
+    for (const Kernels kernels : kBothKernels) {
+      const at::Tensor by_token = decode(c, packed, {}, kernels);
+      for (const std::int64_t count : {c.stride, c.n / 2}) {
+        if (count >= c.n) continue;
+        const std::int64_t more = std::min(c.n - 1 - count, c.stride + 1);
+        const std::int64_t first = count + more;
+        ASSERT_TRUE(at::equal(decode(c, packed, {count, more}, kernels),
+                              by_token.narrow(1, first, c.n - first)))
+            << count << " and " << more << " positions at once";
+      }
     }
   }
 }
@@ -96,6 +103,18 @@ TEST(KeyValueCache, ASingleSequenceStandsForAllOfTheBatch) {
   cache.append(0, one.narrow(1, 0, c.n - 1));
   const at::Tensor out = cache.attend(0, two.narrow(1, c.n - 1, 1));
   EXPECT_TRUE(at::equal(out, decode(c, two, {c.n - 1})));
+}
+
+TEST(KeyValueCache, ASequenceHasTheSameBitsInAnyBatch) {
+  for (const PatternCase& c : decoding_cases()) {
+    SCOPED_TRACE(case_name(c));
+    const at::Tensor packed = random_packed(c, 3, at::kFloat);
+    const at::Tensor all = decode(c, packed, {});
+    for (std::int64_t sequence = 0; sequence < 3; ++sequence) {
+      const at::Tensor alone = packed.narrow(0, sequence, 1);
+      ASSERT_TRUE(at::equal(decode(c, alone, {}), all.narrow(0, sequence, 1)));
+    }
+  }
 }
 
 TEST(KeyValueCache, LayersKeepTheirOwn) {
@@ -135,6 +154,7 @@ TEST(KeyValueCache, HoldsOnlyWhatThePatternCanAskFor) {
   EXPECT_EQ(rows_held({{"summary"}, n, l, 4, 1}), (n / l - 1) * 4);
   EXPECT_EQ(rows_held({{"fixed"}, n, l, 4, 1}), 2 * l + (n / l - 1) * 4);
   EXPECT_EQ(rows_held({{"local"}, l, l, 4, 1}), l) << "no more than the sequence";
+  EXPECT_EQ(rows_held({{"column"}, 5 * l + 1, l, 4, 1}), 6 * l) << "whole columns";
 }
 
 TEST(KeyValueCache, RefusesMorePositionsThanItWasMadeFor) {

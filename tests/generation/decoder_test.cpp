@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "tests/generation/small_model.h"
 
 namespace sparse_transformer {
@@ -24,6 +26,8 @@ at::Tensor whole_sequences(const Transformer& model, const at::Tensor& tokens) {
   return model.forward(tokens);
 }
 
+constexpr std::array<Kernels, 2> kBothKernels = {Kernels::kFused, Kernels::kPlain};
+
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
@@ -31,9 +35,38 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
 TEST(Decoder, LogitsEqualThoseOfWholeSequencesForEveryPattern) {
   for (const SmallModel& m : small_models()) {
     SCOPED_TRACE(model_name(m));
-    const auto model = make_model(m);
-    const at::Tensor tokens = random_tokens(3, m.n);
-    EXPECT_LT(largest_difference(decode(*model, tokens, 0), whole_sequences(*model, tokens)), 1e-5);
+    for (const Kernels kernels : kBothKernels) {
+      const auto model = make_model(m, {.kernels = kernels});
+      const at::Tensor tokens = random_tokens(3, m.n);
+      EXPECT_LT(largest_difference(decode(*model, tokens, 0), whole_sequences(*model, tokens)),
+                1e-5);
+    }
+  }
+}
+
+TEST(Decoder, LogitsEqualThoseOfWholeSequencesInFloat64) {
+  for (const SmallModel& m : small_models()) {
+    SCOPED_TRACE(model_name(m));
+    for (const Kernels kernels : kBothKernels) {
+      const auto model = make_model(m, {.kernels = kernels});
+      convert_parameters(*model, at::kDouble);
+      const at::Tensor tokens = random_tokens(1, m.n).repeat({2, 1});
+      const at::Tensor whole = whole_sequences(*model, tokens);
+      const at::Tensor decoded = decode(*model, tokens, m.stride);
+      EXPECT_EQ(decoded.scalar_type(), at::kDouble);
+      EXPECT_LT(largest_difference(decoded, whole.narrow(1, m.stride, m.n - m.stride)), 1e-12);
+    }
+  }
+}
+
+TEST(Decoder, ASequenceHasTheSameBitsInAnyBatch) {
+  const SmallModel m = {.layers = {{"local+column"}, {"fixed"}}, .n = 39, .stride = 6};
+  const auto model = make_model(m);
+  const at::Tensor tokens = random_tokens(9, m.n);
+  const at::Tensor all = decode(*model, tokens, 0);
+  for (std::int64_t sequence = 0; sequence < 9; ++sequence) {
+    EXPECT_TRUE(
+        at::equal(decode(*model, tokens.narrow(0, sequence, 1), 0), all.narrow(0, sequence, 1)));
   }
 }
 
@@ -55,14 +88,16 @@ TEST(Decoder, LogitsEqualThoseOfWholeSequencesInHalfPrecision) {
 TEST(Decoder, APrimeReadAtOnceEqualsTokenByToken) {
   for (const SmallModel& m : small_models()) {
     SCOPED_TRACE(model_name(m));
-    const auto model = make_model(m);
-    const at::Tensor tokens = random_tokens(1, m.n).repeat({2, 1});
-    const at::Tensor by_token = decode(*model, tokens, 0);
-    for (const std::int64_t prime : {std::int64_t{1}, m.stride, 2 * m.stride + 1, m.n - 1}) {
-      EXPECT_LT(
-          largest_difference(decode(*model, tokens, prime), by_token.narrow(1, prime, m.n - prime)),
-          1e-5)
-          << "prime of " << prime;
+    for (const Kernels kernels : kBothKernels) {
+      const auto model = make_model(m, {.kernels = kernels});
+      const at::Tensor tokens = random_tokens(1, m.n).repeat({2, 1});
+      const at::Tensor by_token = decode(*model, tokens, 0);
+      for (const std::int64_t prime : {std::int64_t{1}, m.stride, 2 * m.stride + 1, m.n - 1}) {
+        EXPECT_LT(largest_difference(decode(*model, tokens, prime),
+                                     by_token.narrow(1, prime, m.n - prime)),
+                  1e-5)
+            << "prime of " << prime;
+      }
     }
   }
 }

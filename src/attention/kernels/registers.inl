@@ -83,6 +83,13 @@ inline Values<T> exponential(Values<T> x) {
   return x < R::kLowestExponent ? Values<T>{} : sum * __builtin_bit_cast(Values<T>, power);
 }
 
+/// 1 / (1 + e^-x), without overflow.
+template <typename T>
+inline Values<T> sigmoid(Values<T> x) {
+  const Values<T> small = exponential<T>(x < 0 ? x : -x);
+  return (x < 0 ? small : Values<T>{} + T(1)) / (small + T(1));
+}
+
 template <typename T>
 inline T sum_of(Values<T> values) {
   T sum = 0;

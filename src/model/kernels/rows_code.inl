@@ -115,13 +115,6 @@ void residual_rows(const ResidualRows<T>& residual, RowRange rows) {
   }
 }
 
-/// 1 / (1 + e^-x), without overflow.
-template <typename T>
-inline Values<T> sigmoid(Values<T> x) {
-  const Values<T> small = exponential<T>(x < 0 ? x : -x);
-  return (x < 0 ? small : Values<T>{} + T(1)) / (small + T(1));
-}
-
 constexpr double kSlope = 1.702;
 
 template <typename T>

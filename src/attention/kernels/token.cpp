@@ -1,0 +1,29 @@
+#include <algorithm>
+
+#include "attention/kernels/instructions.h"
+#include "attention/kernels/token_fused.h"
+
+namespace sparse_transformer {
+
+std::vector<const TokenInstructionSet*> token_instruction_sets() {
+  return runnable(baseline_token, avx2_token, avx512_token);
+}
+
+template <>
+const TokenKernels<float>& token_kernels() {
+  static const TokenInstructionSet& best = *token_instruction_sets().front();
+  return best.float32;
+}
+
+template <>
+const TokenKernels<double>& token_kernels() {
+  static const TokenInstructionSet& best = *token_instruction_sets().front();
+  return best.float64;
+}
+
+std::int64_t token_grain(std::int64_t multiply_adds) {
+  constexpr std::int64_t kLeast = 1 << 17;
+  return std::max<std::int64_t>(1, kLeast / std::max<std::int64_t>(1, multiply_adds));
+}
+
+}  // namespace sparse_transformer
