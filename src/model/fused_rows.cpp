@@ -5,25 +5,31 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <type_traits>
 
 #include "attention/kernels/instructions.h"
 
 namespace sparse_transformer {
+
+std::vector<const RowInstructionSet*> row_instruction_sets() {
+  return runnable(baseline_rows, avx2_rows, avx512_rows);
+}
+
+template <>
+const RowKernels<float>& row_kernels() {
+  static const RowInstructionSet& best = *row_instruction_sets().front();
+  return best.float32;
+}
+
+template <>
+const RowKernels<double>& row_kernels() {
+  static const RowInstructionSet& best = *row_instruction_sets().front();
+  return best.float64;
+}
+
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-template <typename T>
-const RowKernels<T>& row_kernels() {
-  static const RowInstructionSet& best = *row_instruction_sets().front();
-  if constexpr (std::is_same_v<T, double>) {
-    return best.float64;
-  } else {
-    return best.float32;
-  }
-}
 
 /// Calls run(number of the type of `x`).
 template <typename Run>
@@ -176,10 +182,6 @@ class Gelu : public torch::autograd::Function<Gelu> {
 bool fuses_rows(const at::Tensor& x, Kernels kernels) {
   const bool is_full = x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble;
   return kernels == Kernels::kFused && x.is_cpu() && is_full;
-}
-
-std::vector<const RowInstructionSet*> row_instruction_sets() {
-  return runnable(baseline_rows, avx2_rows, avx512_rows);
 }
 
 PassedAndNormed pass_and_norm(const Norm& norm, const at::Tensor& x) {

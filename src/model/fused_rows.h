@@ -19,6 +19,10 @@ bool fuses_rows(const at::Tensor& x, Kernels kernels);
 /// What this processor can run, the fastest first; never empty.
 std::vector<const RowInstructionSet*> row_instruction_sets();
 
+/// The fastest of them in float or double.
+template <typename T>
+const RowKernels<T>& row_kernels();
+
 /// The input as it is, for the residual path, and normalised, for the branch. Taking both from here
 /// lets one pass form the sum of their gradients.
 struct PassedAndNormed {

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include <type_traits>
 #include <vector>
 
 #include "attention/kernels/token_fused.h"
@@ -11,16 +10,6 @@
 
 namespace sparse_transformer {
 namespace {
-
-template <typename T>
-const RowKernels<T>& row_kernels() {
-  static const RowInstructionSet& best = *row_instruction_sets().front();
-  if constexpr (std::is_same_v<T, double>) {
-    return best.float64;
-  } else {
-    return best.float32;
-  }
-}
 
 template <typename T>
 void normalise(const Norm& norm, const at::Tensor& x, const at::Tensor& y) {
