@@ -3,12 +3,10 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "runtime/device.h"
+
 namespace sparse_transformer {
 namespace {
-
-at::ScalarType product_type(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kHalf ? at::kFloat : x.scalar_type();
-}
 
 at::Tensor scaled(const at::Tensor& weight, double factor, at::ScalarType type) {
   return (factor == 1.0 ? weight : weight * factor).to(type);
@@ -23,7 +21,7 @@ class Product : public torch::autograd::Function<Product> {
     context->saved_data["weight_factor"] = weight_factor;
     context->saved_data["bias_factor"] = bias_factor;
     context->saved_data["has_bias"] = bias.has_value();
-    const at::ScalarType type = product_type(x);
+    const at::ScalarType type = product_type(x.device(), x.scalar_type());
     const std::optional<at::Tensor> added =
         bias ? std::optional(scaled(*bias, bias_factor, type)) : std::nullopt;
     return at::linear(x.to(type), scaled(weight, weight_factor, type), added).to(x.scalar_type());
@@ -35,7 +33,7 @@ class Product : public torch::autograd::Function<Product> {
     const at::Tensor& x = saved[0];
     const at::Tensor& weight = saved[1];
     const double weight_factor = context->saved_data["weight_factor"].toDouble();
-    const at::ScalarType type = product_type(x);
+    const at::ScalarType type = product_type(x.device(), x.scalar_type());
     const at::Tensor d_y = d_out[0].reshape({-1, weight.size(0)});
     const at::Tensor d_rows = d_y.to(type);
     const at::Tensor rows = x.reshape({-1, weight.size(1)}).to(type);
@@ -55,6 +53,11 @@ class Product : public torch::autograd::Function<Product> {
 };
 
 }  // namespace
+
+at::ScalarType product_type(c10::Device device, at::ScalarType type) {
+  const bool is_widened = type == at::kHalf || (type == at::kBFloat16 && !multiplies_bfloat16());
+  return device.is_cpu() && is_widened ? at::kFloat : type;
+}
 
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors) {
   const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;

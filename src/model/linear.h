@@ -2,6 +2,8 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 
 namespace sparse_transformer {
 
@@ -16,10 +18,14 @@ struct LinearFactors {
   double weight = 1.0, bias = 1.0;
 };
 
+/// In which activations of a type are multiplied: on the CPU float16, which few processors have, in
+/// float32, and so is bfloat16 where runtime/device.h says so.
+at::ScalarType product_type(c10::Device device, at::ScalarType type);
+
 /// x: [..., in], in float32, bfloat16, float16 or float64; gives [..., out] in the same type. The
 /// weights are rounded to that type for the product alone: no rounded copy is kept for the backward
-/// pass, and their gradients arrive in their own type. float16 on the CPU, which few processors
-/// multiply, is computed in float32 and rounded. Differentiable once.
+/// pass, and their gradients arrive in their own type. A type that the device does not
+/// multiply well is computed in float32 and rounded (product_type()). Differentiable once.
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors = {});
 
 }  // namespace sparse_transformer

@@ -8,6 +8,7 @@
 
 #include "attention/block_attention.h"
 #include "attention/pattern.h"
+#include "model/linear.h"
 
 namespace sparse_transformer {
 namespace {
@@ -58,7 +59,8 @@ struct BlockBytes {
         values(heads * settings.value_width()),
         packed(2 * heads * settings.query_width() + values),
         number(precision == Precision::kFloat32 ? kFull : kFull / 2),
-        is_widened(precision == Precision::kFloat16),
+        is_widened(product_type(at::kCPU, activation_type(precision)) !=
+                   activation_type(precision)),
         mask(settings.dropout > 0.0 ? d : 0) {}
 
   std::int64_t boundary() const { return number * d; }
@@ -71,7 +73,7 @@ struct BlockBytes {
   /// Likewise, with what comes in: norm, before and after the non-linearity.
   std::int64_t feedforward() const { return number * (2 * d + 2 * inner) + kStatistics + mask; }
 
-  /// Gradients along the residual and inside; float16 is multiplied in float32.
+  /// Gradients along the residual and inside; what is multiplied in float32 has copies there.
   std::int64_t feedforward_moment() const {
     return number * (2 * d + inner) + (is_widened ? kFull * (d + 2 * inner) : 0);
   }

@@ -43,6 +43,16 @@ std::string gpu_name(int index) {
 
 }  // namespace
 
+bool multiplies_bfloat16() {
+#if defined(__x86_64__)
+  // What oneDNN asks for before it computes in bfloat16.
+  return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+         __builtin_cpu_supports("avx512dq") != 0;
+#else
+  return true;
+#endif
+}
+
 bool built_with_cuda() { return at::detail::getCUDAHooks().hasCUDART(); }
 
 at::Device choose_device(DeviceChoice choice, int index) {

