@@ -12,10 +12,12 @@
 
 namespace sparse_transformer::union_kernels {
 
+constexpr int kBackwardRows = 32;  // of the other side, that a tile meets at a time
+
 /// Bytes of shared memory that a block of `warps` works in, in either kernel.
 template <int kQuery, int kValue>
 constexpr int backward_bytes(int warps) {
-  constexpr int kRows = kStepRows<kQuery, kValue>;
+  constexpr int kRows = kBackwardRows;
   return 2 * (shared_numbers<kQuery, kValue>(warps * kWarpRows) +
               2 * shared_numbers<kQuery, kValue>(kRows)) +
          2 * 2 * kRows * static_cast<int>(sizeof(float));
@@ -26,7 +28,7 @@ constexpr int backward_bytes(int warps) {
 template <int kQuery, int kValue>
 class BackwardMemory {
  public:
-  static constexpr int kRows = kStepRows<kQuery, kValue>;
+  static constexpr int kRows = kBackwardRows;
 
   SPARSE_TRANSFORMER_DEVICE BackwardMemory(std::uint16_t* shared, int tile_rows)
       : first_(shared),
@@ -73,32 +75,33 @@ SPARSE_TRANSFORMER_DEVICE void finish_gradient(Thread& thread, const Matrix<std:
   }
 }
 
-/// delta = Σ d_out · out, 16 threads a query.
+constexpr int kDeltaThreads = 16;  // of a query
+
+/// delta = Σ d_out · out.
 template <HalfType kType, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void sum_delta(Thread& thread, const LayerMemory& memory, int width,
                                          std::int64_t rows) {
-  constexpr int kThreadsARow = 16;
-  const std::int64_t row = (thread.block() * thread.count() + thread.index()) / kThreadsARow;
+  const std::int64_t row = (thread.block() * thread.count() + thread.index()) / kDeltaThreads;
   float sum = 0;
   if (row < rows) {
-    for (int c = thread.index() % kThreadsARow * 2; c < width; c += 2 * kThreadsARow) {
+    for (int c = thread.index() % kDeltaThreads * 2; c < width; c += 2 * kDeltaThreads) {
       float out[2], d_out[2];
       read_pair<kType>(thread, memory.out + row * width + c, out[0], out[1]);
       read_pair<kType>(thread, memory.d_out + row * width + c, d_out[0], d_out[1]);
       sum += out[0] * d_out[0] + out[1] * d_out[1];
     }
   }
-  for (int distance = 1; distance < kThreadsARow; distance *= 2) {
+  for (int distance = 1; distance < kDeltaThreads; distance *= 2) {
     sum += thread.exchange(sum, distance);
   }
-  if (row < rows && thread.index() % kThreadsARow == 0) memory.delta[row] = sum;
+  if (row < rows && thread.index() % kDeltaThreads == 0) memory.delta[row] = sum;
 }
 
 /// The queries' part of `d_packed` of a tile of queries.
 template <HalfType kType, int kQuery, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void query_gradient(Thread& thread, const BandCall& call,
                                               std::uint16_t* shared) {
-  constexpr int kRows = kStepRows<kQuery, kValue>;
+  constexpr int kRows = kBackwardRows;
   const BandGeometry& band = call.band;
   const LayerSizes& sizes = call.sizes;
   const int tile_rows = thread.count() / 32 * kWarpRows;
@@ -160,7 +163,7 @@ SPARSE_TRANSFORMER_DEVICE void query_gradient(Thread& thread, const BandCall& ca
 template <HalfType kType, int kQuery, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void key_gradient(Thread& thread, const BandCall& call,
                                             std::uint16_t* shared) {
-  constexpr int kRows = kStepRows<kQuery, kValue>;
+  constexpr int kRows = kBackwardRows;
   const BandGeometry& band = call.band;
   const LayerSizes& sizes = call.sizes;
   const int tile_rows = thread.count() / 32 * kWarpRows;

@@ -5,6 +5,10 @@
 
 namespace sparse_transformer::union_kernels {
 
+/// Keys that a tile of queries meets at a time: as many as registers hold the scores of.
+template <int kQuery, int kValue>
+constexpr int kForwardRows = kQuery + kValue > 192 ? 32 : 64;
+
 /// Softmax of a warp's rows over the keys so far; each thread has rows row(0) and row(2) of its
 /// accumulators. Exponents are of 2.
 template <HalfType kType, int kValue>
@@ -102,13 +106,13 @@ SPARSE_TRANSFORMER_DEVICE void finish_rows(Thread& thread, const BandCall& call,
 template <int kQuery, int kValue>
 constexpr int forward_bytes(int warps) {
   return 2 * (Tile<kQuery>::size(warps * kWarpRows) +
-              2 * shared_numbers<kQuery, kValue>(kStepRows<kQuery, kValue>));
+              2 * shared_numbers<kQuery, kValue>(kForwardRows<kQuery, kValue>));
 }
 /// `out` and `lse` of a tile of queries.
 template <HalfType kType, int kQuery, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void forward(Thread& thread, const BandCall& call,
                                        std::uint16_t* shared) {
-  constexpr int kRows = kStepRows<kQuery, kValue>;
+  constexpr int kRows = kForwardRows<kQuery, kValue>;
   const BandGeometry& band = call.band;
   const int tile_rows = thread.count() / 32 * kWarpRows;
   const int tiles = BandGeometry::divide_up(band.longest_group(), tile_rows);

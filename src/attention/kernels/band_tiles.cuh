@@ -33,10 +33,6 @@ constexpr int kWarpRows = BandLaunch::kWarpRows;
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kMinusInfinity = -__builtin_huge_valf();
 
-/// Rows of the other side that a tile meets at a time.
-template <int kQuery, int kValue>
-constexpr int kStepRows = kQuery + kValue > 192 ? 32 : 64;
-
 SPARSE_TRANSFORMER_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 SPARSE_TRANSFORMER_DEVICE int larger(int a, int b) { return a > b ? a : b; }
 SPARSE_TRANSFORMER_DEVICE float larger(float a, float b) { return a > b ? a : b; }
@@ -46,7 +42,7 @@ SPARSE_TRANSFORMER_DEVICE float larger(float a, float b) { return a > b ? a : b;
 template <int kWidth>
 struct Tile {
   static constexpr int kStep = kWidth + 8;
-  static constexpr int size(int rows) { return rows * kStep; }
+  SPARSE_TRANSFORMER_ANYWHERE static constexpr int size(int rows) { return rows * kStep; }
 };
 
 /// Rows of a group, or of one tensor at those rows: row i is `first + i·step`.
@@ -319,7 +315,7 @@ SPARSE_TRANSFORMER_DEVICE void write_pair(Thread& thread, std::uint16_t* to, flo
 
 /// Numbers of a tile of either width.
 template <int kQuery, int kValue>
-constexpr int shared_numbers(int rows) {
+SPARSE_TRANSFORMER_ANYWHERE constexpr int shared_numbers(int rows) {
   return Tile<kQuery>::size(rows) + Tile<kValue>::size(rows);
 }
 }  // namespace sparse_transformer::union_kernels

@@ -11,10 +11,13 @@ namespace sparse_transformer {
 
 class CudaThread {
  public:
+  /// Of the block of this number among those that do the same.
+  __device__ explicit CudaThread(std::int64_t block) : block_(block) {}
+
   __device__ int index() const { return static_cast<int>(threadIdx.x); }
   __device__ int count() const { return static_cast<int>(blockDim.x); }
   __device__ int lane() const { return static_cast<int>(threadIdx.x % 32); }
-  __device__ std::int64_t block() const { return blockIdx.x; }
+  __device__ std::int64_t block() const { return block_; }
 
   /// Waits for all threads of the block.
   __device__ void synchronize() const { __syncthreads(); }
@@ -120,6 +123,9 @@ class CudaThread {
 
   __device__ float exp2(float x) const { return exp2f(x); }
   __device__ float log2(float x) const { return log2f(x); }
+
+ private:
+  std::int64_t block_;
 };
 
 }  // namespace sparse_transformer
