@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attention/block_attention.h"
+#include "attention/kernels/union_cuda.h"
 #include "attention/merge.h"
 #include "attention/shared_list.h"
 #include "attention/slice.h"
@@ -25,11 +26,9 @@ struct Packed {
   at::Tensor query, key, value;  // [batch, n, heads, width], views
 };
 
-/// What a layer computes, or what its backward pass starts from.
-struct Union {
-  at::Tensor out;  // [batch, n, heads, value_width]
-  at::Tensor lse;  // [batch, n, heads]
-};
+/// What a layer computes, or what its backward pass starts from: out [batch, n, heads, value_width]
+/// and lse [batch, n, heads].
+using Union = BandedOutput;
 
 /// Whether the kernel for `x` has windows of its own: plain code and CUDA in float32 have none.
 bool has_windows(const at::Tensor& x, Kernels kernels) {
@@ -269,11 +268,32 @@ struct Layout : torch::CustomClassHolder {
   Kernels kernels;
 };
 
+bool is_fused_union(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
+                    Kernels kernels) {
+  return kernels == Kernels::kFused && union_cuda_serves(packed, pattern, shape);
+}
+
+Union forward_layer(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
+                    Kernels kernels) {
+  if (is_fused_union(packed, pattern, shape, kernels)) {
+    return union_forward_cuda(packed, pattern, shape);
+  }
+  return LayerPass(packed, pattern, shape, kernels).forward();
+}
+
+at::Tensor backward_layer(const at::Tensor& d_out, const at::Tensor& packed, const Union& result,
+                          const Layout& layout) {
+  if (is_fused_union(packed, layout.pattern, layout.shape, layout.kernels)) {
+    return union_backward_cuda(d_out, packed, result, layout.pattern, layout.shape);
+  }
+  return LayerPass(packed, layout.pattern, layout.shape, layout.kernels).backward(d_out, result);
+}
+
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
                             const LayerPattern* pattern, const HeadShape& shape, Kernels kernels) {
-    const Union result = LayerPass(packed, *pattern, shape, kernels).forward();
+    const Union result = forward_layer(packed, *pattern, shape, kernels);
     context->save_for_backward({packed, result.out, result.lse});
     context->saved_data["layout"] =
         c10::IValue::make_capsule(c10::make_intrusive<Layout>(*pattern, shape, kernels));
@@ -285,8 +305,8 @@ class SparseAttention : public torch::autograd::Function<SparseAttention> {
     const auto saved = context->get_saved_variables();
     const auto capsule = context->saved_data["layout"].toCapsule();
     const auto& layout = static_cast<const Layout&>(*capsule);
-    const LayerPass pass(saved[0], layout.pattern, layout.shape, layout.kernels);
-    return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}, {}};
+    return {
+        backward_layer(d_out[0].contiguous(), saved[0], {saved[1], saved[2]}, layout), {}, {}, {}};
   }
 };
 

@@ -81,6 +81,14 @@ int with_kernel(const BandCall& call, HalfType type, const Run& run) {
 
 }  // namespace
 
+bool launch_is_possible() {
+  cudaFuncAttributes attributes;
+  const auto known =
+      cudaFuncGetAttributes(&attributes, delta_kernel<HalfType::kBfloat16>) == cudaSuccess;
+  cudaGetLastError();  // not to be found by whoever asks next
+  return known;
+}
+
 int launch_band_forward(const BandCall& call, HalfType type, void* stream) {
   return with_kernel(call, type, [&](auto its_type, auto query, auto value) -> int {
     constexpr int kQuery = decltype(query)::value;

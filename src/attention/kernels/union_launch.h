@@ -6,6 +6,9 @@
 
 namespace sparse_transformer {
 
+/// Whether there is a device that this build has code for.
+bool launch_is_possible();
+
 int launch_band_forward(const BandCall& call, HalfType type, void* stream);
 
 /// `delta` of all heads of a layer of `rows` queries (batch · n · heads): before any backward call.
