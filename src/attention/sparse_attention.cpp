@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <vector>
@@ -317,9 +318,24 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
                            std::to_string(pattern.heads()) + ", " +
                            std::to_string(shape.packed_width()) + "]");
   }
-  if (packed.is_cuda() && shape.query_width != shape.value_width) {
-    throw std::logic_error("sparse_attention: on CUDA queries and values must have one width");
-  }
+}
+
+/// One width for queries and values, as LibTorch's kernels for CUDA want it.
+HeadShape widened(const HeadShape& shape) {
+  const std::int64_t width = std::max(shape.query_width, shape.value_width);
+  return {.query_width = width, .value_width = width, .scale = shape.scale};
+}
+
+/// The same with zeros in the channels that `shape` does not have.
+at::Tensor widened(const at::Tensor& packed, const HeadShape& shape) {
+  const HeadShape wide = widened(shape);
+  const Packed x(packed, shape);
+  const auto pad = [](const at::Tensor& part, std::int64_t width) {
+    return at::constant_pad_nd(part, {0, width - part.size(3)});
+  };
+  return at::cat({pad(x.query, wide.query_width), pad(x.key, wide.query_width),
+                  pad(x.value, wide.value_width)},
+                 3);
 }
 
 }  // namespace
@@ -327,6 +343,11 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
                             const HeadShape& shape, Kernels kernels) {
   check(packed, pattern, shape);
+  const bool one_width = shape.query_width == shape.value_width;
+  if (packed.is_cuda() && !one_width && !is_fused_union(packed, pattern, shape, kernels)) {
+    return SparseAttention::apply(widened(packed, shape), &pattern, widened(shape), kernels)
+        .narrow(3, 0, shape.value_width);
+  }
   return SparseAttention::apply(packed, &pattern, shape, kernels);
 }
 

@@ -51,7 +51,7 @@ at::Tensor Transformer::logits(const at::Tensor& hidden, const DropoutPlace* dro
 }
 
 HeadShape Transformer::head_shape() const {
-  return sparse_transformer::head_shape(settings_, device());
+  return sparse_transformer::head_shape(settings_);
 }
 
 c10::Device Transformer::device() const { return output_.device(); }

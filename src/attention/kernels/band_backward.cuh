@@ -57,44 +57,39 @@ template <HalfType kType, int kWidth, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void finish_gradient(Thread& thread, const Matrix<std::uint16_t>& into,
                                                int width, int first, bool continues, float factor,
                                                const Sums<kWidth / 8>& sums) {
-  const int lane = thread.lane();
-  SPARSE_TRANSFORMER_UNROLL
-  for (int r = 0; r < 2; ++r) {
-    const int row = first + element_row(lane, 2 * r);
-    if (row >= into.rows) continue;
-    SPARSE_TRANSFORMER_UNROLL
-    for (int w = 0; w < kWidth / 8; ++w) {
-      const int channel = 8 * w + element_column(lane, 0);
-      if (channel >= width) continue;
-      std::uint16_t* place = into.data + row * into.step + channel;
-      float low = 0, high = 0;
-      if (continues) read_pair<kType>(thread, place, low, high);
-      write_pair<kType>(thread, place, low + factor * sums.at[w][2 * r],
-                        high + factor * sums.at[w][2 * r + 1]);
-    }
-  }
+  const WarpRows<kType, kWidth> rows{into, first, width};
+  rows.change(thread, continues, [&](int t, int r, float& low, float& high) {
+    low += factor * sums.at[t][2 * r];
+    high += factor * sums.at[t][2 * r + 1];
+  });
 }
 
-constexpr int kDeltaThreads = 16;  // of a query
+constexpr int kDeltaThreads = 16;  // of a query, 8 channels each
 
 /// delta = Σ d_out · out.
 template <HalfType kType, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void sum_delta(Thread& thread, const LayerMemory& memory, int width,
                                          std::int64_t rows) {
   const std::int64_t row = (thread.block() * thread.count() + thread.index()) / kDeltaThreads;
+  const int channel = thread.index() % kDeltaThreads * 8;
   float sum = 0;
-  if (row < rows) {
-    for (int c = thread.index() % kDeltaThreads * 2; c < width; c += 2 * kDeltaThreads) {
-      float out[2], d_out[2];
-      read_pair<kType>(thread, memory.out + row * width + c, out[0], out[1]);
-      read_pair<kType>(thread, memory.d_out + row * width + c, d_out[0], d_out[1]);
-      sum += out[0] * d_out[0] + out[1] * d_out[1];
+  if (row < rows && channel < width) {
+    std::uint32_t out[4], d_out[4];
+    thread.read(memory.out + row * width + channel, out);
+    thread.read(memory.d_out + row * width + channel, d_out);
+    SPARSE_TRANSFORMER_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      float a[2], b[2];
+      thread.template unpack<kType>(out[i], a[0], a[1]);
+      thread.template unpack<kType>(d_out[i], b[0], b[1]);
+      sum += a[0] * b[0] + a[1] * b[1];
     }
   }
+  SPARSE_TRANSFORMER_UNROLL
   for (int distance = 1; distance < kDeltaThreads; distance *= 2) {
     sum += thread.exchange(sum, distance);
   }
-  if (row < rows && thread.index() % kDeltaThreads == 0) memory.delta[row] = sum;
+  if (row < rows && channel == 0) memory.delta[row] = sum;
 }
 
 /// The queries' part of `d_packed` of a tile of queries.

@@ -72,34 +72,27 @@ template <HalfType kType, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void finish_rows(Thread& thread, const BandCall& call, const Side& side,
                                            int first,
                                            const RunningSoftmax<kType, kValue>& softmax) {
-  const Matrix<std::uint16_t> out = side.out();
   const Matrix<float> lse = side.lse();
-  const int lane = thread.lane();
-  const int column = element_column(lane, 0);
+  float of_old[2], of_new[2];
   SPARSE_TRANSFORMER_UNROLL
   for (int r = 0; r < 2; ++r) {
-    const int row = first + element_row(lane, 2 * r);
-    float* row_lse = lse.data + row * lse.step;
+    const int row = first + element_row(thread.lane(), 2 * r);
+    const bool present = row < lse.rows;
+    float* row_lse = lse.data + (present ? row * lse.step : 0);
     // Read before the threads of a row meet, as one of them writes it afterwards.
-    const bool joins = call.continues && row < out.rows;
-    const float old_log = joins ? *row_lse * kLog2E : kMinusInfinity;
+    const float old_log = call.continues && present ? *row_lse * kLog2E : kMinusInfinity;
     const float total = row_sum(thread, softmax.total[r]);
-    if (row >= out.rows) continue;
     const Merge merge(thread, old_log, softmax.largest[r] + thread.log2(total));
-    const float of_new = total == 0.0f ? 0.0f : merge.new_part / total;
-    SPARSE_TRANSFORMER_UNROLL
-    for (int w = 0; w < kValue / 8; ++w) {
-      const int channel = 8 * w + column;
-      if (channel >= call.sizes.value_width) continue;
-      std::uint16_t* place = out.data + row * out.step + channel;
-      float low = 0, high = 0;
-      if (joins) read_pair<kType>(thread, place, low, high);
-      write_pair<kType>(thread, place,
-                        merge.old_part * low + of_new * softmax.weighted.at[w][2 * r],
-                        merge.old_part * high + of_new * softmax.weighted.at[w][2 * r + 1]);
-    }
-    if (column == 0) *row_lse = merge.merged / kLog2E;
+    of_old[r] = merge.old_part;
+    of_new[r] = total == 0.0f ? 0.0f : merge.new_part / total;
+    if (present && thread.lane() % 4 == 0) *row_lse = merge.merged / kLog2E;
   }
+  const Matrix<std::uint16_t> out = side.out();
+  const WarpRows<kType, kValue> rows{out, first, call.sizes.value_width};
+  rows.change(thread, call.continues, [&](int t, int r, float& low, float& high) {
+    low = of_old[r] * low + of_new[r] * softmax.weighted.at[t][2 * r];
+    high = of_old[r] * high + of_new[r] * softmax.weighted.at[t][2 * r + 1];
+  });
 }
 
 /// Bytes of shared memory that a block of `warps` works in.

@@ -301,17 +301,65 @@ SPARSE_TRANSFORMER_DEVICE float row_largest(Thread& thread, float x) {
   return larger(x, thread.exchange(x, 2));
 }
 
-/// Two neighbouring numbers of a half-precision matrix.
-template <HalfType kType, typename Thread>
-SPARSE_TRANSFORMER_DEVICE void read_pair(Thread& thread, const std::uint16_t* from, float& low,
-                                         float& high) {
-  thread.template unpack<kType>(thread.read(from), low, high);
+/// Between the four threads that share a row of accumulators: thread c gets in x[i] what thread i
+/// had in x[c].
+template <typename Thread>
+SPARSE_TRANSFORMER_DEVICE void transpose(Thread& thread, std::uint32_t (&x)[4]) {
+  SPARSE_TRANSFORMER_UNROLL
+  for (int bit = 1; bit < 4; bit *= 2) {
+    const bool upper = (thread.lane() & bit) != 0;
+    SPARSE_TRANSFORMER_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      if ((i & bit) != 0) continue;
+      const std::uint32_t theirs = thread.exchange(upper ? x[i] : x[i | bit], bit);
+      if (upper) {
+        x[i] = theirs;
+      } else {
+        x[i | bit] = theirs;
+      }
+    }
+  }
 }
-template <HalfType kType, typename Thread>
-SPARSE_TRANSFORMER_DEVICE void write_pair(Thread& thread, std::uint16_t* to, float low,
-                                          float high) {
-  thread.write(to, thread.template pack<kType>(low, high));
-}
+
+/// A warp's rows of a half-precision matrix in memory, `width` of the kWidth channels that the
+/// kernel has; row i of the warp is row first + i. Memory is read and written 16 bytes a thread, 8
+/// neighbouring channels, and then exchanged within a row.
+template <HalfType kType, int kWidth>
+struct WarpRows {
+  const Matrix<std::uint16_t>& matrix;
+  int first, width;
+
+  /// Calls update(t, r, low, high), which changes two numbers, for the elements [t][2·r] and
+  /// [t][2·r
+  /// + 1] of accumulators; they are 0 before where `reads` is not.
+  template <typename Thread, typename Update>
+  SPARSE_TRANSFORMER_DEVICE void change(Thread& thread, bool reads, const Update& update) const {
+    SPARSE_TRANSFORMER_UNROLL
+    for (int r = 0; r < 2; ++r) {
+      const int row = first + element_row(thread.lane(), 2 * r);
+      SPARSE_TRANSFORMER_UNROLL
+      for (int t = 0; t < kWidth / 8; t += 4) {
+        const int channel = 8 * (t + thread.lane() % 4);
+        const bool present = row < matrix.rows && channel < width;
+        std::uint16_t* place = matrix.data + (present ? row * matrix.step + channel : 0);
+        std::uint32_t pairs[4] = {};
+        if (reads) {
+          if (present) thread.read(place, pairs);
+          transpose(thread, pairs);
+        }
+        SPARSE_TRANSFORMER_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          float low, high;
+          thread.template unpack<kType>(pairs[i], low, high);
+          update(t + i, r, low, high);
+          pairs[i] = thread.template pack<kType>(low, high);
+        }
+        transpose(thread, pairs);
+        if (present) thread.write(place, pairs);
+      }
+    }
+  }
+};
 
 /// Numbers of a tile of either width.
 template <int kQuery, int kValue>

@@ -12,13 +12,16 @@ namespace {
 
 constexpr int kMostThreads = 32 * BandLaunch::kMostWarps;
 
-/// Blocks of the backward kernel that share a multiprocessor's registers: as many as there can be
-/// before the accumulators no longer fit.
+/// Blocks that share a multiprocessor's registers: as many as there can be before the accumulators
+/// no longer fit.
+template <int kQuery, int kValue>
+constexpr int kForwardBlocks = kQuery + kValue > 192 ? 3 : 1;
 template <int kQuery>
 constexpr int kBackwardBlocks = kQuery > 64 ? 2 : 3;
 
 template <HalfType kType, int kQuery, int kValue>
-__global__ void __launch_bounds__(kMostThreads) forward_kernel(const BandCall call) {
+__global__ void __launch_bounds__(kMostThreads, kForwardBlocks<kQuery, kValue>)
+    forward_kernel(const BandCall call) {
   extern __shared__ uint4 shared[];
   CudaThread thread(blockIdx.x);
   union_kernels::forward<kType, kQuery, kValue>(thread, call,

@@ -86,7 +86,8 @@ class CudaThread {
   }
 
   /// x of the thread whose number in the warp differs in these bits.
-  __device__ float exchange(float x, int bits) const {
+  template <typename T>
+  __device__ T exchange(T x, int bits) const {
     return __shfl_xor_sync(0xffffffffu, x, bits);
   }
 
@@ -113,12 +114,16 @@ class CudaThread {
     }
   }
 
-  /// Two neighbouring numbers of global memory.
-  __device__ std::uint32_t read(const std::uint16_t* from) const {
-    return *reinterpret_cast<const std::uint32_t*>(from);
+  /// Eight neighbouring numbers of global memory, two in a register.
+  __device__ void read(const std::uint16_t* from, std::uint32_t (&pairs)[4]) const {
+    const uint4 all = *reinterpret_cast<const uint4*>(from);
+    pairs[0] = all.x;
+    pairs[1] = all.y;
+    pairs[2] = all.z;
+    pairs[3] = all.w;
   }
-  __device__ void write(std::uint16_t* to, std::uint32_t pair) const {
-    *reinterpret_cast<std::uint32_t*>(to) = pair;
+  __device__ void write(std::uint16_t* to, const std::uint32_t (&pairs)[4]) const {
+    *reinterpret_cast<uint4*>(to) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
   }
 
   __device__ float exp2(float x) const { return exp2f(x); }

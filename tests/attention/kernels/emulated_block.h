@@ -7,9 +7,11 @@
 
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
+#include <gtest/gtest.h>
 #include <ucontext.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -37,6 +39,8 @@ class EmulatedThread {
 
   template <int kBytes>
   void copy_async(void* to, const void* from, bool present) {
+    check_alignment(to, kBytes);
+    check_alignment(from, kBytes);
     Copy copy{to, {}, kBytes};
     if (present) std::memcpy(copy.bytes.data(), from, kBytes);
     open_.push_back(copy);
@@ -58,7 +62,8 @@ class EmulatedThread {
   template <HalfType kType>
   void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], std::uint32_t b_low,
                     std::uint32_t b_high);
-  float exchange(float x, int bits);
+  template <typename T>
+  T exchange(T x, int bits);
 
   template <HalfType kType>
   static std::uint32_t pack(float low, float high) {
@@ -70,12 +75,14 @@ class EmulatedThread {
     high = number<kType>(static_cast<std::uint16_t>(pair >> 16));
   }
 
-  static std::uint32_t read(const std::uint16_t* from) {
-    std::uint32_t pair;
-    std::memcpy(&pair, from, sizeof(pair));
-    return pair;
+  static void read(const std::uint16_t* from, std::uint32_t (&pairs)[4]) {
+    check_alignment(from);
+    std::memcpy(pairs, from, sizeof(pairs));
   }
-  static void write(std::uint16_t* to, std::uint32_t pair) { std::memcpy(to, &pair, sizeof(pair)); }
+  static void write(std::uint16_t* to, const std::uint32_t (&pairs)[4]) {
+    check_alignment(to);
+    std::memcpy(to, pairs, sizeof(pairs));
+  }
 
   static float exp2(float x) { return std::exp2(x); }
   static float log2(float x) { return std::log2(x); }
@@ -94,6 +101,13 @@ class EmulatedThread {
   }
 
  private:
+  /// A GPU refuses an address that is no multiple of what is moved at once.
+  static void check_alignment(const void* address, std::size_t bytes = 16) {
+    if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) {
+      ADD_FAILURE() << "an address that is no multiple of " << bytes;
+    }
+  }
+
   struct Copy {
     void* to;
     std::array<unsigned char, 16> bytes;
@@ -138,8 +152,7 @@ class EmulatedBlock {
     std::array<const std::uint16_t*, 32> rows;
     std::array<std::array<std::uint32_t, 6>, 32> fragments;
     std::array<std::array<float, 4>, 32> sums;
-    std::array<float, 32> numbers;
-    std::array<float, 32> results;
+    std::array<std::uint32_t, 32> words, results;
     const char* instruction = nullptr;
     struct Meeting {
       int arrived = 0;
@@ -242,6 +255,7 @@ inline std::int64_t EmulatedThread::block() const { return block_->number(); }
 inline void EmulatedThread::synchronize() { block_->wait_for_block(); }
 
 inline void EmulatedThread::load_matrices(const std::uint16_t* row, std::uint32_t (&fragment)[4]) {
+  check_alignment(row);
   EmulatedBlock::Warp& warp = block_->warp_of(*this);
   const auto me = static_cast<std::size_t>(lane());
   warp.rows[me] = row;
@@ -258,6 +272,7 @@ inline void EmulatedThread::load_matrices(const std::uint16_t* row, std::uint32_
 
 inline void EmulatedThread::load_matrices_transposed(const std::uint16_t* row,
                                                      std::uint32_t (&fragment)[4]) {
+  check_alignment(row);
   EmulatedBlock::Warp& warp = block_->warp_of(*this);
   const auto me = static_cast<std::size_t>(lane());
   warp.rows[me] = row;
@@ -310,12 +325,13 @@ void EmulatedThread::multiply_add(float (&sums)[4], const std::uint32_t (&a)[4],
   for (std::size_t i = 0; i < 4; ++i) sums[i] = warp.sums[me][i];
 }
 
-inline float EmulatedThread::exchange(float x, int bits) {
+template <typename T>
+T EmulatedThread::exchange(T x, int bits) {
   EmulatedBlock::Warp& warp = block_->warp_of(*this);
   const auto me = static_cast<std::size_t>(lane());
-  warp.numbers[me] = x;
-  block_->together(warp, "shfl", [&warp] { warp.results = warp.numbers; });
-  return warp.results[me ^ static_cast<std::size_t>(bits)];
+  warp.words[me] = std::bit_cast<std::uint32_t>(x);
+  block_->together(warp, "shfl", [&warp] { warp.results = warp.words; });
+  return std::bit_cast<T>(warp.results[me ^ static_cast<std::size_t>(bits)]);
 }
 
 }  // namespace sparse_transformer
