@@ -68,9 +68,9 @@ constexpr int kDeltaThreads = 16;  // of a query, 8 channels each
 
 /// delta = Σ d_out · out.
 template <HalfType kType, typename Thread>
-SPARSE_TRANSFORMER_DEVICE void sum_delta(Thread& thread, const LayerMemory& memory, int width,
-                                         std::int64_t rows) {
-  const std::int64_t row = (thread.block() * thread.count() + thread.index()) / kDeltaThreads;
+SPARSE_TRANSFORMER_DEVICE void sum_delta(Thread& thread, std::int64_t block,
+                                         const LayerMemory& memory, int width, std::int64_t rows) {
+  const std::int64_t row = (block * thread.count() + thread.index()) / kDeltaThreads;
   const int channel = thread.index() % kDeltaThreads * 8;
   float sum = 0;
   if (row < rows && channel < width) {
@@ -95,13 +95,13 @@ SPARSE_TRANSFORMER_DEVICE void sum_delta(Thread& thread, const LayerMemory& memo
 /// The queries' part of `d_packed` of a tile of queries.
 template <HalfType kType, int kQuery, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void query_gradient(Thread& thread, const BandCall& call,
-                                              std::uint16_t* shared) {
+                                              std::int64_t block, std::uint16_t* shared) {
   constexpr int kRows = kBackwardRows;
   const BandGeometry& band = call.band;
   const LayerSizes& sizes = call.sizes;
   const int tile_rows = thread.count() / 32 * kWarpRows;
   const int tiles = BandGeometry::divide_up(band.longest_group(), tile_rows);
-  const Place place = place_of(call, thread.block(), tiles);
+  const Place place = place_of(call, block, tiles);
   const int first = (tiles - 1 - place.tile) * tile_rows;  // later queries see more keys
   const Side queries(call, place, rows_of(band, place.segment, place.column));
   const Side keys(call, place, key_rows(band, place.segment - band.shift, place.column));
@@ -157,13 +157,13 @@ SPARSE_TRANSFORMER_DEVICE void query_gradient(Thread& thread, const BandCall& ca
 /// The keys' and values' part of `d_packed` of a tile of keys.
 template <HalfType kType, int kQuery, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void key_gradient(Thread& thread, const BandCall& call,
-                                            std::uint16_t* shared) {
+                                            std::int64_t block, std::uint16_t* shared) {
   constexpr int kRows = kBackwardRows;
   const BandGeometry& band = call.band;
   const LayerSizes& sizes = call.sizes;
   const int tile_rows = thread.count() / 32 * kWarpRows;
   const int tiles = BandGeometry::divide_up(band.longest_group(), tile_rows);
-  const Place place = place_of(call, thread.block(), tiles);
+  const Place place = place_of(call, block, tiles);
   const int first = place.tile * tile_rows;  // earlier keys are seen by more queries
   const Side positions(call, place, rows_of(band, place.segment, place.column));
   const Side keys(call, place, key_rows(band, place.segment, place.column));
@@ -219,6 +219,17 @@ SPARSE_TRANSFORMER_DEVICE void key_gradient(Thread& thread, const BandCall& call
                                  call.continues, call.scale, d_key);
   finish_gradient<kType, kValue>(thread, positions.d_value(), sizes.value_width, first + warp_row,
                                  call.continues, 1.0f, d_value);
+}
+
+/// Two blocks a tile, one after the other so that they share what they read: its queries, its keys.
+template <HalfType kType, int kQuery, int kValue, typename Thread>
+SPARSE_TRANSFORMER_DEVICE void backward(Thread& thread, const BandCall& call, std::int64_t block,
+                                        std::uint16_t* shared) {
+  if (block % 2 == 0) {
+    query_gradient<kType, kQuery, kValue>(thread, call, block / 2, shared);
+  } else {
+    key_gradient<kType, kQuery, kValue>(thread, call, block / 2, shared);
+  }
 }
 
 }  // namespace sparse_transformer::union_kernels

@@ -41,6 +41,7 @@ enum class HalfType { kBfloat16, kFloat16 };
 struct LayerSizes {
   std::int32_t batch, heads;  // of the tensors
   std::int32_t first_head, group_heads;
+  std::int32_t slice_heads;  // heads that are computed together, a divisor of group_heads
   std::int32_t query_width, value_width;  // multiples of 8
 };
 
@@ -65,27 +66,14 @@ struct BandCall {
   bool continues;
 };
 
-/// Threads of a kernel over a band: every block has a tile of rows of one group and one head.
-struct BandLaunch {
-  static constexpr int kWarpRows = 16;  // of a tile; the m of mma.m16n8k16
-  static constexpr int kMostWarps = 4;
+constexpr int kWarpRows = 16;  // of a tile, a warp's; the m of mma.m16n8k16
 
-  std::int64_t blocks;
-  int warps;
-};
-
-/// The tile that covers the longest group with the fewest rows left over; of several the largest.
-inline BandLaunch band_launch(const BandCall& call) {
-  const std::int32_t rows = call.band.longest_group();
-  const auto tiles = [&](int warps) {
-    return BandGeometry::divide_up(rows, warps * BandLaunch::kWarpRows);
-  };
-  int warps = BandLaunch::kMostWarps;
-  for (int fewer = warps - 1; fewer > 0; --fewer) {
-    if (tiles(fewer) * fewer < tiles(warps) * warps) warps = fewer;
-  }
+/// Blocks that do a band in one slice (slice_heads heads of a sequence): every block has a tile of
+/// rows of one group and one head.
+inline std::int64_t blocks_a_slice(const BandCall& call, int warps) {
   const std::int64_t groups = std::int64_t{call.band.segments()} * call.band.inner;
-  return {groups * tiles(warps) * call.sizes.batch * call.sizes.group_heads, warps};
+  const std::int64_t tiles = BandGeometry::divide_up(call.band.longest_group(), warps * kWarpRows);
+  return groups * tiles * call.sizes.slice_heads;
 }
 
 }  // namespace sparse_transformer

@@ -80,7 +80,8 @@ SPARSE_TRANSFORMER_DEVICE void finish_rows(Thread& thread, const BandCall& call,
     const bool present = row < lse.rows;
     float* row_lse = lse.data + (present ? row * lse.step : 0);
     // Read before the threads of a row meet, as one of them writes it afterwards.
-    const float old_log = call.continues && present ? *row_lse * kLog2E : kMinusInfinity;
+    const float old_log =
+        call.continues && present ? thread.read(row_lse) * kLog2E : kMinusInfinity;
     const float total = row_sum(thread, softmax.total[r]);
     const Merge merge(thread, old_log, softmax.largest[r] + thread.log2(total));
     of_old[r] = merge.old_part;
@@ -101,15 +102,15 @@ constexpr int forward_bytes(int warps) {
   return 2 * (Tile<kQuery>::size(warps * kWarpRows) +
               2 * shared_numbers<kQuery, kValue>(kForwardRows<kQuery, kValue>));
 }
-/// `out` and `lse` of a tile of queries.
+/// `out` and `lse` of the tile of queries of block `block` of a band.
 template <HalfType kType, int kQuery, int kValue, typename Thread>
-SPARSE_TRANSFORMER_DEVICE void forward(Thread& thread, const BandCall& call,
+SPARSE_TRANSFORMER_DEVICE void forward(Thread& thread, const BandCall& call, std::int64_t block,
                                        std::uint16_t* shared) {
   constexpr int kRows = kForwardRows<kQuery, kValue>;
   const BandGeometry& band = call.band;
   const int tile_rows = thread.count() / 32 * kWarpRows;
   const int tiles = BandGeometry::divide_up(band.longest_group(), tile_rows);
-  const Place place = place_of(call, thread.block(), tiles);
+  const Place place = place_of(call, block, tiles);
   // Later queries see more keys: they begin first.
   const int first = (tiles - 1 - place.tile) * tile_rows;
   const Side queries(call, place, rows_of(band, place.segment, place.column));

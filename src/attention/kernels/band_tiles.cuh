@@ -5,10 +5,10 @@
 // has one group, every position; a column is a group of every l-th. So one kernel serves both. A
 // block of threads owns a tile of rows of one group, 16 a warp, and meets the tiles of the other
 // side that they see, one after the other (Dao et al. 2022, arXiv:2205.14135). The bands of a head
-// are launched one after the other: a later one goes on from the `out` and `lse` (on the way back:
-// the gradient) that the earlier ones left in place, so a union needs no array of its own, and a
-// sum has one order: results repeat bit for bit. On the way back one kernel owns the queries of a
-// tile and another its keys.
+// follow one after the other (union_work.h): a later one goes on from the `out` and `lse` (on the
+// way back: the gradient) that the earlier ones left in place, so a union needs no array of its
+// own, and a sum has one order: results repeat bit for bit. On the way back one block owns the
+// queries of a tile and another its keys.
 //
 // The code is a template of `Thread`, what a thread of the device can do: warp.cuh has it for CUDA,
 // tests/attention/kernels/emulated_block.h for a block emulated on the CPU. All threads of a warp
@@ -29,7 +29,6 @@
 
 namespace sparse_transformer::union_kernels {
 
-constexpr int kWarpRows = BandLaunch::kWarpRows;
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kMinusInfinity = -__builtin_huge_valf();
 
@@ -69,19 +68,22 @@ struct Place {
   int tile;
 };
 
-/// Neighbouring blocks work at neighbouring heads, then columns: what lies together in memory is
-/// read together.
+/// Blocks go slice by slice. Within one, neighbours work at neighbouring heads, then columns: what
+/// lies together in memory is read together.
 SPARSE_TRANSFORMER_DEVICE Place place_of(const BandCall& call, std::int64_t block, int tiles) {
+  const auto next = [&block](int count) {
+    const auto part = static_cast<int>(block % count);
+    block /= count;
+    return part;
+  };
+  const LayerSizes& sizes = call.sizes;
   Place place;
-  place.head = call.sizes.first_head + static_cast<int>(block % call.sizes.group_heads);
-  block /= call.sizes.group_heads;
-  place.column = static_cast<int>(block % call.band.inner);
-  block /= call.band.inner;
-  place.tile = static_cast<int>(block % tiles);
-  block /= tiles;
-  const int outer = call.band.segments();
-  place.segment = static_cast<int>(block % outer);
-  place.batch = static_cast<int>(block / outer);
+  place.head = sizes.first_head + next(sizes.slice_heads);
+  place.column = next(call.band.inner);
+  place.tile = next(tiles);
+  place.segment = next(call.band.segments());
+  place.head += sizes.slice_heads * next(sizes.group_heads / sizes.slice_heads);
+  place.batch = static_cast<int>(block);
   return place;
 }
 

@@ -36,6 +36,30 @@ BandGeometry geometry(const Band& band, std::int64_t n) {
   return result;
 }
 
+/// The heads of a slice: as many as its bytes allow, a divisor of the group's.
+std::int32_t slice_heads(std::int32_t group_heads, std::int64_t bytes_a_head,
+                         std::int64_t slice_bytes) {
+  std::int32_t heads = group_heads;
+  while (heads > 1 && (group_heads % heads != 0 || heads * bytes_a_head > slice_bytes)) --heads;
+  return heads;
+}
+
+/// The warps of a block that leave the fewest of a launch without rows; of several the most.
+std::int32_t best_warps(const UnionWork& work) {
+  constexpr std::int32_t kMostWarps = 4;
+  std::int32_t best = 0;
+  std::int64_t fewest = 0;
+  for (std::int32_t warps = kMostWarps; warps > 0; --warps) {
+    std::int64_t total = 0;
+    for (int i = 0; i < work.count; ++i) total += warps * blocks_a_slice(work.bands[i], warps);
+    if (best == 0 || total < fewest) {
+      best = warps;
+      fewest = total;
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 bool is_union_of_bands(const at::Tensor& packed, const LayerPattern& pattern,
@@ -44,39 +68,53 @@ bool is_union_of_bands(const at::Tensor& packed, const LayerPattern& pattern,
   return half && packed.size(1) < kLongest && has_served_width(shape.query_width) &&
          has_served_width(shape.value_width) &&
          std::all_of(pattern.groups.begin(), pattern.groups.end(), [](const HeadGroup& group) {
-           return std::all_of(group.pieces.begin(), group.pieces.end(), is_served);
+           return group.pieces.size() <= UnionWork::kMostBands &&
+                  std::all_of(group.pieces.begin(), group.pieces.end(), is_served);
          });
 }
 
-UnionCalls union_calls(const at::Tensor& packed, const LayerPattern& pattern,
-                       const HeadShape& shape) {
+UnionPlan union_plan(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
+                     Direction direction, std::int64_t slice_bytes) {
+  const auto narrow = [](std::int64_t x) { return static_cast<std::int32_t>(x); };
   const std::int64_t n = packed.size(1);
-  UnionCalls result;
+  const std::int64_t bytes_a_head = 2 * n * (shape.packed_width() + shape.value_width);
+  UnionPlan plan;
   for (const HeadGroup& group : pattern.groups) {
+    const LayerSizes sizes = {
+        .batch = narrow(packed.size(0)),
+        .heads = narrow(packed.size(2)),
+        .first_head = narrow(group.first_head),
+        .group_heads = narrow(group.heads),
+        .slice_heads = slice_heads(narrow(group.heads), bytes_a_head, slice_bytes),
+        .query_width = narrow(shape.query_width),
+        .value_width = narrow(shape.value_width)};
+    UnionWork work = {};
     bool started = false;
     for (const Piece& piece : group.pieces) {
       const Band& band = std::get<Band>(piece);
       if (band.view.origin >= n) continue;
       if (!started && band.view.origin > 0) {
-        result.partial.push_back(&group);
+        plan.partial.push_back(&group);
         started = true;
       }
-      result.calls.push_back(
-          {.band = geometry(band, n),
-           .sizes = {.batch = static_cast<std::int32_t>(packed.size(0)),
-                     .heads = static_cast<std::int32_t>(packed.size(2)),
-                     .first_head = static_cast<std::int32_t>(group.first_head),
-                     .group_heads = static_cast<std::int32_t>(group.heads),
-                     .query_width = static_cast<std::int32_t>(shape.query_width),
-                     .value_width = static_cast<std::int32_t>(shape.value_width)},
-           .memory = {},
-           .scale = static_cast<float>(shape.scale),
-           .continues = started});
+      work.bands[work.count++] = {.band = geometry(band, n),
+                                  .sizes = sizes,
+                                  .memory = {},
+                                  .scale = static_cast<float>(shape.scale),
+                                  .continues = started};
       started = true;
     }
-    if (!started) result.partial.push_back(&group);
+    if (!started) plan.partial.push_back(&group);
+    if (work.count == 0 || sizes.batch == 0) continue;
+    work.warps = best_warps(work);
+    work.slices = sizes.batch * (sizes.group_heads / sizes.slice_heads);
+    const std::int64_t sides = direction == Direction::kForward ? 1 : 2;
+    for (int i = 0; i < work.count; ++i) {
+      work.blocks[i] = narrow(sides * blocks_a_slice(work.bands[i], work.warps));
+    }
+    plan.launches.push_back(work);
   }
-  return result;
+  return plan;
 }
 
 }  // namespace sparse_transformer

@@ -32,6 +32,19 @@ at::Tensor heads_of(const at::Tensor& x, const HeadGroup& group) {
   return x.narrow(2, group.first_head, group.heads);
 }
 
+void* current_stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
+
+template <typename Launch>
+void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch,
+                const at::Tensor& packed) {
+  for (UnionWork& work : plan.launches) {
+    for (BandCall& call : work.bands) call.memory = memory;
+    const at::Tensor counters = at::zeros({counters_of(work)}, packed.options().dtype(at::kInt));
+    check(launch(work, counters.mutable_data_ptr<std::int32_t>(), half_type(packed),
+                 current_stream()));
+  }
+}
+
 }  // namespace
 
 bool union_cuda_serves(const at::Tensor& packed, const LayerPattern& pattern,
@@ -47,16 +60,14 @@ BandedOutput union_forward_cuda(const at::Tensor& packed, const LayerPattern& pa
   const std::int64_t batch = packed.size(0), n = packed.size(1), heads = packed.size(2);
   const at::Tensor out = at::empty({batch, n, heads, shape.value_width}, packed.options());
   const at::Tensor lse = at::empty({batch, n, heads}, packed.options().dtype(at::kFloat));
-  UnionCalls plan = union_calls(packed, pattern, shape);
+  UnionPlan plan = union_plan(packed, pattern, shape, Direction::kForward);
   for (const HeadGroup* group : plan.partial) {
     heads_of(out, *group).zero_();
     heads_of(lse, *group).fill_(-std::numeric_limits<float>::infinity());
   }
-  for (BandCall& call : plan.calls) {
-    call.memory = {
-        .packed = numbers(packed), .out = numbers(out), .lse = lse.mutable_data_ptr<float>()};
-    check(launch_band_forward(call, half_type(packed), c10::cuda::getCurrentCUDAStream().stream()));
-  }
+  const LayerMemory memory = {
+      .packed = numbers(packed), .out = numbers(out), .lse = lse.mutable_data_ptr<float>()};
+  launch_all(plan, memory, launch_forward, packed);
   return {out, lse};
 }
 
@@ -64,7 +75,6 @@ at::Tensor union_backward_cuda(const at::Tensor& d_out, const at::Tensor& packed
                                const BandedOutput& result, const LayerPattern& pattern,
                                const HeadShape& shape) {
   const c10::cuda::CUDAGuard device(packed.device());
-  const auto stream = c10::cuda::getCurrentCUDAStream().stream();
   const at::Tensor d_packed = at::empty_like(packed);
   const at::Tensor delta = at::empty_like(result.lse);
   const LayerMemory memory = {.packed = numbers(packed),
@@ -73,15 +83,11 @@ at::Tensor union_backward_cuda(const at::Tensor& d_out, const at::Tensor& packed
                               .d_out = numbers(d_out),
                               .delta = delta.mutable_data_ptr<float>(),
                               .d_packed = numbers(d_packed)};
-  const HalfType type = half_type(packed);
-  check(launch_delta(memory, delta.numel(), static_cast<std::int32_t>(shape.value_width), type,
-                     stream));
-  UnionCalls plan = union_calls(packed, pattern, shape);
+  check(launch_delta(memory, delta.numel(), static_cast<std::int32_t>(shape.value_width),
+                     half_type(packed), current_stream()));
+  UnionPlan plan = union_plan(packed, pattern, shape, Direction::kBackward);
   for (const HeadGroup* group : plan.partial) heads_of(d_packed, *group).zero_();
-  for (BandCall& call : plan.calls) {
-    call.memory = memory;
-    check(launch_band_backward(call, type, stream));
-  }
+  launch_all(plan, memory, launch_backward, packed);
   return d_packed;
 }
 

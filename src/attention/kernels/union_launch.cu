@@ -4,13 +4,14 @@
 
 #include "attention/kernels/band_backward.cuh"
 #include "attention/kernels/band_forward.cuh"
+#include "attention/kernels/band_turns.cuh"
 #include "attention/kernels/union_launch.h"
 #include "attention/kernels/warp.cuh"
 
 namespace sparse_transformer {
 namespace {
 
-constexpr int kMostThreads = 32 * BandLaunch::kMostWarps;
+constexpr int kMostThreads = 128;
 
 /// Blocks that share a multiprocessor's registers: as many as there can be before the accumulators
 /// no longer fit.
@@ -21,57 +22,77 @@ constexpr int kBackwardBlocks = kQuery > 64 ? 2 : 3;
 
 template <HalfType kType, int kQuery, int kValue>
 __global__ void __launch_bounds__(kMostThreads, kForwardBlocks<kQuery, kValue>)
-    forward_kernel(const BandCall call) {
-  extern __shared__ uint4 shared[];
-  CudaThread thread(blockIdx.x);
-  union_kernels::forward<kType, kQuery, kValue>(thread, call,
-                                                reinterpret_cast<std::uint16_t*>(shared));
+    forward_kernel(const __grid_constant__ UnionWork work, std::int32_t* counters) {
+  extern __shared__ uint4 memory[];
+  auto* shared = reinterpret_cast<std::uint16_t*>(memory);
+  CudaThread thread;
+  union_kernels::take_turn(thread, work, counters, shared, [&](const UnionWork::Turn& turn) {
+    union_kernels::forward<kType, kQuery, kValue>(thread, work.bands[turn.band], turn.block,
+                                                  shared);
+  });
 }
 
-/// Two blocks a tile, one after the other so that they share what they read: its queries, its keys.
 template <HalfType kType, int kQuery, int kValue>
 __global__ void __launch_bounds__(kMostThreads, kBackwardBlocks<kQuery>)
-    backward_kernel(const BandCall call) {
-  extern __shared__ uint4 shared[];
-  CudaThread thread(blockIdx.x / 2);
-  auto* numbers = reinterpret_cast<std::uint16_t*>(shared);
-  if (blockIdx.x % 2 == 0) {
-    union_kernels::query_gradient<kType, kQuery, kValue>(thread, call, numbers);
-  } else {
-    union_kernels::key_gradient<kType, kQuery, kValue>(thread, call, numbers);
-  }
+    backward_kernel(const __grid_constant__ UnionWork work, std::int32_t* counters) {
+  extern __shared__ uint4 memory[];
+  auto* shared = reinterpret_cast<std::uint16_t*>(memory);
+  CudaThread thread;
+  union_kernels::take_turn(thread, work, counters, shared, [&](const UnionWork::Turn& turn) {
+    union_kernels::backward<kType, kQuery, kValue>(thread, work.bands[turn.band], turn.block,
+                                                   shared);
+  });
 }
 
 template <HalfType kType>
 __global__ void __launch_bounds__(kMostThreads)
     delta_kernel(const LayerMemory memory, int width, std::int64_t rows) {
-  CudaThread thread(blockIdx.x);
-  union_kernels::sum_delta<kType>(thread, memory, width, rows);
+  CudaThread thread;
+  union_kernels::sum_delta<kType>(thread, blockIdx.x, memory, width, rows);
+}
+
+/// Blocks of a kernel that the device runs at once.
+template <typename Kernel>
+cudaError_t resident_blocks(Kernel kernel, int threads, int bytes, int& blocks) {
+  int device = 0, multiprocessors = 0, blocks_each = 0;
+  cudaError_t error = cudaGetDevice(&device);
+  if (error != cudaSuccess) return error;
+  error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  if (error != cudaSuccess) return error;
+  error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks_each, kernel, threads,
+                                                        static_cast<std::size_t>(bytes));
+  blocks = multiprocessors * blocks_each;
+  return error;
 }
 
 template <typename Kernel>
-cudaError_t launch(Kernel kernel, const BandCall& call, std::int64_t blocks, int warps, int bytes,
+cudaError_t launch(Kernel kernel, UnionWork& work, std::int32_t* counters, int bytes,
                    void* stream) {
-  const cudaError_t allowed =
+  const int threads = 32 * work.warps;
+  cudaError_t error =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  if (allowed != cudaSuccess) return allowed;
-  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(32 * warps),
-           static_cast<std::size_t>(bytes), static_cast<cudaStream_t>(stream)>>>(call);
+  if (error != cudaSuccess) return error;
+  int resident = 0;
+  error = resident_blocks(kernel, threads, bytes, resident);
+  if (error != cudaSuccess) return error;
+  work.lag = static_cast<std::int32_t>(1 + resident / work.round());
+  kernel<<<static_cast<unsigned>(work.turns()), static_cast<unsigned>(threads),
+           static_cast<std::size_t>(bytes), static_cast<cudaStream_t>(stream)>>>(work, counters);
   return cudaGetLastError();
 }
 
 /// Calls run(type, query width, value width) with the constants of the kernel that serves a call:
 /// narrower heads leave columns of a tile at zero.
 template <typename Run>
-int with_kernel(const BandCall& call, HalfType type, const Run& run) {
+int with_kernel(const LayerSizes& sizes, HalfType type, const Run& run) {
   const auto with_value = [&](auto its_type, auto query) -> int {
-    const int width = call.sizes.value_width;
+    const int width = sizes.value_width;
     if (width <= 32) return run(its_type, query, std::integral_constant<int, 32>());
     if (width <= 64) return run(its_type, query, std::integral_constant<int, 64>());
     return run(its_type, query, std::integral_constant<int, 128>());
   };
   const auto with_query = [&](auto its_type) -> int {
-    const int width = call.sizes.query_width;
+    const int width = sizes.query_width;
     if (width <= 32) return with_value(its_type, std::integral_constant<int, 32>());
     if (width <= 64) return with_value(its_type, std::integral_constant<int, 64>());
     return with_value(its_type, std::integral_constant<int, 128>());
@@ -92,24 +113,21 @@ bool launch_is_possible() {
   return known;
 }
 
-int launch_band_forward(const BandCall& call, HalfType type, void* stream) {
-  return with_kernel(call, type, [&](auto its_type, auto query, auto value) -> int {
+int launch_forward(UnionWork work, std::int32_t* counters, HalfType type, void* stream) {
+  return with_kernel(work.bands[0].sizes, type, [&](auto its_type, auto query, auto value) -> int {
     constexpr int kQuery = decltype(query)::value;
     constexpr int kValue = decltype(value)::value;
-    const BandLaunch shape = band_launch(call);
-    return launch(forward_kernel<decltype(its_type)::value, kQuery, kValue>, call, shape.blocks,
-                  shape.warps, union_kernels::forward_bytes<kQuery, kValue>(shape.warps), stream);
+    return launch(forward_kernel<decltype(its_type)::value, kQuery, kValue>, work, counters,
+                  union_kernels::forward_bytes<kQuery, kValue>(work.warps), stream);
   });
 }
 
-int launch_band_backward(const BandCall& call, HalfType type, void* stream) {
-  return with_kernel(call, type, [&](auto its_type, auto query, auto value) -> int {
+int launch_backward(UnionWork work, std::int32_t* counters, HalfType type, void* stream) {
+  return with_kernel(work.bands[0].sizes, type, [&](auto its_type, auto query, auto value) -> int {
     constexpr int kQuery = decltype(query)::value;
     constexpr int kValue = decltype(value)::value;
-    const BandLaunch shape = band_launch(call);
-    return launch(backward_kernel<decltype(its_type)::value, kQuery, kValue>, call,
-                  2 * shape.blocks, shape.warps,
-                  union_kernels::backward_bytes<kQuery, kValue>(shape.warps), stream);
+    return launch(backward_kernel<decltype(its_type)::value, kQuery, kValue>, work, counters,
+                  union_kernels::backward_bytes<kQuery, kValue>(work.warps), stream);
   });
 }
 

@@ -11,13 +11,9 @@ namespace sparse_transformer {
 
 class CudaThread {
  public:
-  /// Of the block of this number among those that do the same.
-  __device__ explicit CudaThread(std::int64_t block) : block_(block) {}
-
   __device__ int index() const { return static_cast<int>(threadIdx.x); }
   __device__ int count() const { return static_cast<int>(blockDim.x); }
   __device__ int lane() const { return static_cast<int>(threadIdx.x % 32); }
-  __device__ std::int64_t block() const { return block_; }
 
   /// Waits for all threads of the block.
   __device__ void synchronize() const { __syncthreads(); }
@@ -114,9 +110,11 @@ class CudaThread {
     }
   }
 
-  /// Eight neighbouring numbers of global memory, two in a register.
+  /// Global memory that another block may have written: eight neighbouring numbers, two in a
+  /// register, or one. From the second level of cache, as the first is each multiprocessor's own.
+  __device__ float read(const float* from) const { return __ldcg(from); }
   __device__ void read(const std::uint16_t* from, std::uint32_t (&pairs)[4]) const {
-    const uint4 all = *reinterpret_cast<const uint4*>(from);
+    const uint4 all = __ldcg(reinterpret_cast<const uint4*>(from));
     pairs[0] = all.x;
     pairs[1] = all.y;
     pairs[2] = all.z;
@@ -126,11 +124,26 @@ class CudaThread {
     *reinterpret_cast<uint4*>(to) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
   }
 
+  /// Adds 1 to a number that blocks share, after all that this block wrote before the last
+  /// synchronize(), and gives what it was.
+  __device__ std::int32_t count_up(std::int32_t* number) const {
+    __threadfence();
+    return atomicAdd(number, 1);
+  }
+  /// Waits until such a number is at least this. What its counters wrote can be read after the next
+  /// synchronize().
+  __device__ void wait_until(const std::int32_t* number, std::int32_t least) const {
+    std::int32_t now;
+    while (true) {
+      asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(now) : "l"(number) : "memory");
+      if (now >= least) break;
+      __nanosleep(100);
+    }
+    __threadfence();
+  }
+
   __device__ float exp2(float x) const { return exp2f(x); }
   __device__ float log2(float x) const { return log2f(x); }
-
- private:
-  std::int64_t block_;
 };
 
 }  // namespace sparse_transformer

@@ -34,7 +34,6 @@ class EmulatedThread {
   int index() const { return index_; }
   int lane() const { return index_ % 32; }
   int count() const;
-  std::int64_t block() const;
   void synchronize();
 
   template <int kBytes>
@@ -84,6 +83,14 @@ class EmulatedThread {
     std::memcpy(to, pairs, sizeof(pairs));
   }
 
+  static float read(const float* from) { return *from; }
+
+  static std::int32_t count_up(std::int32_t* number) { return (*number)++; }
+  /// Blocks run one after the other in the order of their turns: what is waited for must be there.
+  static void wait_until(const std::int32_t* number, std::int32_t least) {
+    EXPECT_GE(*number, least) << "a block waits for a later one";
+  }
+
   static float exp2(float x) { return std::exp2(x); }
   static float log2(float x) { return std::log2(x); }
 
@@ -125,7 +132,8 @@ enum class Order { kForwards, kBackwards };
 /// One block after the other.
 class EmulatedBlock {
  public:
-  using Kernel = std::function<void(EmulatedThread& thread, std::uint16_t* shared)>;
+  using Kernel =
+      std::function<void(EmulatedThread& thread, std::int64_t block, std::uint16_t* shared)>;
 
   EmulatedBlock(int threads, int shared_bytes, Order order)
       : order_(order), shared_(static_cast<std::size_t>(shared_bytes) / 2) {
@@ -141,7 +149,6 @@ class EmulatedBlock {
   }
 
   int threads() const { return static_cast<int>(fibers_.size()); }
-  std::int64_t number() const { return number_; }
 
   void wait_for_block() {
     meet(barrier_, threads(), [] {});
@@ -230,7 +237,7 @@ class EmulatedBlock {
   static void enter(unsigned high, unsigned low) {
     auto* block = reinterpret_cast<EmulatedBlock*>(static_cast<std::uintptr_t>(high) << 32 | low);
     Fiber& fiber = *block->running_;
-    (*block->kernel_)(fiber.thread, block->shared_.data());
+    (*block->kernel_)(fiber.thread, block->number_, block->shared_.data());
     fiber.done = true;
     ++block->progress_;
   }
@@ -251,7 +258,6 @@ class EmulatedBlock {
 };
 
 inline int EmulatedThread::count() const { return block_->threads(); }
-inline std::int64_t EmulatedThread::block() const { return block_->number(); }
 inline void EmulatedThread::synchronize() { block_->wait_for_block(); }
 
 inline void EmulatedThread::load_matrices(const std::uint16_t* row, std::uint32_t (&fragment)[4]) {

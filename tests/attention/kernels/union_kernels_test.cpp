@@ -4,9 +4,11 @@
 
 #include <limits>
 #include <type_traits>
+#include <vector>
 
 #include "attention/kernels/band_backward.cuh"
 #include "attention/kernels/band_forward.cuh"
+#include "attention/kernels/band_turns.cuh"
 #include "attention/kernels/union_calls.h"
 #include "tests/attention/kernels/emulated_block.h"
 #include "tests/attention/kernels/union_cases.h"
@@ -30,7 +32,7 @@ struct Tensors {
   }
 };
 
-/// Runs `kernel`, a generic lambda of (thread, shared), with the widths that serve the call.
+/// Calls run(query width, value width) with the constants of the kernel that serves the heads.
 template <typename Run>
 void with_widths(const LayerSizes& sizes, const Run& run) {
   const auto with_value = [&](auto query) {
@@ -43,69 +45,115 @@ void with_widths(const LayerSizes& sizes, const Run& run) {
   with_value(std::integral_constant<int, 128>());
 }
 
-template <HalfType kType>
-void run_forward(const BandCall& call, Order order) {
-  const BandLaunch launch = band_launch(call);
-  with_widths(call.sizes, [&](auto query, auto value) {
-    constexpr int kQuery = decltype(query)::value;
-    constexpr int kValue = decltype(value)::value;
-    const int bytes = union_kernels::forward_bytes<kQuery, kValue>(launch.warps);
-    EmulatedBlock(32 * launch.warps, bytes, order)
-        .run(launch.blocks, [&](EmulatedThread& thread, std::uint16_t* shared) {
-          union_kernels::forward<kType, kQuery, kValue>(thread, call, shared);
+/// How a layer is run; no result depends on it.
+struct Emulation {
+  Order order = Order::kForwards;
+  std::int32_t lag = 1;
+  std::int64_t slice_bytes = 6 << 20;
+};
+
+/// Runs a launch: kernel(thread, call, block, shared, query width, value width).
+template <typename Bytes, typename Kernel>
+void run_launch(UnionWork& work, const Emulation& emulation, const Bytes& bytes,
+                const Kernel& kernel) {
+  work.lag = emulation.lag;
+  std::vector<std::int32_t> counters(static_cast<std::size_t>(counters_of(work)));
+  with_widths(work.bands[0].sizes, [&](auto query, auto value) {
+    EmulatedBlock(32 * work.warps, bytes(query, value), emulation.order)
+        .run(work.turns(), [&](EmulatedThread& thread, std::int64_t, std::uint16_t* shared) {
+          union_kernels::take_turn(
+              thread, work, counters.data(), shared, [&](const UnionWork::Turn& turn) {
+                kernel(thread, work.bands[turn.band], turn.block, shared, query, value);
+              });
         });
   });
 }
 
 template <HalfType kType>
-void run_backward(const BandCall& call, Order order) {
-  const BandLaunch launch = band_launch(call);
-  with_widths(call.sizes, [&](auto query, auto value) {
-    constexpr int kQuery = decltype(query)::value;
-    constexpr int kValue = decltype(value)::value;
-    const int bytes = union_kernels::backward_bytes<kQuery, kValue>(launch.warps);
-    EmulatedBlock block(32 * launch.warps, bytes, order);
-    block.run(launch.blocks, [&](EmulatedThread& thread, std::uint16_t* shared) {
-      union_kernels::query_gradient<kType, kQuery, kValue>(thread, call, shared);
-    });
-    block.run(launch.blocks, [&](EmulatedThread& thread, std::uint16_t* shared) {
-      union_kernels::key_gradient<kType, kQuery, kValue>(thread, call, shared);
-    });
-  });
+void run_forward(UnionWork& work, const Emulation& emulation) {
+  run_launch(
+      work, emulation,
+      [&](auto query, auto value) {
+        return union_kernels::forward_bytes<decltype(query)::value, decltype(value)::value>(
+            work.warps);
+      },
+      [](EmulatedThread& thread, const BandCall& call, std::int64_t block, std::uint16_t* shared,
+         auto query, auto value) {
+        union_kernels::forward<kType, decltype(query)::value, decltype(value)::value>(
+            thread, call, block, shared);
+      });
+}
+
+template <HalfType kType>
+void run_backward(UnionWork& work, const Emulation& emulation) {
+  run_launch(
+      work, emulation,
+      [&](auto query, auto value) {
+        return union_kernels::backward_bytes<decltype(query)::value, decltype(value)::value>(
+            work.warps);
+      },
+      [](EmulatedThread& thread, const BandCall& call, std::int64_t block, std::uint16_t* shared,
+         auto query, auto value) {
+        union_kernels::backward<kType, decltype(query)::value, decltype(value)::value>(
+            thread, call, block, shared);
+      });
+}
+
+template <HalfType kType>
+void run_delta(const Tensors& x, Order order) {
+  constexpr std::int64_t kThreads = 128;
+  constexpr std::int64_t kRowsABlock = kThreads / union_kernels::kDeltaThreads;
+  const std::int64_t rows = x.delta.numel();
+  EmulatedBlock(kThreads, 0, order)
+      .run((rows + kRowsABlock - 1) / kRowsABlock,
+           [&](EmulatedThread& thread, std::int64_t block, std::uint16_t*) {
+             union_kernels::sum_delta<kType>(thread, block, x.memory(),
+                                             static_cast<int>(x.d_out.size(3)), rows);
+           });
 }
 
 /// A layer, forward and backward.
 template <HalfType kType>
-Tensors run_layer(const at::Tensor& packed, const at::Tensor& d_out, const LayerPattern& pattern,
-                  const HeadShape& shape, Order order) {
+Tensors run_layer_of(const at::Tensor& packed, const at::Tensor& d_out, const LayerPattern& pattern,
+                     const HeadShape& shape, const Emulation& emulation) {
   const double unwritten = std::numeric_limits<double>::quiet_NaN();
   const at::Tensor lse = at::full({packed.size(0), packed.size(1), packed.size(2)}, unwritten,
                                   packed.options().dtype(at::kFloat));
-  Tensors x{packed, at::full_like(d_out, unwritten), lse,
-            d_out,  at::full_like(lse, unwritten),   at::full_like(packed, unwritten)};
-  UnionCalls plan = union_calls(packed, pattern, shape);
-  for (const HeadGroup* group : plan.partial) {
-    x.out.narrow(2, group->first_head, group->heads).zero_();
-    x.d_packed.narrow(2, group->first_head, group->heads).zero_();
-    x.lse.narrow(2, group->first_head, group->heads).fill_(-std::numeric_limits<float>::infinity());
-  }
-  for (BandCall& call : plan.calls) {
-    call.memory = x.memory();
-    run_forward<kType>(call, order);
-  }
-  const std::int64_t rows = lse.numel();
-  EmulatedBlock(128, 0, order).run((rows + 7) / 8, [&](EmulatedThread& thread, std::uint16_t*) {
-    union_kernels::sum_delta<kType>(thread, x.memory(), d_out.size(3), rows);
-  });
-  for (const BandCall& call : plan.calls) run_backward<kType>(call, order);
+  const Tensors x{.packed = packed,
+                  .out = at::full_like(d_out, unwritten),
+                  .lse = lse,
+                  .d_out = d_out,
+                  .delta = at::full_like(lse, unwritten),
+                  .d_packed = at::full_like(packed, unwritten)};
+  const auto run_plan = [&](Direction direction, const auto& run) {
+    UnionPlan plan = union_plan(packed, pattern, shape, direction, emulation.slice_bytes);
+    for (const HeadGroup* group : plan.partial) {
+      const auto heads_of = [&](const at::Tensor& all) {
+        return all.narrow(2, group->first_head, group->heads);
+      };
+      if (direction == Direction::kForward) {
+        heads_of(x.out).zero_();
+        heads_of(x.lse).fill_(-std::numeric_limits<float>::infinity());
+      } else {
+        heads_of(x.d_packed).zero_();
+      }
+    }
+    for (UnionWork& work : plan.launches) {
+      for (BandCall& call : work.bands) call.memory = x.memory();
+      run(work, emulation);
+    }
+  };
+  run_plan(Direction::kForward, run_forward<kType>);
+  run_delta<kType>(x, emulation.order);
+  run_plan(Direction::kBackward, run_backward<kType>);
   return x;
 }
 
 Tensors run_layer(const at::Tensor& packed, const at::Tensor& d_out, const LayerPattern& pattern,
-                  const HeadShape& shape, Order order = Order::kForwards) {
-  const auto run = packed.scalar_type() == at::kHalf ? run_layer<HalfType::kFloat16>
-                                                     : run_layer<HalfType::kBfloat16>;
-  return run(packed, d_out, pattern, shape, order);
+                  const HeadShape& shape, const Emulation& emulation = {}) {
+  const auto run = packed.scalar_type() == at::kHalf ? run_layer_of<HalfType::kFloat16>
+                                                     : run_layer_of<HalfType::kBfloat16>;
+  return run(packed, d_out, pattern, shape, emulation);
 }
 
 void expect_exact(at::ScalarType type, double rounding_floor) {
@@ -121,16 +169,21 @@ TEST(UnionKernels, AreAsExactAsPlainCodeInBfloat16) { expect_exact(at::kBFloat16
 
 TEST(UnionKernels, AreAsExactAsPlainCodeInFloat16) { expect_exact(at::kHalf, 3e-3); }
 
-// A race between threads gives other numbers when they run in another order.
-TEST(UnionKernels, TheOrderOfThreadsChangesNoBit) {
-  const UnionCase c{{{"local+column"}, 70, 6, 3, 1}, 1, 32, 64};
+// A race between threads gives other numbers when they run in another order; slices and their lag
+// say only when a block has its turn.
+TEST(UnionKernels, TheOrderOfWorkChangesNoBit) {
+  const UnionCase c{{{"local+previous+column"}, 70, 6, 3, 4}, 2, 32, 64};
   const UnionTensors x(c, at::kBFloat16);
   const LayerPattern pattern = layer_of(c.pattern);
-  const Tensors one = run_layer(x.packed, x.d_out, pattern, c.shape(), Order::kForwards);
-  const Tensors other = run_layer(x.packed, x.d_out, pattern, c.shape(), Order::kBackwards);
-  EXPECT_TRUE(at::equal(one.out, other.out));
-  EXPECT_TRUE(at::equal(one.lse, other.lse));
-  EXPECT_TRUE(at::equal(one.d_packed, other.d_packed));
+  const Tensors one = run_layer(x.packed, x.d_out, pattern, c.shape());
+  for (const Emulation& emulation :
+       {Emulation{.order = Order::kBackwards}, Emulation{.slice_bytes = 1},
+        Emulation{.lag = 3, .slice_bytes = 60'000}}) {
+    const Tensors other = run_layer(x.packed, x.d_out, pattern, c.shape(), emulation);
+    EXPECT_TRUE(at::equal(one.out, other.out));
+    EXPECT_TRUE(at::equal(one.lse, other.lse));
+    EXPECT_TRUE(at::equal(one.d_packed, other.d_packed));
+  }
 }
 
 TEST(UnionKernels, ChangingAPositionMovesThoseWhoSeeItOnly) {
