@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "attention/kernels/union_calls.h"
+#include "attention/kernels/union_plan.h"
 #include "attention/kernels/union_launch.h"
 #include "config/errors.h"
 

@@ -13,10 +13,10 @@ namespace {
 
 constexpr int kMostThreads = 128;
 
-/// Blocks that share a multiprocessor's registers: as many as there can be before the accumulators
-/// no longer fit.
+/// Blocks that share a multiprocessor's registers: as many as there can be while the accumulators
+/// fit, all but a few.
 template <int kQuery, int kValue>
-constexpr int kForwardBlocks = kQuery + kValue > 192 ? 3 : 1;
+constexpr int kForwardBlocks = kQuery + kValue > 128 ? 3 : 4;
 template <int kQuery>
 constexpr int kBackwardBlocks = kQuery > 64 ? 2 : 3;
 
@@ -75,7 +75,8 @@ cudaError_t launch(Kernel kernel, UnionWork& work, std::int32_t* counters, int b
   int resident = 0;
   error = resident_blocks(kernel, threads, bytes, resident);
   if (error != cudaSuccess) return error;
-  work.lag = static_cast<std::int32_t>(1 + resident / work.round());
+  const std::int64_t lag = 1 + resident / work.round();
+  work.lag = lag < work.slices ? static_cast<std::int32_t>(lag) : work.slices;
   kernel<<<static_cast<unsigned>(work.turns()), static_cast<unsigned>(threads),
            static_cast<std::size_t>(bytes), static_cast<cudaStream_t>(stream)>>>(work, counters);
   return cudaGetLastError();

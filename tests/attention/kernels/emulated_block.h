@@ -1,8 +1,8 @@
 // A CUDA block emulated on the CPU, so that the kernels of attention/kernels/band_tiles.cuh run in
 // any test. Every thread is a fiber; a warp's instruction waits for its 32 threads, a barrier for
-// all. What a GPU would leave to chance comes out wrong here: shared memory starts as NaN, a copy
-// arrives only when it is waited for, and threads run as far ahead of each other as they can, from
-// the first to the last or the other way round.
+// all. What a GPU would leave to chance comes out wrong here: shared memory starts as NaN, copies
+// arrive at once or only when they are waited for, and threads run as far ahead of each other as
+// they can, from the first to the last or the other way round.
 #pragma once
 
 #include <c10/util/BFloat16.h>
@@ -26,6 +26,9 @@ namespace sparse_transformer {
 
 class EmulatedBlock;
 
+enum class Order { kForwards, kBackwards };
+enum class Arrival { kWhenAwaited, kAtOnce };
+
 /// The functions of CudaThread (attention/kernels/warp.cuh), which says what they do.
 class EmulatedThread {
  public:
@@ -42,7 +45,11 @@ class EmulatedThread {
     check_alignment(from, kBytes);
     Copy copy{to, {}, kBytes};
     if (present) std::memcpy(copy.bytes.data(), from, kBytes);
-    open_.push_back(copy);
+    if (copies_arrive_at_once()) {
+      copy.arrive();
+    } else {
+      open_.push_back(copy);
+    }
   }
   void commit_copies() {
     groups_.push_back(std::move(open_));
@@ -51,7 +58,7 @@ class EmulatedThread {
   template <int kGroups>
   void wait_for_copies() {
     while (groups_.size() > kGroups) {
-      for (const Copy& copy : groups_.front()) std::memcpy(copy.to, copy.bytes.data(), copy.size);
+      for (const Copy& copy : groups_.front()) copy.arrive();
       groups_.erase(groups_.begin());
     }
   }
@@ -119,7 +126,9 @@ class EmulatedThread {
     void* to;
     std::array<unsigned char, 16> bytes;
     std::size_t size;
+    void arrive() const { std::memcpy(to, bytes.data(), size); }
   };
+  bool copies_arrive_at_once() const;
 
   EmulatedBlock* block_;
   int index_;
@@ -127,16 +136,14 @@ class EmulatedThread {
   std::vector<std::vector<Copy>> groups_;
 };
 
-enum class Order { kForwards, kBackwards };
-
 /// One block after the other.
 class EmulatedBlock {
  public:
   using Kernel =
       std::function<void(EmulatedThread& thread, std::int64_t block, std::uint16_t* shared)>;
 
-  EmulatedBlock(int threads, int shared_bytes, Order order)
-      : order_(order), shared_(static_cast<std::size_t>(shared_bytes) / 2) {
+  EmulatedBlock(int threads, int shared_bytes, Order order, Arrival arrival)
+      : order_(order), arrival_(arrival), shared_(static_cast<std::size_t>(shared_bytes) / 2) {
     for (int i = 0; i < threads; ++i) {
       fibers_.push_back(std::make_unique<Fiber>(*this, i));
     }
@@ -148,6 +155,7 @@ class EmulatedBlock {
     for (number_ = 0; number_ < blocks; ++number_) run_one();
   }
 
+  Arrival arrival() const { return arrival_; }
   int threads() const { return static_cast<int>(fibers_.size()); }
 
   void wait_for_block() {
@@ -245,6 +253,7 @@ class EmulatedBlock {
   static constexpr std::size_t kStackBytes = 256 * 1024;
 
   Order order_;
+  Arrival arrival_;
   std::vector<std::uint16_t> shared_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Warp> warps_;
@@ -258,6 +267,9 @@ class EmulatedBlock {
 };
 
 inline int EmulatedThread::count() const { return block_->threads(); }
+inline bool EmulatedThread::copies_arrive_at_once() const {
+  return block_->arrival() == Arrival::kAtOnce;
+}
 inline void EmulatedThread::synchronize() { block_->wait_for_block(); }
 
 inline void EmulatedThread::load_matrices(const std::uint16_t* row, std::uint32_t (&fragment)[4]) {

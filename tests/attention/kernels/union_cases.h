@@ -9,7 +9,7 @@
 #include <cmath>
 #include <vector>
 
-#include "attention/kernels/union_calls.h"
+#include "attention/kernels/union_plan.h"
 #include "attention/sparse_attention.h"
 #include "tests/attention/pattern_cases.h"
 

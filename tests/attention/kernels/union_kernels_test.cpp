@@ -9,7 +9,7 @@
 #include "attention/kernels/band_backward.cuh"
 #include "attention/kernels/band_forward.cuh"
 #include "attention/kernels/band_turns.cuh"
-#include "attention/kernels/union_calls.h"
+#include "attention/kernels/union_plan.h"
 #include "tests/attention/kernels/emulated_block.h"
 #include "tests/attention/kernels/union_cases.h"
 
@@ -48,6 +48,7 @@ void with_widths(const LayerSizes& sizes, const Run& run) {
 /// How a layer is run; no result depends on it.
 struct Emulation {
   Order order = Order::kForwards;
+  Arrival arrival = Arrival::kWhenAwaited;
   std::int32_t lag = 1;
   std::int64_t slice_bytes = 6 << 20;
 };
@@ -59,7 +60,7 @@ void run_launch(UnionWork& work, const Emulation& emulation, const Bytes& bytes,
   work.lag = emulation.lag;
   std::vector<std::int32_t> counters(static_cast<std::size_t>(counters_of(work)));
   with_widths(work.bands[0].sizes, [&](auto query, auto value) {
-    EmulatedBlock(32 * work.warps, bytes(query, value), emulation.order)
+    EmulatedBlock(32 * work.warps, bytes(query, value), emulation.order, emulation.arrival)
         .run(work.turns(), [&](EmulatedThread& thread, std::int64_t, std::uint16_t* shared) {
           union_kernels::take_turn(
               thread, work, counters.data(), shared, [&](const UnionWork::Turn& turn) {
@@ -100,11 +101,11 @@ void run_backward(UnionWork& work, const Emulation& emulation) {
 }
 
 template <HalfType kType>
-void run_delta(const Tensors& x, Order order) {
+void run_delta(const Tensors& x, const Emulation& emulation) {
   constexpr std::int64_t kThreads = 128;
   constexpr std::int64_t kRowsABlock = kThreads / union_kernels::kDeltaThreads;
   const std::int64_t rows = x.delta.numel();
-  EmulatedBlock(kThreads, 0, order)
+  EmulatedBlock(kThreads, 0, emulation.order, emulation.arrival)
       .run((rows + kRowsABlock - 1) / kRowsABlock,
            [&](EmulatedThread& thread, std::int64_t block, std::uint16_t*) {
              union_kernels::sum_delta<kType>(thread, block, x.memory(),
@@ -144,7 +145,7 @@ Tensors run_layer_of(const at::Tensor& packed, const at::Tensor& d_out, const La
     }
   };
   run_plan(Direction::kForward, run_forward<kType>);
-  run_delta<kType>(x, emulation.order);
+  run_delta<kType>(x, emulation);
   run_plan(Direction::kBackward, run_backward<kType>);
   return x;
 }
@@ -177,8 +178,9 @@ TEST(UnionKernels, TheOrderOfWorkChangesNoBit) {
   const LayerPattern pattern = layer_of(c.pattern);
   const Tensors one = run_layer(x.packed, x.d_out, pattern, c.shape());
   for (const Emulation& emulation :
-       {Emulation{.order = Order::kBackwards}, Emulation{.slice_bytes = 1},
-        Emulation{.lag = 3, .slice_bytes = 60'000}}) {
+       {Emulation{.arrival = Arrival::kAtOnce},
+        Emulation{.order = Order::kBackwards, .arrival = Arrival::kAtOnce, .slice_bytes = 1},
+        Emulation{.order = Order::kBackwards, .lag = 3, .slice_bytes = 60'000}}) {
     const Tensors other = run_layer(x.packed, x.d_out, pattern, c.shape(), emulation);
     EXPECT_TRUE(at::equal(one.out, other.out));
     EXPECT_TRUE(at::equal(one.lse, other.lse));

@@ -1,4 +1,4 @@
-#include "attention/kernels/union_calls.h"
+#include "attention/kernels/union_plan.h"
 
 #include <algorithm>
 #include <variant>
