@@ -1,8 +1,8 @@
 // A CUDA block emulated on the CPU, so that the kernels of attention/kernels/band_tiles.cuh run in
 // any test. Every thread is a fiber; a warp's instruction waits for its 32 threads, a barrier for
 // all. What a GPU would leave to chance comes out wrong here: shared memory starts as NaN, copies
-// arrive at once or only when they are waited for, and threads run as far ahead of each other as
-// they can, from the first to the last or the other way round.
+// arrive at once or only when they are waited for, and a warp runs as far ahead of the others as it
+// can, from the first to the last or the other way round.
 #pragma once
 
 #include <c10/util/BFloat16.h>
@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -211,21 +212,31 @@ class EmulatedBlock {
   }
 
   void run_one() {
-    std::memset(shared_.data(), 0xff, 2 * shared_.size());
+    std::fill(shared_.begin(), shared_.end(), std::uint16_t{0xffff});
     for (const auto& fiber : fibers_) start(*fiber);
-    std::size_t left = fibers_.size();
-    while (left > 0) {
+    left_ = fibers_.size();
+    while (left_ > 0) {
       const std::int64_t before = progress_;
-      for (std::size_t i = 0; i < fibers_.size(); ++i) {
-        Fiber& fiber = *fibers_[order_ == Order::kForwards ? i : fibers_.size() - 1 - i];
+      for (std::size_t i = 0; i < warps_.size(); ++i) {
+        run_warp(order_ == Order::kForwards ? i : warps_.size() - 1 - i);
+      }
+      if (left_ > 0 && progress_ == before) throw std::logic_error("threads wait for ever");
+    }
+  }
+
+  /// Until all its threads wait for another warp or are done.
+  void run_warp(std::size_t warp) {
+    std::int64_t before = progress_ - 1;
+    while (progress_ != before) {
+      before = progress_;
+      for (std::size_t lane = 0; lane < 32; ++lane) {
+        Fiber& fiber = *fibers_[32 * warp + (order_ == Order::kForwards ? lane : 31 - lane)];
         if (fiber.done) continue;
         running_ = &fiber;
         swapcontext(&scheduler_, &fiber.context);
-        if (fiber.done) --left;
+        if (fiber.done) --left_;
+        if (failure_ != nullptr) throw std::logic_error(failure_);
       }
-      if (failure_ == nullptr && left > 0 && progress_ == before)
-        failure_ = "threads wait for ever";
-      if (failure_ != nullptr) throw std::logic_error(failure_);
     }
   }
 
@@ -262,6 +273,7 @@ class EmulatedBlock {
   std::int64_t number_ = 0;
   ucontext_t scheduler_ = {};
   Fiber* running_ = nullptr;
+  std::size_t left_ = 0;  // threads that are not done
   std::int64_t progress_ = 0;
   const char* failure_ = nullptr;
 };
