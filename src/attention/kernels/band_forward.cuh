@@ -9,8 +9,8 @@ namespace sparse_transformer::union_kernels {
 template <int kQuery, int kValue>
 constexpr int kForwardRows = kQuery + kValue > 192 ? 32 : 64;
 
-/// Softmax of a warp's rows over the keys so far; each thread has rows row(0) and row(2) of its
-/// accumulators. Exponents are of 2.
+/// Softmax of a warp's rows over the keys so far; a thread has the two rows of its accumulators,
+/// element_row(0) and element_row(2). Exponents are of 2.
 template <HalfType kType, int kValue>
 struct RunningSoftmax {
   float largest[2] = {kMinusInfinity, kMinusInfinity};
@@ -102,6 +102,7 @@ constexpr int forward_bytes(int warps) {
   return 2 * (Tile<kQuery>::size(warps * kWarpRows) +
               2 * shared_numbers<kQuery, kValue>(kForwardRows<kQuery, kValue>));
 }
+
 /// `out` and `lse` of the tile of queries of block `block` of a band.
 template <HalfType kType, int kQuery, int kValue, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void forward(Thread& thread, const BandCall& call, std::int64_t block,

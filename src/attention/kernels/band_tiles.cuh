@@ -262,6 +262,7 @@ SPARSE_TRANSFORMER_DEVICE void pipeline(Thread& thread, Range range, int rows, c
     thread.synchronize();
     stage = 1 - stage;
   }
+  thread.template wait_for_copies<0>();
 }
 
 /// Rows of keys that a tile of queries sees, and the other way round.

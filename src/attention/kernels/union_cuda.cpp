@@ -7,8 +7,8 @@
 #include <limits>
 #include <string>
 
-#include "attention/kernels/union_plan.h"
 #include "attention/kernels/union_launch.h"
+#include "attention/kernels/union_plan.h"
 #include "config/errors.h"
 
 namespace sparse_transformer {
