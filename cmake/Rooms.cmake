@@ -23,10 +23,15 @@ if(CCACHE_PROGRAM)
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
 
-# add_room(NAME [TORCH] [LINKS target...])   TORCH: the room uses LibTorch, whose headers are compiled once for all.
+# add_room(NAME [TORCH] [LINKS target...] [WITHOUT source...])
+#   TORCH     the room uses LibTorch, whose headers are compiled once for all
+#   WITHOUT   sources that this build leaves out
 function(add_room name)
-  cmake_parse_arguments(ROOM "TORCH" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(ROOM "TORCH" "" "LINKS;WITHOUT" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  foreach(source IN LISTS ROOM_WITHOUT)
+    list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/${name}/${source})
+  endforeach()
   if(NOT sources)
     file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp "")
     set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)

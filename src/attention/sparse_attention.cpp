@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <vector>
 
 #include "attention/block_attention.h"
+#include "attention/kernels/union_cuda.h"
 #include "attention/merge.h"
 #include "attention/shared_list.h"
 #include "attention/slice.h"
@@ -25,11 +27,9 @@ struct Packed {
   at::Tensor query, key, value;  // [batch, n, heads, width], views
 };
 
-/// What a layer computes, or what its backward pass starts from.
-struct Union {
-  at::Tensor out;  // [batch, n, heads, value_width]
-  at::Tensor lse;  // [batch, n, heads]
-};
+/// What a layer computes, or what its backward pass starts from: out [batch, n, heads, value_width]
+/// and lse [batch, n, heads].
+using Union = BandedOutput;
 
 /// Whether the kernel for `x` has windows of its own: plain code and CUDA in float32 have none.
 bool has_windows(const at::Tensor& x, Kernels kernels) {
@@ -269,11 +269,32 @@ struct Layout : torch::CustomClassHolder {
   Kernels kernels;
 };
 
+bool is_fused_union(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
+                    Kernels kernels) {
+  return kernels == Kernels::kFused && union_cuda_serves(packed, pattern, shape);
+}
+
+Union forward_layer(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
+                    Kernels kernels) {
+  if (is_fused_union(packed, pattern, shape, kernels)) {
+    return union_forward_cuda(packed, pattern, shape);
+  }
+  return LayerPass(packed, pattern, shape, kernels).forward();
+}
+
+at::Tensor backward_layer(const at::Tensor& d_out, const at::Tensor& packed, const Union& result,
+                          const Layout& layout) {
+  if (is_fused_union(packed, layout.pattern, layout.shape, layout.kernels)) {
+    return union_backward_cuda(d_out, packed, result, layout.pattern, layout.shape);
+  }
+  return LayerPass(packed, layout.pattern, layout.shape, layout.kernels).backward(d_out, result);
+}
+
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
                             const LayerPattern* pattern, const HeadShape& shape, Kernels kernels) {
-    const Union result = LayerPass(packed, *pattern, shape, kernels).forward();
+    const Union result = forward_layer(packed, *pattern, shape, kernels);
     context->save_for_backward({packed, result.out, result.lse});
     context->saved_data["layout"] =
         c10::IValue::make_capsule(c10::make_intrusive<Layout>(*pattern, shape, kernels));
@@ -285,8 +306,8 @@ class SparseAttention : public torch::autograd::Function<SparseAttention> {
     const auto saved = context->get_saved_variables();
     const auto capsule = context->saved_data["layout"].toCapsule();
     const auto& layout = static_cast<const Layout&>(*capsule);
-    const LayerPass pass(saved[0], layout.pattern, layout.shape, layout.kernels);
-    return {pass.backward(d_out[0].contiguous(), {saved[1], saved[2]}), {}, {}, {}};
+    return {
+        backward_layer(d_out[0].contiguous(), saved[0], {saved[1], saved[2]}, layout), {}, {}, {}};
   }
 };
 
@@ -297,9 +318,24 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
                            std::to_string(pattern.heads()) + ", " +
                            std::to_string(shape.packed_width()) + "]");
   }
-  if (packed.is_cuda() && shape.query_width != shape.value_width) {
-    throw std::logic_error("sparse_attention: on CUDA queries and values must have one width");
-  }
+}
+
+/// One width for queries and values, as LibTorch's kernels for CUDA want it.
+HeadShape widened(const HeadShape& shape) {
+  const std::int64_t width = std::max(shape.query_width, shape.value_width);
+  return {.query_width = width, .value_width = width, .scale = shape.scale};
+}
+
+/// The same with zeros in the channels that `shape` does not have.
+at::Tensor widened(const at::Tensor& packed, const HeadShape& shape) {
+  const HeadShape wide = widened(shape);
+  const Packed x(packed, shape);
+  const auto pad = [](const at::Tensor& part, std::int64_t width) {
+    return at::constant_pad_nd(part, {0, width - part.size(3)});
+  };
+  return at::cat({pad(x.query, wide.query_width), pad(x.key, wide.query_width),
+                  pad(x.value, wide.value_width)},
+                 3);
 }
 
 }  // namespace
@@ -307,6 +343,11 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
                             const HeadShape& shape, Kernels kernels) {
   check(packed, pattern, shape);
+  const bool one_width = shape.query_width == shape.value_width;
+  if (packed.is_cuda() && !one_width && !is_fused_union(packed, pattern, shape, kernels)) {
+    return SparseAttention::apply(widened(packed, shape), &pattern, widened(shape), kernels)
+        .narrow(3, 0, shape.value_width);
+  }
   return SparseAttention::apply(packed, &pattern, shape, kernels);
 }
 

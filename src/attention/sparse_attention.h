@@ -19,9 +19,11 @@ namespace sparse_transformer {
 
 /// `packed` as in head_shape.h, dense in memory; any n, in the fewest calls where n is a multiple
 /// of the layer's stride. Returns [batch, n, heads, value_width]. A query without any key yields 0
-/// and passes no gradient on. Any widths, in float32, bfloat16, float16 and (on the CPU) float64;
-/// on CUDA one width for queries and values. Differentiable once. The pattern must outlive the
-/// backward pass.
+/// and passes no gradient on. Any widths, in float32, bfloat16, float16 and (on the CPU) float64.
+/// Differentiable once. The pattern must outlive the backward pass.
+///
+/// On CUDA a copy is made where queries and values differ in width and the kernels of union_cuda.h
+/// do not serve.
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
                             const HeadShape& shape, Kernels kernels = Kernels::kFused);
 

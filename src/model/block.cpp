@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -35,35 +34,12 @@ Linear make_linear(std::int64_t out, std::int64_t in) {
 
 Norm make_norm(std::int64_t width) { return {at::empty({width}), at::empty({width})}; }
 
-/// Rows of a packed projection, head by head query, key, value, each padded with zero rows to the
-/// width it has in `shape`, so that kernels find them in place.
-at::Tensor padded(const at::Tensor& rows, const ModelSettings& settings, const HeadShape& shape) {
-  const std::int64_t query_width = settings.query_width();
-  const std::int64_t value_width = settings.value_width();
-  if (shape.query_width == query_width && shape.value_width == value_width) return rows;
-  const auto parts = rows.unflatten(0, {settings.heads, 2 * query_width + value_width})
-                         .split_with_sizes({query_width, query_width, value_width}, 1);
-  const std::vector<std::int64_t> widths = {shape.query_width, shape.query_width,
-                                            shape.value_width};
-  std::vector<at::Tensor> slots;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    std::vector<std::int64_t> padding(static_cast<std::size_t>(2 * (parts[i].dim() - 2)), 0);
-    padding.insert(padding.end(), {0, widths[i] - parts[i].size(1)});
-    slots.push_back(at::constant_pad_nd(parts[i], padding));
-  }
-  return at::cat(slots, 1).flatten(0, 1);
-}
-
 }  // namespace
 
-HeadShape head_shape(const ModelSettings& settings, c10::Device device) {
-  HeadShape shape = {.query_width = settings.query_width(),
-                     .value_width = settings.value_width(),
-                     .scale = 1.0 / std::sqrt(static_cast<double>(settings.query_width()))};
-  if (device.is_cuda()) {
-    shape.query_width = shape.value_width = std::max(shape.query_width, shape.value_width);
-  }
-  return shape;
+HeadShape head_shape(const ModelSettings& settings) {
+  return {.query_width = settings.query_width(),
+          .value_width = settings.value_width(),
+          .scale = 1.0 / std::sqrt(static_cast<double>(settings.query_width()))};
 }
 
 Block::Block(const ModelSettings& settings, std::int64_t layer, const Computation& computation)
@@ -137,13 +113,9 @@ at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
 }
 
 at::Tensor Block::attention(const at::Tensor& normed, const Attend& attend) const {
-  const HeadShape shape = head_shape(settings_, normed.device());
-  const Linear query_key_value = {padded(query_key_value_.weight, settings_, shape),
-                                  padded(query_key_value_.bias, settings_, shape)};
-  const at::Tensor packed = apply(query_key_value, normed);
-  at::Tensor out = attend(layer_, packed.unflatten(2, {settings_.heads, shape.packed_width()}));
-  if (out.size(3) > settings_.value_width()) out = out.narrow(3, 0, settings_.value_width());
-  return out.flatten(2);
+  const at::Tensor packed = apply(query_key_value_, normed);
+  const std::int64_t width = head_shape(settings_).packed_width();
+  return attend(layer_, packed.unflatten(2, {settings_.heads, width})).flatten(2);
 }
 
 at::Tensor Block::feedforward(const at::Tensor& normed) const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <functional>
@@ -19,9 +18,8 @@
 
 namespace sparse_transformer {
 
-/// How a model's heads lie in the packed projection on a device: CUDA's kernels want queries as
-/// wide as values.
-HeadShape head_shape(const ModelSettings& settings, c10::Device device);
+/// How a model's heads lie in the packed projection.
+HeadShape head_shape(const ModelSettings& settings);
 
 /// The attention of layer `layer` on packed queries, keys and values (attention/head_shape.h);
 /// gives [batch, n, heads, value_width]. Training computes whole sequences, sampling asks a cache.

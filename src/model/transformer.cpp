@@ -50,9 +50,7 @@ at::Tensor Transformer::logits(const at::Tensor& hidden, const DropoutPlace* dro
   return at::linear(final_norm_(hidden, output_.scalar_type()), output);
 }
 
-HeadShape Transformer::head_shape() const {
-  return sparse_transformer::head_shape(settings_, device());
-}
+HeadShape Transformer::head_shape() const { return sparse_transformer::head_shape(settings_); }
 
 c10::Device Transformer::device() const { return output_.device(); }
 

@@ -48,7 +48,7 @@ class Transformer {
   const ModelSettings& settings() const { return settings_; }
   const Computation& computation() const { return computation_; }
   const SequenceLayout& layout() const { return layout_; }
-  HeadShape head_shape() const;  // on the device where the model is
+  HeadShape head_shape() const;
   c10::Device device() const;
 
   /// All tensors by name, in the order of the data flow; they share the model's memory.

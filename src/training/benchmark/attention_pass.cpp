@@ -11,7 +11,7 @@
 namespace sparse_transformer {
 
 AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
-    : shape(head_shape(settings.model, device)) {
+    : shape(head_shape(settings.model)) {
   const std::int64_t n = settings.data.sequence_length();
   const std::int64_t stride = *settings.model.attention.stride;
   const std::int64_t padded = (n + stride - 1) / stride * stride;
