@@ -13,8 +13,8 @@
 
 namespace sparse_transformer {
 
-/// `batch` sequences that begin alike. The model must outlive the decoder; neither call records
-/// gradients. Throws Interrupted at a block's boundary.
+/// `batch` sequences that begin alike. The model must outlive the decoder and keep its weights; no
+/// call records gradients. Throws Interrupted at a block's boundary.
 class Decoder {
  public:
   /// `length`: tokens a sequence will have at most, <= n.
