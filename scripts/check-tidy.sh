@@ -38,6 +38,13 @@ cmake --preset release -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
   -DCMAKE_PREFIX_PATH="${prefix_path//:/;}" >/dev/null
 
 if (($# > 0)); then files=("$@"); else mapfile -t files < <(newest_first); fi
+compiled_here() {
+  local file
+  for file; do
+    if grep -qF "/$file\"" build/tidy/compile_commands.json; then echo "$file"; else say "$file: not part of this build"; fi
+  done
+}
+mapfile -t files < <(compiled_here "${files[@]}")
 if ((${#files[@]} == 0)); then
   say "no source has changed"
   exit 0
