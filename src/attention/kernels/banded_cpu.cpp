@@ -148,7 +148,7 @@ class BandedCpu {
     return scratch.data_ptr<T>() + at::get_thread_num() * scratch.size(1);
   }
 
-  at::Tensor query_, key_, value_;
+  const at::Tensor &query_, &key_, &value_;
   std::int64_t left_, right_;
   T scale_;
   const BandedTiles<T>& tiles_;
