@@ -175,13 +175,14 @@ void SharedCache::append(const at::Tensor& rows, std::int64_t first) {
   const std::int64_t begin = std::max<std::int64_t>(0, shared_.origin - first);
   for (std::int64_t i = begin; i < std::min(rows.size(2), begin + period); ++i) {
     for (std::int64_t set = 0; set < sets; ++set) {
-      const std::optional<std::int64_t> to = place(first + i, set);
-      if (!to) continue;
+      const std::optional<std::int64_t> kept = place(first + i, set);
+      if (!kept) continue;
+      const std::int64_t to = *kept;
       const std::int64_t copied = std::min(divide_up(rows.size(2) - i, period),
-                                           divide_up(store_.capacity() - *to, shared_.width));
+                                           divide_up(store_.capacity() - to, shared_.width));
       store_.tensor()
           .slice(1, set, shape_.heads, sets)
-          .slice(2, *to, *to + (copied - 1) * shared_.width + 1, shared_.width)
+          .slice(2, to, to + (copied - 1) * shared_.width + 1, shared_.width)
           .copy_(rows.slice(1, set, shape_.heads, sets)
                      .slice(2, i, i + (copied - 1) * period + 1, period));
     }
