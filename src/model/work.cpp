@@ -19,7 +19,7 @@ Work attention_work(const ModelSettings& settings, const LayerPattern& layer, st
                     std::int64_t sequences, Precision precision) {
   const auto query = static_cast<double>(settings.query_width());
   const auto value = static_cast<double>(settings.value_width());
-  const double rows = static_cast<double>(sequences * n * settings.heads);
+  const auto rows = static_cast<double>(sequences * n * settings.heads);
   const double pairs = pairs_per_query({layer}, n) * rows;
   constexpr double kForwardAndBackward = 1.0 + 2.5;
   // Queries, keys and values are read twice and their gradients written; the output is written and

@@ -3,6 +3,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <limits>
@@ -19,7 +20,7 @@ constexpr std::size_t kHeader = 64;                      // before the data: the
 /// A block for so many bytes: rounded up to one of eight sizes between two powers of two, so that
 /// tensors of nearly one size share blocks.
 std::size_t block_size(std::size_t bytes) {
-  const std::size_t step = std::bit_floor(bytes + kHeader) / 8;
+  const std::size_t step = std::max<std::size_t>(1, std::bit_floor(bytes + kHeader) / 8);
   return (bytes + kHeader + step - 1) / step * step;
 }
 
@@ -39,7 +40,7 @@ class KeptMemory final : public c10::Allocator {
   }
 
   void give_back_all() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     give_back(std::numeric_limits<std::size_t>::max());
   }
 
@@ -51,7 +52,7 @@ class KeptMemory final : public c10::Allocator {
   KeptMemory() : ordinary_(*c10::GetDefaultCPUAllocator()) {}
 
   std::byte* take(std::size_t size) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     std::vector<void*>& fitting = kept_[size];
     if (!fitting.empty()) {
       auto* const block = static_cast<std::byte*>(fitting.back());
@@ -68,7 +69,7 @@ class KeptMemory final : public c10::Allocator {
   }
 
   void keep(void* block) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     const std::size_t size = *static_cast<std::size_t*>(block);
     kept_[size].push_back(block);
   }
