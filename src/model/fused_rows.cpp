@@ -31,16 +31,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Calls run(number of the type of `x`).
-template <typename Run>
-void in_type_of(const at::Tensor& x, const Run& run) {
-  if (x.scalar_type() == at::kDouble) {
-    run(double{});
-  } else {
-    run(float{});
-  }
-}
-
 std::int64_t rows_of(const at::Tensor& x) { return x.numel() / x.size(-1); }
 
 /// Rows of a task: few enough to share them out, enough to be worth it. The number of threads does

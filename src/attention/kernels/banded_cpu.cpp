@@ -154,15 +154,6 @@ class BandedCpu {
   const BandedTiles<T>& tiles_;
 };
 
-template <typename Run>
-void in_type_of(const at::Tensor& query, const Run& run) {
-  if (query.scalar_type() == at::kDouble) {
-    run(double{});
-  } else {
-    run(float{});
-  }
-}
-
 }  // namespace
 
 std::vector<const InstructionSet*> instruction_sets() {

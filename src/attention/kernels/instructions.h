@@ -1,5 +1,8 @@
-// Kernels that are compiled once for each instruction set: which of them this processor can run.
+// Kernels that are compiled once for each instruction set: which of them this processor can run,
+// and in which numbers.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <vector>
 
@@ -19,6 +22,16 @@ std::vector<const Set*> runnable(const Set& baseline, [[maybe_unused]] const Set
 #endif
   sets.push_back(&baseline);
   return sets;
+}
+
+/// Calls run(a number of the type of `x`): float or double.
+template <typename Run>
+void in_type_of(const at::Tensor& x, const Run& run) {
+  if (x.scalar_type() == at::kDouble) {
+    run(double{});
+  } else {
+    run(float{});
+  }
 }
 
 }  // namespace sparse_transformer
