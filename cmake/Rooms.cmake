@@ -23,15 +23,22 @@ if(CCACHE_PROGRAM)
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
 
-# add_room(NAME [TORCH] [LINKS target...] [WITHOUT source...])
+# add_room(NAME [TORCH] [LINKS target...])
 #   TORCH     the room uses LibTorch, whose headers are compiled once for all
-#   WITHOUT   sources that this build leaves out
+#
+# What calls kernels of our own on the GPU is in X_cuda.cpp, and X_cuda_absent.cpp stands in for it where there is no
+# CUDA compiler.
 function(add_room name)
-  cmake_parse_arguments(ROOM "TORCH" "" "LINKS;WITHOUT" ${ARGN})
+  cmake_parse_arguments(ROOM "TORCH" "" "LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
-  foreach(source IN LISTS ROOM_WITHOUT)
-    list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/${name}/${source})
-  endforeach()
+  set(absent ${sources})
+  list(FILTER absent INCLUDE REGEX "_cuda_absent\\.cpp$")
+  if(NOT CMAKE_CUDA_COMPILER)
+    list(TRANSFORM absent REPLACE "_absent\\.cpp$" ".cpp")
+  endif()
+  if(absent)
+    list(REMOVE_ITEM sources ${absent})
+  endif()
   if(NOT sources)
     file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp "")
     set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)

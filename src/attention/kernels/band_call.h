@@ -5,11 +5,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define SPARSE_TRANSFORMER_ANYWHERE __host__ __device__ __forceinline__
-#else
-#define SPARSE_TRANSFORMER_ANYWHERE inline
-#endif
+#include "runtime/cuda/device_code.h"
 
 namespace sparse_transformer {
 
@@ -33,9 +29,6 @@ struct BandGeometry {
     return (a + b - 1) / b;
   }
 };
-
-/// Half-precision numbers travel as their 16 bits.
-enum class HalfType { kBfloat16, kFloat16 };
 
 /// Sizes of a layer and the heads that a call is for.
 struct LayerSizes {

@@ -11,7 +11,7 @@
 // queries of a tile and another its keys.
 //
 // The code is a template of `Thread`, what a thread of the device can do: warp.cuh has it for CUDA,
-// tests/attention/kernels/emulated_block.h for a block emulated on the CPU. All threads of a warp
+// tests/runtime/cuda/emulated_block.h for a block emulated on the CPU. All threads of a warp
 // call a function of Thread together.
 #pragma once
 

@@ -2,37 +2,27 @@
 
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
 
 #include <limits>
-#include <string>
 
 #include "attention/kernels/union_launch.h"
 #include "attention/kernels/union_plan.h"
-#include "config/errors.h"
+#include "runtime/cuda/call.h"
 
 namespace sparse_transformer {
 namespace {
 
 constexpr std::uintptr_t kAlignment = 16;  // bytes of what is copied at once
 
-HalfType half_type(const at::Tensor& x) {
-  return x.scalar_type() == at::kHalf ? HalfType::kFloat16 : HalfType::kBfloat16;
-}
-
 std::uint16_t* numbers(const at::Tensor& x) {
   return static_cast<std::uint16_t*>(x.mutable_data_ptr());
 }
 
-void check(int code) {
-  if (code != 0) throw WorldError(std::string("attention on the GPU: ") + launch_error(code));
-}
+void check(int code) { check_launch(code, "attention"); }
 
 at::Tensor heads_of(const at::Tensor& x, const HeadGroup& group) {
   return x.narrow(2, group.first_head, group.heads);
 }
-
-void* current_stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
 
 template <typename Launch>
 void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch,
@@ -41,7 +31,7 @@ void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch
     for (BandCall& call : work.bands) call.memory = memory;
     const at::Tensor counters = at::zeros({counters_of(work)}, packed.options().dtype(at::kInt));
     check(launch(work, counters.mutable_data_ptr<std::int32_t>(), half_type(packed),
-                 current_stream()));
+                 current_cuda_stream()));
   }
 }
 
@@ -49,7 +39,7 @@ void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch
 
 bool union_cuda_serves(const at::Tensor& packed, const LayerPattern& pattern,
                        const HeadShape& shape) {
-  static const bool has_kernels = launch_is_possible();
+  static const bool has_kernels = has_code_for_device();
   return packed.is_cuda() && has_kernels && is_union_of_bands(packed, pattern, shape) &&
          reinterpret_cast<std::uintptr_t>(packed.const_data_ptr()) % kAlignment == 0;
 }
@@ -84,7 +74,7 @@ at::Tensor union_backward_cuda(const at::Tensor& d_out, const at::Tensor& packed
                               .delta = delta.mutable_data_ptr<float>(),
                               .d_packed = numbers(d_packed)};
   check(launch_delta(memory, delta.numel(), static_cast<std::int32_t>(shape.value_width),
-                     half_type(packed), current_stream()));
+                     half_type(packed), current_cuda_stream()));
   UnionPlan plan = union_plan(packed, pattern, shape, Direction::kBackward);
   for (const HeadGroup* group : plan.partial) heads_of(d_packed, *group).zero_();
   launch_all(plan, memory, launch_backward, packed);

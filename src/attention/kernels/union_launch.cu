@@ -6,7 +6,7 @@
 #include "attention/kernels/band_forward.cuh"
 #include "attention/kernels/band_turns.cuh"
 #include "attention/kernels/union_launch.h"
-#include "attention/kernels/warp.cuh"
+#include "runtime/cuda/thread.cuh"
 
 namespace sparse_transformer {
 namespace {
@@ -106,14 +106,6 @@ int with_kernel(const LayerSizes& sizes, HalfType type, const Run& run) {
 
 }  // namespace
 
-bool launch_is_possible() {
-  cudaFuncAttributes attributes;
-  const auto known =
-      cudaFuncGetAttributes(&attributes, delta_kernel<HalfType::kBfloat16>) == cudaSuccess;
-  cudaGetLastError();  // not to be found by whoever asks next
-  return known;
-}
-
 int launch_forward(UnionWork work, std::int32_t* counters, HalfType type, void* stream) {
   return with_kernel(work.bands[0].sizes, type, [&](auto its_type, auto query, auto value) -> int {
     constexpr int kQuery = decltype(query)::value;
@@ -141,7 +133,5 @@ int launch_delta(const LayerMemory& memory, std::int64_t rows, std::int32_t valu
   kernel<<<blocks, kMostThreads, 0, static_cast<cudaStream_t>(stream)>>>(memory, value_width, rows);
   return cudaGetLastError();
 }
-
-const char* launch_error(int code) { return cudaGetErrorString(static_cast<cudaError_t>(code)); }
 
 }  // namespace sparse_transformer

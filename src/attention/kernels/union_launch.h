@@ -6,9 +6,6 @@
 
 namespace sparse_transformer {
 
-/// Whether there is a device that this build has code for.
-bool launch_is_possible();
-
 /// `delta` of all heads of a layer of `rows` queries (batch · n · heads): before any backward
 /// launch.
 int launch_delta(const LayerMemory& memory, std::int64_t rows, std::int32_t value_width,
@@ -17,7 +14,5 @@ int launch_delta(const LayerMemory& memory, std::int64_t rows, std::int32_t valu
 /// `counters` (union_work.h) on the device. The lag is chosen here.
 int launch_forward(UnionWork work, std::int32_t* counters, HalfType type, void* stream);
 int launch_backward(UnionWork work, std::int32_t* counters, HalfType type, void* stream);
-
-const char* launch_error(int code);
 
 }  // namespace sparse_transformer

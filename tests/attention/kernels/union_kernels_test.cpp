@@ -10,8 +10,8 @@
 #include "attention/kernels/band_forward.cuh"
 #include "attention/kernels/band_turns.cuh"
 #include "attention/kernels/union_plan.h"
-#include "tests/attention/kernels/emulated_block.h"
 #include "tests/attention/kernels/union_cases.h"
+#include "tests/runtime/cuda/emulated_block.h"
 
 namespace sparse_transformer {
 namespace {

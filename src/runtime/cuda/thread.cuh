@@ -1,11 +1,11 @@
-// A thread of a CUDA block, as the templates of band_tiles.cuh see it: tensor cores, copies into
+// A thread of a CUDA block, as templates of kernels see it: tensor cores, copies into
 // shared memory that run beside the work, and exchange within a warp. Section names are of NVIDIA's
 // PTX ISA 8.7. For compute capability 8.0 and later.
 #pragma once
 
 #include <cstdint>
 
-#include "attention/kernels/band_call.h"
+#include "runtime/cuda/device_code.h"
 
 namespace sparse_transformer {
 

@@ -1,8 +1,8 @@
-// A CUDA block emulated on the CPU, so that the kernels of attention/kernels/band_tiles.cuh run in
-// any test. Every thread is a fiber; a warp's instruction waits for its 32 threads, a barrier for
-// all. What a GPU would leave to chance comes out wrong here: shared memory starts as NaN, copies
-// arrive at once or only when they are waited for, and a warp runs as far ahead of the others as it
-// can, from the first to the last or the other way round.
+// A CUDA block emulated on the CPU, so that kernels run in any test. Every thread is a fiber; a
+// warp's instruction waits for its 32 threads, a barrier for all. What a GPU would leave to chance
+// comes out wrong here: shared memory starts as NaN, copies arrive at once or only when they are
+// waited for, and a warp runs as far ahead of the others as it can, from the first to the last or
+// the other way round.
 #pragma once
 
 #include <c10/util/BFloat16.h>
@@ -21,7 +21,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "attention/kernels/band_call.h"
+#include "runtime/cuda/device_code.h"
 
 namespace sparse_transformer {
 
@@ -30,7 +30,7 @@ class EmulatedBlock;
 enum class Order { kForwards, kBackwards };
 enum class Arrival { kWhenAwaited, kAtOnce };
 
-/// The functions of CudaThread (attention/kernels/warp.cuh), which says what they do.
+/// The functions of CudaThread (runtime/cuda/thread.cuh), which says what they do.
 class EmulatedThread {
  public:
   EmulatedThread(EmulatedBlock& block, int index) : block_(&block), index_(index) {}

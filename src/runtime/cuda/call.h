@@ -1,0 +1,29 @@
+// How LibTorch's side calls kernels of our own. Included only where there is a CUDA compiler: by
+// sources whose names end in _cuda.cpp.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <string>
+
+#include "config/errors.h"
+#include "runtime/cuda/device.h"
+#include "runtime/cuda/device_code.h"
+
+namespace sparse_transformer {
+
+/// Of the current device, where LibTorch's own operations go.
+inline void* current_cuda_stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
+
+/// Throws WorldError where a launch failed. `what`: "attention".
+inline void check_launch(int code, const std::string& what) {
+  if (code != 0) throw WorldError(what + " on the GPU: " + cuda_error(code));
+}
+
+/// Of float16 or bfloat16.
+inline HalfType half_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kHalf ? HalfType::kFloat16 : HalfType::kBfloat16;
+}
+
+}  // namespace sparse_transformer

@@ -1,0 +1,11 @@
+// CUDA as the host asks for it, without its headers. Launches return CUDA's codes, 0 is no error.
+#pragma once
+
+namespace sparse_transformer {
+
+/// Whether there is a device that this build has code for.
+bool has_code_for_device();
+
+const char* cuda_error(int code);
+
+}  // namespace sparse_transformer

@@ -1,0 +1,16 @@
+// What code for the GPU and code for the processor share: known to nvcc, to the host compiler and
+// to the tests' emulator (tests/runtime/cuda/emulated_block.h) alike.
+#pragma once
+
+#ifdef __CUDACC__
+#define SPARSE_TRANSFORMER_ANYWHERE __host__ __device__ __forceinline__
+#else
+#define SPARSE_TRANSFORMER_ANYWHERE inline
+#endif
+
+namespace sparse_transformer {
+
+/// Half-precision numbers travel as their 16 bits.
+enum class HalfType { kBfloat16, kFloat16 };
+
+}  // namespace sparse_transformer
