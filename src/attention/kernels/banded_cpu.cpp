@@ -52,16 +52,16 @@ class BandedCpu {
 
   void forward(const BandedOutput& sum, Share share) const {
     const at::Tensor scratch = make_scratch();
-    const std::int64_t blocks = (query_.size(1) + kBlockQueries - 1) / kBlockQueries;
-    at::parallel_for(0, heads() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t rounds = (query_.size(1) + kRoundQueries - 1) / kRoundQueries;
+    at::parallel_for(0, heads() * rounds, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t task = begin; task < end; ++task) {
-        const auto [sequence, number] = place(task / blocks);
-        const std::int64_t first = task % blocks * kBlockQueries;
+        const auto [sequence, number] = place(task / rounds);
+        const std::int64_t first = task % rounds * kRoundQueries;
         tiles_.forward(head(sequence, number),
                        {.out = mutable_head_rows<T>(sum.out, sequence, number),
                         .lse = mutable_head_rows<T>(sum.lse, sequence, number),
                         .is_begun = share == Share::kFurther},
-                       first, std::min(kBlockQueries, query_.size(1) - first),
+                       first, std::min(first + kRoundQueries, query_.size(1)),
                        own_scratch(scratch));
       }
     });
@@ -87,11 +87,13 @@ class BandedCpu {
               .d_key = mutable_head_rows<T>(sum.d_key, sequence, number),
               .d_value = mutable_head_rows<T>(sum.d_value, sequence, number)};
           if (share == Share::kFirst) clear(gradients, first, after, parity == 0);
-          tiles_.backward(head(sequence, number),
-                          {.d_out = head_rows<T>(d_out, sequence, number),
-                           .out = head_rows<T>(out, sequence, number),
-                           .lse = head_rows<T>(lse, sequence, number)},
-                          gradients, first, after, own_scratch(scratch));
+          const BandedHeadResult<T> result = {.d_out = head_rows<T>(d_out, sequence, number),
+                                              .out = head_rows<T>(out, sequence, number),
+                                              .lse = head_rows<T>(lse, sequence, number)};
+          for (std::int64_t round = first; round < after; round += kRoundQueries) {
+            tiles_.backward(head(sequence, number), result, gradients, round,
+                            std::min(round + kRoundQueries, after), own_scratch(scratch));
+          }
         }
       });
     }
@@ -119,9 +121,9 @@ class BandedCpu {
 
   /// Queries of a stretch, at least as many as the keys that the next but one may not reach.
   std::int64_t stretch() const {
-    constexpr std::int64_t kLeast = 20 * kBlockQueries;
+    constexpr std::int64_t kLeast = 5 * kRoundQueries;
     const std::int64_t apart = std::max(kLeast, left_ + right_);
-    return (apart + kBlockQueries - 1) / kBlockQueries * kBlockQueries;
+    return (apart + kRoundQueries - 1) / kRoundQueries * kRoundQueries;
   }
 
   /// Just before they are added to, while they stay in the cache: the gradients of the stretch's

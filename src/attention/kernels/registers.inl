@@ -64,8 +64,8 @@ constexpr T taylor_coefficient(int k) {
   return static_cast<T>(coefficient);
 }
 
-/// e^x for x <= 0, to about the last bit: e^x = 2^n · e^r with |r| <= ln 2 / 2, and Taylor's series
-/// for e^r. Exactly 0 where the result would be no normal number.
+/// e^x for x <= 80, to about the last bit: e^x = 2^n · e^r with |r| <= ln 2 / 2, and Taylor's
+/// series for e^r. Exactly 0 where the result would be no normal number.
 template <typename T>
 inline Values<T> exponential(Values<T> x) {
   using R = Register<T>;

@@ -2,7 +2,8 @@
 //
 // A block of kBlockQueries queries meets one tile of kTileKeys keys after the other: scores,
 // running softmax, weighted values (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
-// arXiv:2205.14135). Scores lie key by key, a vector register holding one key's scores with
+// arXiv:2205.14135). The blocks of a round meet a tile together, so that it is fetched once for
+// all. Scores lie key by key, a vector register holding one key's scores with
 // neighbouring queries, so that the softmax over keys never reduces across a register. Only keys
 // inside the band are multiplied, to within a register's width.
 //
@@ -52,17 +53,17 @@ struct BandedHeadGradients {
 
 inline constexpr std::int64_t kBlockQueries = 48;
 inline constexpr std::int64_t kTileKeys = 48;
+inline constexpr std::int64_t kRoundQueries = 4 * kBlockQueries;
 
 template <typename T>
 struct BandedTiles {
   /// Numbers of type T that one call of the functions below works in.
   std::int64_t (*scratch_size)(std::int64_t query_width, std::int64_t value_width);
-  /// Adds the keys to the attention of the queries first … first + count - 1, at most
-  /// kBlockQueries.
+  /// Adds the keys to the attention of a round of queries: first … end - 1, at most kRoundQueries.
   void (*forward)(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
-                  std::int64_t count, T* scratch);
-  /// Adds the share that the queries first … end - 1 have in the gradients, block by block: theirs,
-  /// and those of the keys first - left … end - 1 + right.
+                  std::int64_t end, T* scratch);
+  /// Adds the share that a round of queries has in the gradients: theirs, and those of the keys
+  /// first - left … end - 1 + right.
   void (*backward)(const BandedHead<T>& head, const BandedHeadResult<T>& result,
                    const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,
                    T* scratch);

@@ -142,16 +142,16 @@ void add_for_queries(const Meeting& meeting, const T* weights, const T* rows, st
   }
 }
 
-/// result[key, width] = Σ over queries weights[key, query] · rows[query, width].
+/// result[key, width] += Σ over queries weights[key, query] · rows[query, width].
 template <typename T>
-void sum_for_keys(const Meeting& meeting, const T* weights, const T* rows, std::int64_t width,
+void add_for_keys(const Meeting& meeting, const T* weights, const T* rows, std::int64_t width,
                   T* result) {
   for (std::int64_t key = 0; key < meeting.keys; key += kGroup) {
     const std::int64_t count = smaller(kGroup, meeting.keys - key);
     const Range queries = meeting.queries_of(key, count);
     multiply<T>(count, {weights + key * kBlockQueries + queries.begin, kBlockQueries, 1},
                 {rows + queries.begin * width, width}, {result + key * width, width}, width,
-                queries.end - queries.begin, Result::kReplaced);
+                queries.end - queries.begin, Result::kAddedTo);
   }
 }
 
@@ -202,22 +202,23 @@ class Column {
   Integers<T> first_, last_;
 };
 
-/// Scores become weights relative to the running maximum; maximum, sum and the correction of what
-/// was summed before are brought up to date. All but the scores are [kBlockQueries].
+/// Scores become weights relative to a reference, which keeps near the maximum so far; reference,
+/// sum and the correction of what was summed before are brought up to date. All but the scores are
+/// [kBlockQueries].
 template <typename T>
 struct RunningSoftmax {
-  T *maximum, *sum, *correction;
+  T *reference, *sum, *correction;
 
   void begin() const {
     for (std::int64_t i = 0; i < kBlockQueries; ++i) {
-      maximum[i] = -kInfinity<T>;
+      reference[i] = -kInfinity<T>;
       sum[i] = T(0);
     }
   }
 
   /// lse: of the query's keys so far, which were summed with a sum of 1.
   void go_on(std::int64_t query, T lse) const {
-    maximum[query] = lse;
+    reference[query] = lse;
     sum[query] = lse == -kInfinity<T> ? T(0) : T(1);
   }
 
@@ -227,14 +228,17 @@ struct RunningSoftmax {
     const auto [begin, end] = column.range;
     scores += lane;
     column.hide_unseen(scores);
-    const Values<T> before = load(maximum + lane);
+    const Values<T> before = load(reference + lane);
     Values<T> highest = before;
     for (std::int64_t key = begin; key < end; ++key) {
       const Values<T> score = load(scores + key * kBlockQueries);
       highest = score > highest ? score : highest;
     }
+    // Weights may be somewhat above 1: that costs no digits, and most tiles then correct nothing.
+    constexpr T kSlack = 8;
+    const Values<T> after = highest > before + kSlack ? highest : before;
     // A query that has not seen a key yet: any finite number will do.
-    const Values<T> base = highest == -kInfinity<T> ? Values<T>{} : highest;
+    const Values<T> base = after == -kInfinity<T> ? Values<T>{} : after;
     const Values<T> factor = exponential<T>(before - base);
     Values<T> total = load(sum + lane) * factor;
     for (std::int64_t key = begin; key < end; ++key) {
@@ -244,106 +248,154 @@ struct RunningSoftmax {
       total += weight;
     }
     column.clear_unseen(meeting.keys, scores);
-    store(maximum + lane, highest);
+    store(reference + lane, after);
     store(sum + lane, total);
     store(correction + lane, factor);
   }
 
   T lse(std::int64_t query) const {
     if (sum[query] == T(0)) return -kInfinity<T>;
-    return maximum[query] + static_cast<T>(__builtin_log(double(sum[query])));
+    return reference[query] + static_cast<T>(__builtin_log(double(sum[query])));
   }
 };
 
-/// The keys that a block of queries meets, tile by tile.
+/// The keys that the queries of a round see, in tiles: visit(keys).
 template <typename T, typename Visit>
-void for_each_tile(const BandedHead<T>& head, std::int64_t first, std::int64_t count,
-                   const Visit& visit) {
-  Meeting meeting{head.left, head.right, first, count, larger(0, first - head.left), 0};
-  const std::int64_t end = smaller(head.keys, first + count + head.right);
-  for (; meeting.first_key < end; meeting.first_key += kTileKeys) {
-    meeting.keys = smaller(kTileKeys, end - meeting.first_key);
-    visit(meeting);
+void for_each_tile(const BandedHead<T>& head, Range queries, const Visit& visit) {
+  const std::int64_t end = smaller(head.keys, queries.end + head.right);
+  for (std::int64_t key = larger(0, queries.begin - head.left); key < end; key += kTileKeys) {
+    visit(Range{key, smaller(key + kTileKeys, end)});
   }
 }
 
+/// Where a block of queries and a tile meet: nowhere if there are no keys then.
 template <typename T>
-class ForwardBlock {
- public:
-  ForwardBlock(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
-               std::int64_t count, T* memory)
-      : head_(head), sum_(sum), first_(first), count_(count) {
-    Scratch<T> scratch{memory};
-    query_lanes_ = scratch.take(kBlockQueries * head.query_width);
-    key_ = scratch.take(kTileKeys * head.query_width);
-    value_ = scratch.take(kTileKeys * head.value_width);
-    out_ = scratch.take(kBlockQueries * head.value_width);
-    scores_ = scratch.take(kTileKeys * kBlockQueries);
-    softmax_ = {scratch.take(kBlockQueries), scratch.take(kBlockQueries),
-                scratch.take(kBlockQueries)};
+Meeting meeting_of(const BandedHead<T>& head, Range queries, Range keys) {
+  const std::int64_t end = smaller(keys.end, queries.end + head.right);
+  const bool meets = larger(keys.begin, queries.begin - head.left) < end;
+  return {head.left,     head.right,
+          queries.begin, queries.end - queries.begin,
+          keys.begin,    meets ? end - keys.begin : 0};
+}
+
+/// A dense copy of a tile: wherever its rows lie, the blocks of a round read them from the cache.
+template <typename T>
+struct KeyTile {
+  KeyTile(const BandedHead<T>& head, Scratch<T>& scratch)
+      : key(scratch.take(kTileKeys * head.query_width)),
+        value(scratch.take(kTileKeys * head.value_width)) {}
+
+  void read(const BandedHead<T>& head, Range keys) const {
+    const std::int64_t count = keys.end - keys.begin;
+    copy_rows(head.key, keys.begin, count, head.query_width, T(1), key);
+    copy_rows(head.value, keys.begin, count, head.value_width, T(1), value);
   }
 
-  void run() {
-    begin();
-    for_each_tile(head_, first_, count_, [this](const Meeting& meeting) { add_tile(meeting); });
-    finish();
+  T *key, *value;  // [kTileKeys, width]
+};
+
+constexpr std::int64_t kRoundBlocks = kRoundQueries / kBlockQueries;
+
+/// The queries of block `block` of a round.
+Range block_of(Range round, std::int64_t block) {
+  const std::int64_t first = round.begin + block * kBlockQueries;
+  return {first, smaller(first + kBlockQueries, round.end)};
+}
+
+/// Blocks of queries on their way through the tiles that they see.
+template <typename T>
+class ForwardRound {
+ public:
+  ForwardRound(const BandedHead<T>& head, const BandedHeadSum<T>& sum, Range queries, T* memory)
+      : head_(head), sum_(sum), scratch_{memory}, tile_(head, scratch_) {
+    scores_ = scratch_.take(kTileKeys * kBlockQueries);
+    for (; block_of(queries, count_).begin < queries.end; ++count_) {
+      blocks_[count_] = {.queries = block_of(queries, count_),
+                         .query_lanes = scratch_.take(kBlockQueries * head.query_width),
+                         .out = scratch_.take(kBlockQueries * head.value_width),
+                         .softmax = {scratch_.take(kBlockQueries), scratch_.take(kBlockQueries),
+                                     scratch_.take(kBlockQueries)}};
+    }
+    for_each_block([this](const Block& block) { begin(block); });
+    for_each_tile(head, queries, [this](Range keys) {
+      tile_.read(head_, keys);
+      for_each_block([&](const Block& block) { add(block, keys); });
+    });
+    for_each_block([this](const Block& block) { finish(block); });
   }
 
  private:
-  void begin() {
+  struct Block {
+    Range queries;
+    T* query_lanes;  // [query_width, kBlockQueries]
+    T* out;          // [kBlockQueries, value_width], not yet divided by the sum of weights
+    RunningSoftmax<T> softmax;
+    std::int64_t count() const { return queries.end - queries.begin; }
+  };
+
+  template <typename Visit>
+  void for_each_block(const Visit& visit) const {
+    for (std::int64_t i = 0; i < count_; ++i) visit(blocks_[i]);
+  }
+
+  void begin(const Block& block) const {
     static_assert(kBlockQueries <= kTileKeys);
-    T* const rows = key_;  // whose place is free as yet
-    copy_rows(head_.query, first_, count_, head_.query_width, head_.scale, rows);
-    to_lanes(rows, count_, head_.query_width, query_lanes_);
-    softmax_.begin();
+    T* const rows = tile_.key;  // whose place is free as yet
+    const std::int64_t first = block.queries.begin;
+    copy_rows(head_.query, first, block.count(), head_.query_width, head_.scale, rows);
+    to_lanes(rows, block.count(), head_.query_width, block.query_lanes);
+    block.softmax.begin();
     if (!sum_.is_begun) {
-      clear(out_, count_ * head_.value_width);
+      clear(block.out, block.count() * head_.value_width);
       return;
     }
-    copy_rows<T>({sum_.out.data, sum_.out.stride}, first_, count_, head_.value_width, T(1), out_);
-    for (std::int64_t i = 0; i < count_; ++i) softmax_.go_on(i, *row_of(sum_.lse, first_ + i));
+    copy_rows<T>({sum_.out.data, sum_.out.stride}, first, block.count(), head_.value_width, T(1),
+                 block.out);
+    for (std::int64_t i = 0; i < block.count(); ++i) {
+      block.softmax.go_on(i, *row_of(sum_.lse, first + i));
+    }
   }
 
-  void add_tile(const Meeting& meeting) {
-    const std::int64_t value_width = head_.value_width;
-    copy_rows(head_.key, meeting.first_key, meeting.keys, head_.query_width, T(1), key_);
-    copy_rows(head_.value, meeting.first_key, meeting.keys, value_width, T(1), value_);
-    multiply_meeting(meeting, key_, query_lanes_, head_.query_width, scores_);
-    for (std::int64_t lane = 0; lane < count_; lane += kLanes<T>) {
-      softmax_.add(meeting, lane, scores_);
-    }
-    for (std::int64_t i = 0; i < count_; ++i) {
-      const T factor = softmax_.correction[i];
-      for (std::int64_t c = 0; c < value_width; ++c) out_[i * value_width + c] *= factor;
-    }
-    add_for_queries(meeting, scores_, value_, value_width, out_);
-  }
-
-  void finish() {
+  void add(const Block& block, Range keys) const {
+    const Meeting meeting = meeting_of(head_, block.queries, keys);
+    if (meeting.keys == 0) return;
     const std::int64_t width = head_.value_width;
-    for (std::int64_t i = 0; i < count_; ++i) {
-      const T sum = softmax_.sum[i];
+    multiply_meeting(meeting, tile_.key, block.query_lanes, head_.query_width, scores_);
+    for (std::int64_t lane = 0; lane < block.count(); lane += kLanes<T>) {
+      block.softmax.add(meeting, lane, scores_);
+    }
+    for (std::int64_t i = 0; i < block.count(); ++i) {
+      const T factor = block.softmax.correction[i];
+      if (factor == T(1)) continue;
+      for (std::int64_t c = 0; c < width; ++c) block.out[i * width + c] *= factor;
+    }
+    add_for_queries(meeting, scores_, tile_.value, width, block.out);
+  }
+
+  void finish(const Block& block) const {
+    const std::int64_t width = head_.value_width;
+    for (std::int64_t i = 0; i < block.count(); ++i) {
+      const T sum = block.softmax.sum[i];
       const T factor = sum == T(0) ? T(0) : T(1) / sum;
-      T* const row = row_of(sum_.out, first_ + i);
-      for (std::int64_t c = 0; c < width; ++c) row[c] = factor * out_[i * width + c];
-      *row_of(sum_.lse, first_ + i) = softmax_.lse(i);
+      T* const row = row_of(sum_.out, block.queries.begin + i);
+      for (std::int64_t c = 0; c < width; ++c) row[c] = factor * block.out[i * width + c];
+      *row_of(sum_.lse, block.queries.begin + i) = block.softmax.lse(i);
     }
   }
 
   const BandedHead<T>& head_;
   const BandedHeadSum<T>& sum_;
-  std::int64_t first_, count_;
-  T* query_lanes_;   // [query_width, kBlockQueries]
-  T *key_, *value_;  // one tile of keys
-  T* out_;           // [count, value_width], not yet divided by the sum of weights
-  T* scores_;        // [kTileKeys, kBlockQueries]
-  RunningSoftmax<T> softmax_;
+  Scratch<T> scratch_;
+  KeyTile<T> tile_;
+  T* scores_;  // [kTileKeys, kBlockQueries]
+  Block blocks_[kRoundBlocks];
+  std::int64_t count_ = 0;
 };
 
 template <typename T>
-void forward_block(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
-                   std::int64_t count, T* memory) {
-  ForwardBlock<T>(head, sum, first, count, memory).run();
+void forward_round(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
+                   std::int64_t end, T* memory) {
+  ForwardRound<T>(head, sum, {first, end}, memory);
 }
 
 /// scores → softmax weights p, d_weights → p · (d_weights - delta), for one register of queries.
@@ -368,98 +420,122 @@ void differentiate_softmax(const Meeting& meeting, std::int64_t lane, const T* l
   column.clear_unseen(meeting.keys, d_weights);
 }
 
+/// The gradients of blocks of queries, and what they add to those of the keys that they see.
 template <typename T>
-class BackwardPass {
+class BackwardRound {
  public:
-  BackwardPass(const BandedHead<T>& head, const BandedHeadResult<T>& result,
-               const BandedHeadGradients<T>& gradients, T* memory)
-      : head_(head), result_(result), gradients_(gradients) {
-    Scratch<T> scratch{memory};
-    query_ = scratch.take(kBlockQueries * head.query_width);
-    query_lanes_ = scratch.take(kBlockQueries * head.query_width);
-    d_query_ = scratch.take(kBlockQueries * head.query_width);
-    d_out_ = scratch.take(kBlockQueries * head.value_width);
-    d_out_lanes_ = scratch.take(kBlockQueries * head.value_width);
-    key_ = scratch.take(kTileKeys * head.query_width);
-    d_key_ = scratch.take(kTileKeys * head.query_width);
-    value_ = scratch.take(kTileKeys * head.value_width);
-    d_value_ = scratch.take(kTileKeys * head.value_width);
-    scores_ = scratch.take(kTileKeys * kBlockQueries);
-    d_scores_ = scratch.take(kTileKeys * kBlockQueries);
-    lse_ = scratch.take(kBlockQueries);
-    delta_ = scratch.take(kBlockQueries);
-  }
-
-  void run(std::int64_t first, std::int64_t end) {
-    for (; first < end; first += kBlockQueries) block(first, smaller(kBlockQueries, end - first));
+  BackwardRound(const BandedHead<T>& head, const BandedHeadResult<T>& result,
+                const BandedHeadGradients<T>& gradients, Range queries, T* memory)
+      : head_(head),
+        result_(result),
+        gradients_(gradients),
+        scratch_{memory},
+        tile_(head, scratch_),
+        d_tile_(head, scratch_) {
+    scores_ = scratch_.take(kTileKeys * kBlockQueries);
+    d_scores_ = scratch_.take(kTileKeys * kBlockQueries);
+    for (; block_of(queries, count_).begin < queries.end; ++count_) {
+      blocks_[count_] = {.queries = block_of(queries, count_),
+                         .query = scratch_.take(kBlockQueries * head.query_width),
+                         .query_lanes = scratch_.take(kBlockQueries * head.query_width),
+                         .d_query = scratch_.take(kBlockQueries * head.query_width),
+                         .d_out = scratch_.take(kBlockQueries * head.value_width),
+                         .d_out_lanes = scratch_.take(kBlockQueries * head.value_width),
+                         .lse = scratch_.take(kBlockQueries),
+                         .delta = scratch_.take(kBlockQueries)};
+    }
+    for_each_block([this](const Block& block) { read(block); });
+    for_each_tile(head, queries, [this](Range keys) { add_tile(keys); });
+    for_each_block([this](const Block& block) {
+      add_rows(block.d_query, block.count(), head_.query_width, head_.scale, gradients_.d_query,
+               block.queries.begin);
+    });
   }
 
  private:
-  void block(std::int64_t first, std::int64_t count) {
-    read_block(first, count);
-    clear(d_query_, count * head_.query_width);
-    for_each_tile(head_, first, count, [this](const Meeting& meeting) { tile(meeting); });
-    add_rows(d_query_, count, head_.query_width, head_.scale, gradients_.d_query, first);
+  /// Rows as they are read, lanes transposed.
+  struct Block {
+    Range queries;
+    T *query, *query_lanes, *d_query, *d_out, *d_out_lanes;
+    T *lse, *delta;  // [kBlockQueries]; delta_i = d_out_i · out_i
+    std::int64_t count() const { return queries.end - queries.begin; }
+  };
+
+  template <typename Visit>
+  void for_each_block(const Visit& visit) const {
+    for (std::int64_t i = 0; i < count_; ++i) visit(blocks_[i]);
   }
 
-  void read_block(std::int64_t first, std::int64_t count) {
+  void read(const Block& block) const {
+    const std::int64_t first = block.queries.begin;
     const std::int64_t width = head_.value_width;
-    copy_rows(head_.query, first, count, head_.query_width, head_.scale, query_);
-    to_lanes(query_, count, head_.query_width, query_lanes_);
-    copy_rows(result_.d_out, first, count, width, T(1), d_out_);
-    to_lanes(d_out_, count, width, d_out_lanes_);
+    copy_rows(head_.query, first, block.count(), head_.query_width, head_.scale, block.query);
+    to_lanes(block.query, block.count(), head_.query_width, block.query_lanes);
+    copy_rows(result_.d_out, first, block.count(), width, T(1), block.d_out);
+    to_lanes(block.d_out, block.count(), width, block.d_out_lanes);
     for (std::int64_t i = 0; i < kBlockQueries; ++i) {
-      const bool is_query = i < count;
-      lse_[i] = is_query ? *row_of(result_.lse, first + i) : kInfinity<T>;
-      delta_[i] =
-          is_query ? dot_product(d_out_ + i * width, row_of(result_.out, first + i), width) : T(0);
+      const bool is_query = i < block.count();
+      block.lse[i] = is_query ? *row_of(result_.lse, first + i) : kInfinity<T>;
+      block.delta[i] =
+          is_query ? dot_product(block.d_out + i * width, row_of(result_.out, first + i), width)
+                   : T(0);
     }
+    clear(block.d_query, block.count() * head_.query_width);
   }
 
-  void tile(const Meeting& meeting) {
+  /// The keys' gradients are collected in the cache first: the rows of a column of the sequence lie
+  /// far apart.
+  void add_tile(Range keys) const {
+    const std::int64_t count = keys.end - keys.begin;
+    tile_.read(head_, keys);
+    clear(d_tile_.key, count * head_.query_width);
+    clear(d_tile_.value, count * head_.value_width);
+    for_each_block([&](const Block& block) { add(block, keys); });
+    add_rows(d_tile_.key, count, head_.query_width, T(1), gradients_.d_key, keys.begin);
+    add_rows(d_tile_.value, count, head_.value_width, T(1), gradients_.d_value, keys.begin);
+  }
+
+  void add(const Block& block, Range keys) const {
+    const Meeting meeting = meeting_of(head_, block.queries, keys);
+    if (meeting.keys == 0) return;
     const std::int64_t query_width = head_.query_width;
     const std::int64_t value_width = head_.value_width;
-    copy_rows(head_.key, meeting.first_key, meeting.keys, query_width, T(1), key_);
-    copy_rows(head_.value, meeting.first_key, meeting.keys, value_width, T(1), value_);
-    multiply_meeting(meeting, key_, query_lanes_, query_width, scores_);
-    multiply_meeting(meeting, value_, d_out_lanes_, value_width, d_scores_);
-    for (std::int64_t lane = 0; lane < meeting.queries; lane += kLanes<T>) {
-      differentiate_softmax(meeting, lane, lse_, delta_, scores_, d_scores_);
+    multiply_meeting(meeting, tile_.key, block.query_lanes, query_width, scores_);
+    multiply_meeting(meeting, tile_.value, block.d_out_lanes, value_width, d_scores_);
+    for (std::int64_t lane = 0; lane < block.count(); lane += kLanes<T>) {
+      differentiate_softmax(meeting, lane, block.lse, block.delta, scores_, d_scores_);
     }
-    // Collected here first: the rows of a column of the sequence lie so far apart that few of them
-    // fit into the first level of cache together.
-    sum_for_keys(meeting, scores_, d_out_, value_width, d_value_);
-    sum_for_keys(meeting, d_scores_, query_, query_width, d_key_);
-    add_for_queries(meeting, d_scores_, key_, query_width, d_query_);
-    add_rows(d_value_, meeting.keys, value_width, T(1), gradients_.d_value, meeting.first_key);
-    add_rows(d_key_, meeting.keys, query_width, T(1), gradients_.d_key, meeting.first_key);
+    add_for_keys(meeting, scores_, block.d_out, value_width, d_tile_.value);
+    add_for_keys(meeting, d_scores_, block.query, query_width, d_tile_.key);
+    add_for_queries(meeting, d_scores_, tile_.key, query_width, block.d_query);
   }
 
   const BandedHead<T>& head_;
   const BandedHeadResult<T>& result_;
   const BandedHeadGradients<T>& gradients_;
-  // One block of queries: rows as they are read, lanes transposed.
-  T *query_, *query_lanes_, *d_query_, *d_out_, *d_out_lanes_;
-  T *key_, *d_key_, *value_, *d_value_;  // one tile of keys
-  T *scores_, *d_scores_;                // [kTileKeys, kBlockQueries]
-  T *lse_, *delta_;                      // [kBlockQueries]; delta_i = d_out_i · out_i
+  Scratch<T> scratch_;
+  KeyTile<T> tile_, d_tile_;
+  T *scores_, *d_scores_;  // [kTileKeys, kBlockQueries]
+  Block blocks_[kRoundBlocks];
+  std::int64_t count_ = 0;
 };
 
 template <typename T>
-void backward_head(const BandedHead<T>& head, const BandedHeadResult<T>& result,
-                   const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,
-                   T* memory) {
-  BackwardPass<T>(head, result, gradients, memory).run(first, end);
+void backward_round(const BandedHead<T>& head, const BandedHeadResult<T>& result,
+                    const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,
+                    T* memory) {
+  BackwardRound<T>(head, result, gradients, {first, end}, memory);
 }
 
+/// Of the backward pass, which needs more than the forward pass.
 template <typename T>
 std::int64_t scratch_size(std::int64_t query_width, std::int64_t value_width) {
-  return (3 * kBlockQueries + 2 * kTileKeys) * (query_width + value_width) +
-         2 * kTileKeys * kBlockQueries + 3 * kBlockQueries;
+  return kRoundQueries * (3 * query_width + 2 * value_width + 2) +
+         2 * kTileKeys * (query_width + value_width + kBlockQueries);
 }
 
 template <typename T>
-constexpr BandedTiles<T> kTiles = {scratch_size<T>, forward_block<T>, backward_head<T>};
+constexpr BandedTiles<T> kTiles = {scratch_size<T>, forward_round<T>, backward_round<T>};
 
 }  // namespace
 }  // namespace sparse_transformer

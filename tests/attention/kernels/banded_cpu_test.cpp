@@ -35,6 +35,8 @@ std::vector<BandedCase> banded_cases() {
       {40, 120, 8, 8, {-20, none}},
       {150, 150, 8, 8, {60, 0}},
       {64, 64, 24, 40, {5, 9}},
+      // Several rounds of blocks, the last of them not full.
+      {400, 420, 40, 24, {230, 30}},
       // Several stretches of queries, whose keys overlap.
       {2100, 2100, 4, 4, {70, 20}},
       {1950, 2049, 4, 4, {0, 99}},
@@ -136,6 +138,22 @@ TEST(BandedCpu, LargeScoresStayFinite) {
     EXPECT_LT(difference(result.out, plain.out), 1e-2);
     EXPECT_LT((difference(result.lse, plain.lse)), 1e-1);
     EXPECT_TRUE(result.out.isfinite().all().item<bool>());
+  }
+}
+
+// The reference of the running softmax stays, follows a little late, or jumps.
+TEST(BandedCpu, ScoresMayRiseOrFallAlongTheKeys) {
+  for (const InstructionSet* instructions : instruction_sets()) {
+    for (const double slope : {-3.0, -0.3, 0.05, 0.15, 0.3, 3.0}) {
+      SCOPED_TRACE(slope);
+      const Tensors x({300, 300, 8, 8, {}}, at::kDouble);
+      x.query.fill_(0.125);
+      x.key.add_(slope * at::arange(300, at::kDouble).reshape({1, 300, 1, 1}));
+      const BandedOutput fast = forward(x, {200, 0}, 1.0, *instructions);
+      const BandedOutput plain = banded_forward_plain(x.query, x.key, x.value, {200, 0}, 1.0);
+      EXPECT_LT(difference(fast.out, plain.out), 1e-11);
+      EXPECT_LT(difference(fast.lse, plain.lse), 1e-11);
+    }
   }
 }
 
