@@ -54,16 +54,35 @@ class KeptMemory final : public c10::Allocator {
   std::byte* take(std::size_t size) {
     const std::scoped_lock lock(mutex_);
     std::vector<void*>& fitting = kept_[size];
+    std::byte* block = nullptr;
     if (!fitting.empty()) {
-      auto* const block = static_cast<std::byte*>(fitting.back());
+      block = static_cast<std::byte*>(fitting.back());
       fitting.pop_back();
-      return block;
+    } else {
+      make_room(size);
+      block = map(size);
+      if (block == nullptr) return nullptr;
     }
-    give_back(size);
+    in_use_ += size;
+    most_in_use_ = std::max(most_in_use_, in_use_);
+    return block;
+  }
+
+  /// For a new block. A little more than was ever in use may be kept: sizes that take turns would
+  /// otherwise be mapped anew each time.
+  void make_room(std::size_t size) {
+    constexpr std::size_t kSpareShare = 16;
+    const std::size_t needed = std::max(most_in_use_, in_use_ + size);
+    const std::size_t most = needed + needed / kSpareShare;
+    if (mapped_ + size > most) give_back(mapped_ + size - most);
+  }
+
+  std::byte* map(std::size_t size) {
     void* const block =
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return nullptr;
     madvise(block, size, MADV_HUGEPAGE);  // a wish
+    mapped_ += size;
     *static_cast<std::size_t*>(block) = size;
     return static_cast<std::byte*>(block);
   }
@@ -71,6 +90,7 @@ class KeptMemory final : public c10::Allocator {
   void keep(void* block) {
     const std::scoped_lock lock(mutex_);
     const std::size_t size = *static_cast<std::size_t*>(block);
+    in_use_ -= size;
     kept_[size].push_back(block);
   }
 
@@ -84,11 +104,13 @@ class KeptMemory final : public c10::Allocator {
         freed += size;
       }
     }
+    mapped_ -= freed;
   }
 
   c10::Allocator& ordinary_;
   std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> kept_;  // by size
+  std::map<std::size_t, std::vector<void*>> kept_;         // by size
+  std::size_t mapped_ = 0, in_use_ = 0, most_in_use_ = 0;  // bytes
 };
 
 }  // namespace
