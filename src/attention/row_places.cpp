@@ -145,13 +145,13 @@ void BlocksPlaces::add_runs(std::int64_t t, std::int64_t head, std::vector<RowRu
 LayerPlaces layer_places(const LayerPattern& layer, std::int64_t length) {
   LayerPlaces places = {};
   for (const HeadGroup& group : layer.groups) {
-    GroupPlaces& its = places.groups.emplace_back(
-        GroupPlaces{.first_head = group.first_head,
-                    .heads = group.heads,
-                    .distinct_heads = distinct_heads(group),
-                    .first_row = places.rows,
-                    .head_rows = 0,
-                    .pieces = {}});
+    GroupPlaces& its =
+        places.groups.emplace_back(GroupPlaces{.first_head = group.first_head,
+                                               .heads = group.heads,
+                                               .distinct_heads = distinct_heads(group),
+                                               .first_row = places.rows,
+                                               .head_rows = 0,
+                                               .pieces = {}});
     for (const Piece& piece : group.pieces) {
       const PiecePlaces kept = piece_places(piece, {length, group.first_head, group.heads});
       const std::int64_t rows = std::visit([](const auto& p) { return p.capacity(); }, kept);

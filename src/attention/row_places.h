@@ -22,6 +22,7 @@ namespace sparse_transformer {
 /// A head group of sequences of at most `length` positions.
 struct GroupShape {
   std::int64_t length, first_head, heads;
+  bool operator==(const GroupShape&) const = default;
 };
 
 /// The rows first, first + step, … of what a piece keeps for a head.
@@ -39,6 +40,8 @@ class RecentRows {
   std::int64_t place(std::int64_t t) const { return t % capacity_; }
   /// The positions of a grid of width 1.
   void add_runs(const KeyGrid& grid, std::vector<RowRun>& runs) const;
+
+  bool operator==(const RecentRows&) const = default;
 
  private:
   std::int64_t capacity_;
@@ -66,6 +69,8 @@ class WindowPlaces {
   }
   void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
 
+  bool operator==(const WindowPlaces&) const = default;
+
  private:
   Band band_;
   RecentRows recent_;
@@ -80,6 +85,8 @@ class ColumnPlaces {
   std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
   void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
 
+  bool operator==(const ColumnPlaces&) const = default;
+
  private:
   Band band_;
   std::int64_t rows_;  // of each column
@@ -93,6 +100,8 @@ class SharedPlaces {
   void append(const at::Tensor& store, const at::Tensor& rows, std::int64_t first) const;
   std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
   void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
+
+  bool operator==(const SharedPlaces&) const = default;
 
  private:
   Shared shared_;
@@ -113,6 +122,8 @@ class BlocksPlaces {
   }
   void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
 
+  bool operator==(const BlocksPlaces&) const = default;
+
  private:
   Blocks blocks_;
   std::int64_t first_head_;
@@ -125,20 +136,23 @@ using PiecePlaces = std::variant<WindowPlaces, ColumnPlaces, SharedPlaces, Block
 struct KeptPiece {
   PiecePlaces places;
   std::int64_t first_row, rows;
+  bool operator==(const KeptPiece&) const = default;
 };
 
 /// The rows of a head group: head after head, each with its pieces' one after the other.
 struct GroupPlaces {
   std::int64_t first_head, heads;
-  std::int64_t distinct_heads;       // after which where rows lie repeats, from head to head
+  std::int64_t distinct_heads;        // after which where rows lie repeats, from head to head
   std::int64_t first_row, head_rows;  // among the rows of the layer; of each head
   std::vector<KeptPiece> pieces;
+  bool operator==(const GroupPlaces&) const = default;
 };
 
 /// The rows of a layer, group after group.
 struct LayerPlaces {
   std::int64_t rows;
   std::vector<GroupPlaces> groups;
+  bool operator==(const LayerPlaces&) const = default;
 };
 
 /// For sequences of at most `length` positions.

@@ -11,6 +11,7 @@
 
 #include "config/errors.h"
 #include "generation/decoder.h"
+#include "generation/token_uniform.h"
 #include "runtime/stop.h"
 
 namespace sparse_transformer {

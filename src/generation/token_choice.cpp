@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "config/errors.h"
-#include "runtime/random.h"
 
 namespace sparse_transformer {
 namespace {
@@ -67,13 +66,6 @@ std::uint8_t token_at(const TokenProbabilities& probabilities, double uniform) {
     if (uniform < sum) break;
   }
   return static_cast<std::uint8_t>(token);
-}
-
-double token_uniform(std::uint64_t seed, std::int64_t sample, std::int64_t position) {
-  const auto low = [](std::int64_t x) { return static_cast<std::uint32_t>(x); };
-  const auto high = [](std::int64_t x) { return static_cast<std::uint32_t>(x >> 32); };
-  const auto words = philox(seed, {low(position), high(position), low(sample), high(sample)});
-  return to_uniform(words[0], words[1]);
 }
 
 }  // namespace sparse_transformer

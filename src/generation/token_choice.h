@@ -26,7 +26,4 @@ TokenProbabilities token_probabilities(std::span<const double, 256> logits,
 /// bytes. Never one of probability 0.
 std::uint8_t token_at(const TokenProbabilities& probabilities, double uniform);
 
-/// The random number of a sample's position: uniform in (0, 1), a function of the three alone.
-double token_uniform(std::uint64_t seed, std::int64_t sample, std::int64_t position);
-
 }  // namespace sparse_transformer
