@@ -99,6 +99,10 @@ KeyValueCache::KeyValueCache(const std::vector<LayerPattern>& layers, const Cach
   }
 }
 
+void KeyValueCache::take_memory(const at::TensorOptions& options) {
+  for (LayerCache& cache : layers_) take_memory(cache, options);
+}
+
 void KeyValueCache::make_room(LayerCache& cache, std::int64_t positions,
                               const at::TensorOptions& options) const {
   if (cache.positions + positions > shape_.length) {
@@ -106,6 +110,10 @@ void KeyValueCache::make_room(LayerCache& cache, std::int64_t positions,
                            std::to_string(cache.positions) + " are more than its " +
                            std::to_string(shape_.length));
   }
+  take_memory(cache, options);
+}
+
+void KeyValueCache::take_memory(LayerCache& cache, const at::TensorOptions& options) const {
   if (cache.memory.defined()) return;
   cache.memory =
       at::zeros({shape_.batch, cache.places.rows, head_.query_width + head_.value_width}, options);

@@ -26,9 +26,11 @@ struct CacheShape {
 /// threads.
 class KeyValueCache {
  public:
-  /// Memory is taken with a layer's first positions, in their type and on their device.
+  /// Memory is taken with a layer's first positions, in their type and on their device, or before.
   KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
                 const HeadShape& head, Kernels kernels = Kernels::kFused);
+
+  void take_memory(const at::TensorOptions& options);
 
   /// Keeps a layer's next positions, packed as in head_shape.h; a batch of 1 stands for every
   /// sequence.
@@ -47,7 +49,7 @@ class KeyValueCache {
   std::int64_t layers() const { return std::ssize(layers_); }
   const LayerPlaces& places(std::int64_t layer) const { return layer_of(layer).places; }
   /// The rows of a layer, [batch, rows, query_width + value_width]; it never moves. Undefined
-  /// before the first position.
+  /// before it is taken.
   const at::Tensor& memory(std::int64_t layer) const { return layer_of(layer).memory; }
 
  private:
@@ -74,7 +76,9 @@ class KeyValueCache {
   const LayerCache& layer_of(std::int64_t layer) const {
     return layers_.at(static_cast<std::size_t>(layer));
   }
-  /// Takes the layer's memory, zeros, unless that has been done. Throws where there is no room.
+  /// Takes the layer's memory, zeros, unless that has been done.
+  void take_memory(LayerCache& cache, const at::TensorOptions& options) const;
+  /// The same before so many further positions are kept. Throws where there is no room for them.
   void make_room(LayerCache& cache, std::int64_t positions, const at::TensorOptions& options) const;
   at::Tensor attend_plain(const LayerCache& cache, std::size_t group,
                           const at::Tensor& query) const;

@@ -1,5 +1,5 @@
-// Where rows lie (row_places.h), written out for every position of a layer: what a kernel on the GPU
-// looks up with a position that the host does not know.
+// Where rows lie (row_places.h), written out for every position of a layer: what a kernel on the
+// GPU looks up with a position that the host does not know.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,8 +14,8 @@ namespace sparse_transformer {
 struct TokenTable {
   std::int64_t places, runs;  // of an entry
   /// int32 [positions, sets, places + 3·runs] on the CPU: for each set of heads that lie alike, the
-  /// rows where a position's own row belongs (-1: in none), then the runs that its query reads, each
-  /// as its first row, step and count (0: no run). Rows are counted from the head's first.
+  /// rows where a position's own row belongs (-1: in none), then the runs that its query reads,
+  /// each as its first row, step and count (0: no run). Rows are counted from the head's first.
   at::Tensor entries;
   at::Tensor heads;  // int64 [heads, 2] on the CPU: its set, and its first row in the layer
 };

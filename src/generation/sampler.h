@@ -22,7 +22,8 @@ struct SamplingSettings {
 /// Samples of one sequence each, in the order of their index.
 using Samples = std::vector<std::vector<std::uint8_t>>;
 
-/// Told after every position of a batch: tokens drawn so far and tokens to draw in all.
+/// Told as the positions of a batch are drawn, one or several at a time: tokens drawn so far and
+/// tokens to draw in all.
 using SamplingProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Tokens of a sample of a model of n. Throws SettingError for settings that are out of range or do

@@ -5,7 +5,12 @@
 #include <cstdint>
 #include <span>
 
+#include "config/errors.h"
+
 namespace sparse_transformer {
+
+/// What is thrown where a logit is not finite.
+WorldError not_finite_output();
 
 /// What is done to the model's distribution before a token is drawn.
 struct TokenChoice {

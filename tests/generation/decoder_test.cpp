@@ -116,7 +116,7 @@ TEST(Decoder, MemoryFollowsThePatternAndTheLengthAskedFor) {
   Decoder decoder(*model, 3, 20);
   decoder.start({});
   constexpr std::int64_t kHeads = 2;
-  EXPECT_EQ(decoder.bytes(), 3 * kHeads * (4 + 20) * (4 + 8) * 4);
+  EXPECT_EQ(decoder.cache().bytes(), 3 * kHeads * (4 + 20) * (4 + 8) * 4);
 }
 
 }  // namespace

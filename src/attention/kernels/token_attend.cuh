@@ -1,8 +1,8 @@
-// The attention of one token of every sequence, on the GPU: a block keeps the new row of a head of a
-// sequence and attends from its query to what its table entry names, in float32. A few lanes of a
-// warp have a key each, its query and value in pieces of 16 bytes, and meet the keys in turn under a
-// softmax of their own (Milakov & Gimelshein 2018); what they have is merged in a fixed order at the
-// end. `Thread` is CudaThread, or the tests' emulated one.
+// The attention of one token of every sequence, on the GPU: a block keeps the new row of a head of
+// a sequence and attends from its query to what its table entry names, in float32. A few lanes of a
+// warp have a key each, its query and value in pieces of 16 bytes, and meet the keys in turn under
+// a softmax of their own (Milakov & Gimelshein 2018); what they have is merged in a fixed order at
+// the end. `Thread` is CudaThread, or the tests' emulated one.
 #pragma once
 
 #include <cstring>
@@ -30,8 +30,8 @@ struct Numbers {
 
   template <typename Thread>
   SPARSE_TRANSFORMER_DEVICE static void unpack(const Thread& thread,
-                                                 const std::uint32_t (&words)[4],
-                                                 float (&x)[kCount]) {
+                                               const std::uint32_t (&words)[4],
+                                               float (&x)[kCount]) {
     if constexpr (kType == CacheType::kFloat32) {
       std::memcpy(x, words, sizeof(words));
     } else {
@@ -40,7 +40,7 @@ struct Numbers {
   }
   template <typename Thread>
   SPARSE_TRANSFORMER_DEVICE static void pack(const Thread& thread, const float (&x)[kCount],
-                                               std::uint32_t (&words)[4]) {
+                                             std::uint32_t (&words)[4]) {
     if constexpr (kType == CacheType::kFloat32) {
       std::memcpy(words, x, sizeof(words));
     } else {
@@ -72,7 +72,7 @@ struct Softmax {
   }
   template <typename Thread>
   SPARSE_TRANSFORMER_DEVICE void add(const Thread& thread, float its_top, float its_sum,
-                                       const float (&its_values)[kCount]) {
+                                     const float (&its_values)[kCount]) {
     if (its_top > top) raise(thread, its_top);
     const float factor = weight_of(thread, its_top, top);
     sum += factor * its_sum;
@@ -108,7 +108,7 @@ struct TokenBlock {
 /// Copies the new key and value to each of their places.
 template <typename Thread>
 SPARSE_TRANSFORMER_DEVICE void keep_row(const Thread& thread, const TokenBlock& block,
-                                          const std::int32_t* places, int count) {
+                                        const std::int32_t* places, int count) {
   for (int i = thread.index(); i < count * block.row_pieces; i += thread.count()) {
     const std::int32_t place = places[i / block.row_pieces];
     if (place < 0) continue;
@@ -120,8 +120,7 @@ SPARSE_TRANSFORMER_DEVICE void keep_row(const Thread& thread, const TokenBlock& 
 }
 
 /// Row of key i of the runs, or -1 behind the last.
-SPARSE_TRANSFORMER_DEVICE std::int64_t row_of(const std::int32_t* runs, int count,
-                                                std::int64_t i) {
+SPARSE_TRANSFORMER_DEVICE std::int64_t row_of(const std::int32_t* runs, int count, std::int64_t i) {
   for (int r = 0; r < count; ++r, runs += 3) {
     if (i < runs[2]) return runs[0] + i * runs[1];
     i -= runs[2];
@@ -138,9 +137,11 @@ SPARSE_TRANSFORMER_DEVICE int lanes_a_row(int pieces) {
 
 /// Attends to keys of the runs, of which the lanes of each row take every groups-th.
 template <CacheType kType, typename Thread>
-SPARSE_TRANSFORMER_DEVICE Softmax<Numbers<kType>::kCount> attend_to_runs(
-    Thread& thread, const TokenBlock& block, float scale, int lanes, const std::int32_t* runs,
-    int run_count) {
+SPARSE_TRANSFORMER_DEVICE Softmax<Numbers<kType>::kCount> attend_to_runs(Thread& thread,
+                                                                         const TokenBlock& block,
+                                                                         float scale, int lanes,
+                                                                         const std::int32_t* runs,
+                                                                         int run_count) {
   constexpr int kCount = Numbers<kType>::kCount;
   const int piece = thread.index() % lanes;
   const int group = thread.index() / lanes;
@@ -197,8 +198,8 @@ SPARSE_TRANSFORMER_DEVICE void merge_warp(Thread& thread, int lanes, Softmax<kCo
 /// yields 0. totals: [warps, kTotals] of shared memory.
 template <CacheType kType, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void merge_block(Thread& thread, int lanes, int value_pieces,
-                                             const Softmax<Numbers<kType>::kCount>& softmax,
-                                             float* totals, std::uint16_t* out) {
+                                           const Softmax<Numbers<kType>::kCount>& softmax,
+                                           float* totals, std::uint16_t* out) {
   constexpr int kCount = Numbers<kType>::kCount;
   float* mine = totals + thread.index() / 32 * kTotals;
   const int piece = thread.lane();
@@ -227,7 +228,7 @@ SPARSE_TRANSFORMER_DEVICE void merge_block(Thread& thread, int lanes, int value_
 /// Block `number` of batch · heads.
 template <CacheType kType, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void attend(Thread& thread, std::int64_t number, const TokenCall& call,
-                                        std::uint16_t* shared) {
+                                      std::uint16_t* shared) {
   constexpr float kLog2E = 1.44269504f;
   const TokenBlock block(call, number, Numbers<kType>::kCount);
   auto* entry = reinterpret_cast<std::int32_t*>(shared);

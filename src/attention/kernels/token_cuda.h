@@ -17,7 +17,7 @@ namespace sparse_transformer {
 class TokenAttention {
  public:
   /// Nothing where the kernel has not all of the cache's layers: listed blocks that have many runs
-  /// of keys, widths of heads (token_plan.h). The cache must have begun, and outlive this.
+  /// of keys, widths of heads (token_plan.h). The cache must have its memory.
   static std::optional<TokenAttention> of(const KeyValueCache& cache);
 
   /// As KeyValueCache::attend(), of the position `position`, int64 [1] on the device, which comes

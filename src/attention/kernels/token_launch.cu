@@ -1,8 +1,7 @@
-#include "attention/kernels/token_launch.h"
-
 #include <cuda_runtime.h>
 
 #include "attention/kernels/token_attend.cuh"
+#include "attention/kernels/token_launch.h"
 #include "runtime/cuda/thread.cuh"
 
 namespace sparse_transformer {

@@ -1,6 +1,6 @@
 // The choice of a token on the GPU, a block of 256 threads for a sequence: token_choice.cpp's, in
-// float64 too and with every sum in the same order, so that equal logits give equal tokens. `Thread`
-// is CudaThread, or the tests' emulated one.
+// float64 too and with every sum in the same order, so that equal logits give equal tokens.
+// `Thread` is CudaThread, or the tests' emulated one.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ constexpr int kTokens = 256;
 /// Of a block.
 struct ChoiceMemory {
   double weights[kTokens];
+  double sorted[kTokens];  // the largest first
   double total;
   float largest[kTokens / 32];
   float has_bad[kTokens / 32];  // 1: a logit of the warp is not finite
-  std::int32_t order[kTokens];
   std::int32_t kept;
 };
 
@@ -36,16 +36,16 @@ SPARSE_TRANSFORMER_DEVICE float largest_of(Thread& thread, float x, float* warps
   return x;
 }
 
-/// How many of the most likely tokens stay: at most `top_k`, and no more than are needed for a share
-/// of `top_p` of them.
+/// How many of the most likely tokens stay: at most `top_k`, and no more than are needed for a
+/// share of `top_p` of them.
 SPARSE_TRANSFORMER_DEVICE std::int32_t count_kept(const ChoiceMemory& memory, std::int32_t top_k,
                                                   double top_p) {
   double total = 0.0;
-  for (int i = 0; i < top_k; ++i) total += memory.weights[memory.order[i]];
+  for (int i = 0; i < top_k; ++i) total += memory.sorted[i];
   double sum = 0.0;
   std::int32_t kept = 0;
   while (kept < top_k && (top_p >= 1.0 || sum < top_p * total)) {
-    sum += memory.weights[memory.order[kept++]];
+    sum += memory.sorted[kept++];
   }
   return kept;
 }
@@ -61,7 +61,7 @@ SPARSE_TRANSFORMER_DEVICE void keep_most_likely(Thread& thread, std::int32_t top
     const double its = memory.weights[other];
     rank += its > weight || (its == weight && other < token) ? 1 : 0;
   }
-  memory.order[rank] = token;
+  memory.sorted[rank] = weight;
   thread.synchronize();
   if (token == 0) memory.kept = count_kept(memory, top_k, top_p);
   thread.synchronize();

@@ -1,8 +1,7 @@
-#include "generation/kernels/choice_launch.h"
-
 #include <cuda_runtime.h>
 
 #include "generation/kernels/choice.cuh"
+#include "generation/kernels/choice_launch.h"
 #include "runtime/cuda/thread.cuh"
 
 namespace sparse_transformer {

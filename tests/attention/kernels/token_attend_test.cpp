@@ -68,8 +68,8 @@ std::optional<Decoded> decode(const PatternCase& c, const at::Tensor& packed,
   for (std::int64_t t = prefilled; t < c.n; ++t) {
     const at::Tensor row = packed.narrow(1, t, 1).contiguous();
     const at::Tensor position = at::full({1}, t, at::kLong);
-    const at::Tensor out = at::full({packed.size(0), 1, c.heads, shape.value_width}, kUnwritten,
-                                    packed.options());
+    const at::Tensor out =
+        at::full({packed.size(0), 1, c.heads, shape.value_width}, kUnwritten, packed.options());
     run(token_call(memory, *table, shape, row, position, out), cache_type(packed.scalar_type()),
         emulation);
     outs.push_back(out);
@@ -98,8 +98,7 @@ TEST(TokenAttend, EqualsWholeSequencesForEveryPatternAtEveryPosition) {
     const at::Tensor packed = random_packed(c, shape, at::kFloat);
     const auto decoded = decode(c, packed, shape, 0, {.warps = 1});
     ASSERT_TRUE(decoded);
-    const at::Tensor whole =
-        sparse_attention_reference(packed.to(at::kDouble), layer_of(c), shape);
+    const at::Tensor whole = sparse_attention_reference(packed.to(at::kDouble), layer_of(c), shape);
     ASSERT_LT(largest_difference(decoded->out, whole), 1e-5);
   }
 }
@@ -141,8 +140,7 @@ TEST(TokenAttend, KeepsRowsWhereTheCacheDoesAndGoesOnFromIts) {
     const at::Tensor packed = random_packed(c, shape, at::kFloat);
     KeyValueCache cache({layer_of(c)}, {.batch = 2, .length = c.n}, shape);
     cache.append(0, packed);
-    const at::Tensor whole =
-        sparse_attention_reference(packed.to(at::kDouble), layer_of(c), shape);
+    const at::Tensor whole = sparse_attention_reference(packed.to(at::kDouble), layer_of(c), shape);
     for (const std::int64_t prefilled : {std::int64_t{1}, c.stride + 1, c.n - 1}) {
       const auto decoded = decode(c, packed, shape, prefilled);
       EXPECT_TRUE(at::equal(decoded->memory, cache.memory(0)));
@@ -152,7 +150,8 @@ TEST(TokenAttend, KeepsRowsWhereTheCacheDoesAndGoesOnFromIts) {
   }
 }
 
-// Keys for every lane several times over, later ones that outdo the earlier and the other way round.
+// Keys for every lane several times over, later ones that outdo the earlier and the other way
+// round.
 TEST(TokenAttend, LongRunsAreSharedAmongWarps) {
   const HeadShape shape = head_shape(64, 32);
   const PatternCase c = {{"dense"}, 300, 16, 4, 1};
@@ -160,10 +159,9 @@ TEST(TokenAttend, LongRunsAreSharedAmongWarps) {
     const at::Tensor packed = random_packed(c, shape, at::kBFloat16);
     packed.narrow(3, 64, 64).mul_(at::linspace(0.1, last, c.n).view({-1, 1, 1}));
     const auto decoded = decode(c, packed, shape, c.n - 2, {.warps = 8});
-    const at::Tensor whole =
-        sparse_attention_reference(packed.to(at::kDouble), layer_of(c), shape).narrow(1, c.n - 2, 2);
-    EXPECT_LT(largest_difference(decoded->out, whole),
-              0x1p-8 * whole.abs().max().item<double>());
+    const at::Tensor whole = sparse_attention_reference(packed.to(at::kDouble), layer_of(c), shape)
+                                 .narrow(1, c.n - 2, 2);
+    EXPECT_LT(largest_difference(decoded->out, whole), 0x1p-8 * whole.abs().max().item<double>());
   }
 }
 
