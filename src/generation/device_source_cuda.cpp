@@ -32,8 +32,7 @@ void warn_once(const std::string& reason) {
 /// One for all batches: memory that the allocator keeps for a stream serves no other. The default
 /// stream cannot be recorded.
 c10::cuda::CUDAStream sampling_stream(c10::Device device) {
-  static const c10::cuda::CUDAStream stream =
-      c10::cuda::getStreamFromPool(false, device.index());
+  static const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool(false, device.index());
   return stream;
 }
 

@@ -35,8 +35,8 @@ std::int64_t sample_length(const SamplingSettings& settings, std::int64_t n);
 /// become. The token at a position depends on (model, prime, choice, seed, index of the sample,
 /// position); how many samples are drawn, and in which batches, changes the logits at most in
 /// their rounding.
-/// Throws SettingError as sample_length does, Interrupted at a block's boundary once a stop has
-/// been asked for, WorldError for a model whose output is not finite.
+/// Throws SettingError as sample_length does, Interrupted once a stop has been asked for,
+/// WorldError for a model whose output is not finite.
 void draw_samples(const Transformer& model, const SamplingSettings& settings, Samples& samples,
                   const SamplingProgress& progress = {});
 

@@ -16,8 +16,8 @@ namespace sparse_transformer {
 /// The samples first, first + 1, … of one batch. What it refers to must outlive its source.
 struct BatchDraw {
   std::int64_t first, size;
-  std::int64_t length;                    // tokens of a sample, the prime included
-  std::span<const std::uint8_t> prime;    // the first tokens of every sample
+  std::int64_t length;                  // tokens of a sample, the prime included
+  std::span<const std::uint8_t> prime;  // the first tokens of every sample
   const TokenChoice& choice;
   std::uint64_t seed;
 };
@@ -36,8 +36,8 @@ class TokenSource {
 std::unique_ptr<TokenSource> host_source(const Transformer& model, const BatchDraw& batch);
 
 /// All of it on a CUDA device, one graph a token, so that the host waits only to fetch tokens.
-/// Nothing where the model is not on one, in a build without a CUDA compiler, with plain kernels, or
-/// where a pattern or width is not served (attention/kernels/token_cuda.h).
+/// Nothing where the model is not on one, in a build without a CUDA compiler, with plain kernels,
+/// or where a pattern or width is not served (attention/kernels/token_cuda.h).
 std::unique_ptr<TokenSource> device_source(const Transformer& model, const BatchDraw& batch);
 
 }  // namespace sparse_transformer

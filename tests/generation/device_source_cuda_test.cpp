@@ -89,8 +89,8 @@ void expect_picked(const Transformer& model, const Samples& samples,
   const std::int64_t n = std::ssize(samples[0]);
   const at::Tensor tokens = at::empty({std::ssize(samples), n}, at::kByte);
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    std::copy(samples[i].begin(), samples[i].end(), tokens.data_ptr<std::uint8_t>() +
-                                                        static_cast<std::int64_t>(i) * n);
+    std::copy(samples[i].begin(), samples[i].end(),
+              tokens.data_ptr<std::uint8_t>() + static_cast<std::int64_t>(i) * n);
   }
   const at::Tensor ends =
       model.forward(tokens.to(model.device())).to(at::kCPU, at::kDouble).softmax(2).cumsum(2);

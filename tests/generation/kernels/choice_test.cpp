@@ -25,8 +25,8 @@ struct Chosen {
 };
 
 /// logits: [batch, 256] float32.
-Chosen choose_on_device(const at::Tensor& logits, const TokenChoice& choice,
-                        std::int64_t position, Order order = Order::kForwards) {
+Chosen choose_on_device(const at::Tensor& logits, const TokenChoice& choice, std::int64_t position,
+                        Order order = Order::kForwards) {
   const std::int64_t batch = logits.size(0);
   const Chosen chosen = {at::full({batch, kLength}, kUnwritten, at::kByte),
                          at::full({batch}, kLength, at::kLong)};
@@ -53,9 +53,9 @@ Chosen choose_on_device(const at::Tensor& logits, const TokenChoice& choice,
 std::uint8_t choose_on_host(const at::Tensor& logits, const TokenChoice& choice,
                             std::int64_t sequence, std::int64_t position) {
   const at::Tensor row = logits[sequence].to(at::kDouble).contiguous();
-  return token_at(token_probabilities(
-                      std::span<const double, 256>(row.const_data_ptr<double>(), 256), choice),
-                  token_uniform(kSeed, kFirstSample + sequence, position));
+  return token_at(
+      token_probabilities(std::span<const double, 256>(row.const_data_ptr<double>(), 256), choice),
+      token_uniform(kSeed, kFirstSample + sequence, position));
 }
 
 void expect_equal(const at::Tensor& logits, const TokenChoice& choice, std::int64_t position) {
@@ -93,9 +93,12 @@ TEST(ChoiceKernel, ChoosesTheTokensOfTheHostForRandomLogits) {
 TEST(ChoiceKernel, ChoosesTheTokensOfTheHostForAdversarialLogits) {
   at::manual_seed(2);
   const float large = std::numeric_limits<float>::max();
-  std::vector<at::Tensor> rows = {at::zeros({256}), at::randint(2, {256}).to(at::kFloat),
-                                  at::randint(3, {256}) * 0.1, at::full({256}, -large),
-                                  at::randn({256}) * large, at::full({256}, 1e-45)};
+  std::vector<at::Tensor> rows = {at::zeros({256}),
+                                  at::randint(2, {256}).to(at::kFloat),
+                                  at::randint(3, {256}) * 0.1,
+                                  at::full({256}, -large),
+                                  at::randn({256}) * large,
+                                  at::full({256}, 1e-45)};
   rows.push_back(at::full({256}, -1e30));
   rows.back().narrow(0, 100, 4).fill_(0.0);  // four equal ones: quarters
   rows.push_back(rows.back().flip(0));
@@ -109,9 +112,9 @@ TEST(ChoiceKernel, ChoosesTheTokensOfTheHostForAdversarialLogits) {
 }
 
 TEST(ChoiceKernel, SaysWhereLogitsAreNotFinite) {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity(),
-                          -std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()}) {
     at::manual_seed(3);
     const at::Tensor logits = at::randn({3, 256});
     logits[1][200] = bad;
