@@ -14,39 +14,22 @@
 namespace sparse_transformer {
 namespace {
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-/// Of the bands without a bound on their look-back, the rows of a column that are ever asked for.
-std::int64_t rows_of_column(const Band& band, std::int64_t length) {
-  const std::int64_t positions = std::max<std::int64_t>(0, length - band.view.origin);
-  return std::min(band.keys, divide_up(positions, band.view.inner));
-}
-
-/// Groups of a shared list that some head sees from the last position.
-std::int64_t groups_kept(const Shared& shared, const GroupShape& shape) {
-  std::int64_t most = 0;
-  for (std::int64_t head = 0; head < std::min(shared.blocks, shape.heads); ++head) {
-    most = std::max(most, shared.groups(shape.length - 1, shape.first_head + head));
-  }
-  return most;
-}
-
 /// What the newest position of each head attends to.
 struct SeenRows {
   at::Tensor rows;         // [batch, heads, count, row_width]
   at::Tensor hidden = {};  // bool [heads, 1, count]: seen by other heads only; undefined: none
 };
 
-/// Of the runs of each head, one that begins where all do and is as long as the longest; nothing if
-/// they differ in more than their length.
-std::optional<RowRun> common_run(const std::vector<std::vector<RowRun>>& heads) {
+/// Of the run that each head has at `index`, one that begins where all do and is as long as the
+/// longest; nothing if they differ in more than their length.
+std::optional<RowRun> common_run(const std::vector<std::vector<RowRun>>& heads, std::size_t index) {
   RowRun common = {0, 1, 0};
   for (const std::vector<RowRun>& runs : heads) {
-    if (runs.size() > 1) return std::nullopt;
-    if (runs.empty()) continue;
-    if (common.count == 0) common = runs[0];
-    if (runs[0].first != common.first || runs[0].step != common.step) return std::nullopt;
-    common.count = std::max(common.count, runs[0].count);
+    if (index >= runs.size()) continue;
+    const RowRun& run = runs[index];
+    if (common.count == 0) common = run;
+    if (run.first != common.first || run.step != common.step) return std::nullopt;
+    common.count = std::max(common.count, run.count);
   }
   return common;
 }
@@ -76,196 +59,87 @@ SeenRows gathered(const at::Tensor& store, const std::vector<std::vector<RowRun>
           hidden.to(store.device())};
 }
 
-/// Without a copy where all heads see the same rows, or a beginning of them.
-SeenRows seen_rows(const at::Tensor& store, const std::vector<std::vector<RowRun>>& heads) {
-  const std::optional<RowRun> common = common_run(heads);
-  if (!common) return gathered(store, heads);
-  if (common->count == 0) return {store.narrow(2, 0, 0)};
-  const std::int64_t end = common->first + (common->count - 1) * common->step + 1;
-  SeenRows seen{store.slice(2, common->first, end, common->step)};
-  const at::Tensor hidden = at::zeros({std::ssize(heads), 1, common->count}, at::kBool);
+/// The rows of `common`, of which a head sees as many as its run at `index` has.
+SeenRows rows_of_run(const at::Tensor& store, const std::vector<std::vector<RowRun>>& heads,
+                     std::size_t index, const RowRun& common) {
+  const std::int64_t end = common.first + (common.count - 1) * common.step + 1;
+  SeenRows seen{store.slice(2, common.first, end, common.step)};
+  const at::Tensor hidden = at::zeros({std::ssize(heads), 1, common.count}, at::kBool);
   bool is_any_hidden = false;
   for (std::size_t head = 0; head < heads.size(); ++head) {
-    const std::int64_t count = heads[head].empty() ? 0 : heads[head][0].count;
-    is_any_hidden = is_any_hidden || count < common->count;
-    hidden[static_cast<std::int64_t>(head)].narrow(1, count, common->count - count).fill_(true);
+    const std::int64_t count = index < heads[head].size() ? heads[head][index].count : 0;
+    is_any_hidden = is_any_hidden || count < common.count;
+    hidden[static_cast<std::int64_t>(head)].narrow(1, count, common.count - count).fill_(true);
   }
   if (is_any_hidden) seen.hidden = hidden.to(store.device());
   return seen;
 }
 
+/// Without a copy where all heads see the same rows, or the beginnings of the same runs.
+std::vector<SeenRows> seen_rows(const at::Tensor& store,
+                                const std::vector<std::vector<RowRun>>& heads) {
+  std::size_t most = 0;
+  for (const std::vector<RowRun>& runs : heads) most = std::max(most, runs.size());
+  std::vector<SeenRows> seen;
+  for (std::size_t index = 0; index < most; ++index) {
+    const std::optional<RowRun> common = common_run(heads, index);
+    if (!common) return {gathered(store, heads)};
+    seen.push_back(rows_of_run(store, heads, index, *common));
+  }
+  return seen;
+}
+
 }  // namespace
-
-void RowStore::take(const at::TensorOptions& options) {
-  if (store_.defined()) return;
-  store_ = at::zeros({shape_.batch, shape_.heads, capacity_, shape_.row_width}, options);
-}
-
-void RecentRows::make_room(std::int64_t count, const at::TensorOptions& options) {
-  store_.take(options);
-  if (used_ + count > store_.capacity()) {
-    // The rows to keep lie behind the first `most_`, so they do not overlap their new place.
-    const std::int64_t kept = most_ - count;
-    store_.tensor().narrow(2, 0, kept).copy_(store_.tensor().narrow(2, used_ - kept, kept));
-    used_ = kept;
-  }
-  used_ += count;
-}
-
-void RecentRows::append(const at::Tensor& rows) {
-  const std::int64_t count = std::min(rows.size(2), most_);
-  make_room(count, rows.options());
-  store_.tensor()
-      .narrow(2, used_ - count, count)
-      .copy_(rows.narrow(2, rows.size(2) - count, count));
-}
-
-WindowCache::WindowCache(const Band& band, const GroupShape& shape)
-    : band_(band), recent_(std::min(look_back(band).value(), shape.length - 1), shape) {}
-
-std::optional<std::int64_t> WindowCache::place(std::int64_t /*t*/, std::int64_t /*head*/) const {
-  return recent_.place(0);
-}
-
-void WindowCache::add_runs(std::int64_t t, std::int64_t /*head*/, std::vector<RowRun>& runs) const {
-  const KeyGrid grid = keys(band_, t);
-  if (grid.rows > 0) runs.push_back({recent_.place(t - grid.first), grid.step, grid.rows});
-}
-
-ColumnCache::ColumnCache(const Band& band, const GroupShape& shape)
-    : band_(band),
-      rows_(rows_of_column(band, shape.length)),
-      store_(shape, band.view.inner * rows_) {}
-
-void ColumnCache::append(const at::Tensor& rows, std::int64_t first) {
-  store_.take(rows.options());
-  // Positions of the same column are copied together.
-  const std::int64_t inner = band_.view.inner;
-  const std::int64_t begin = std::max<std::int64_t>(0, band_.view.origin - first);
-  for (std::int64_t i = begin; i < std::min(rows.size(2), begin + inner); ++i) {
-    const std::optional<std::int64_t> to = place(first + i, 0);
-    if (!to) continue;
-    const std::int64_t copied = std::min(divide_up(rows.size(2) - i, inner), rows_ - *to % rows_);
-    store_.tensor()
-        .narrow(2, *to, copied)
-        .copy_(rows.slice(2, i, i + (copied - 1) * inner + 1, inner));
-  }
-}
-
-std::optional<std::int64_t> ColumnCache::place(std::int64_t t, std::int64_t /*head*/) const {
-  const std::int64_t since = t - band_.view.origin;
-  const std::int64_t row = since / band_.view.inner;
-  if (since < 0 || row >= rows_) return std::nullopt;
-  return since % band_.view.inner * rows_ + row;
-}
-
-void ColumnCache::add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const {
-  const KeyGrid grid = keys(band_, t);
-  if (grid.rows > 0) runs.push_back({place(grid.first, head).value(), 1, grid.rows});
-}
-
-SharedCache::SharedCache(const Shared& shared, const GroupShape& shape)
-    : shared_(shared), shape_(shape), store_(shape, groups_kept(shared, shape) * shared.width) {}
-
-void SharedCache::append(const at::Tensor& rows, std::int64_t first) {
-  store_.take(rows.options());
-  // Positions of the same column, a period apart, go to the same heads and are copied together.
-  const std::int64_t period = shared_.period;
-  const std::int64_t sets = std::min(shared_.blocks, shape_.heads);
-  const std::int64_t begin = std::max<std::int64_t>(0, shared_.origin - first);
-  for (std::int64_t i = begin; i < std::min(rows.size(2), begin + period); ++i) {
-    for (std::int64_t set = 0; set < sets; ++set) {
-      const std::optional<std::int64_t> kept = place(first + i, set);
-      if (!kept) continue;
-      const std::int64_t to = *kept;
-      const std::int64_t copied = std::min(divide_up(rows.size(2) - i, period),
-                                           divide_up(store_.capacity() - to, shared_.width));
-      store_.tensor()
-          .slice(1, set, shape_.heads, sets)
-          .slice(2, to, to + (copied - 1) * shared_.width + 1, shared_.width)
-          .copy_(rows.slice(1, set, shape_.heads, sets)
-                     .slice(2, i, i + (copied - 1) * period + 1, period));
-    }
-  }
-}
-
-std::optional<std::int64_t> SharedCache::place(std::int64_t t, std::int64_t head) const {
-  const std::int64_t since = t - shared_.origin;
-  if (since < 0) return std::nullopt;
-  const std::int64_t offset =
-      since % shared_.period - shared_.first_column(shape_.first_head + head);
-  const std::int64_t column = offset / shared_.width_step;
-  if (offset < 0 || offset % shared_.width_step != 0 || column >= shared_.width) {
-    return std::nullopt;
-  }
-  const std::int64_t row = since / shared_.period * shared_.width + column;
-  return row < store_.capacity() ? std::optional(row) : std::nullopt;
-}
-
-void SharedCache::add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const {
-  const std::int64_t seen = shared_.groups(t, shape_.first_head + head) * shared_.width;
-  if (seen > 0) runs.push_back({0, 1, seen});
-}
-
-BlocksCache::BlocksCache(const Blocks& blocks, const GroupShape& shape)
-    : blocks_(blocks),
-      first_head_(shape.first_head),
-      recent_(std::min(blocks.table->look_back(), shape.length - 1), shape) {}
-
-std::optional<std::int64_t> BlocksCache::place(std::int64_t /*t*/, std::int64_t /*head*/) const {
-  return recent_.place(0);
-}
-
-void BlocksCache::add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const {
-  for (const KeyGrid& grid : keys(blocks_, t, first_head_ + head)) {
-    runs.push_back({recent_.place(t - grid.first), grid.step, grid.rows});
-  }
-}
 
 KeyValueCache::KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
                              const HeadShape& head, Kernels kernels)
     : shape_(shape), head_(head), kernels_(kernels) {
   for (const LayerPattern& layer : layers) {
-    LayerCache& layer_cache = layers_.emplace_back();
-    for (const HeadGroup& group : layer.groups) {
-      GroupCache& cache = layer_cache.groups.emplace_back(
-          GroupCache{.first_head = group.first_head, .heads = group.heads, .pieces = {}});
-      const GroupShape group_shape = {.batch = shape.batch,
-                                      .length = shape.length,
-                                      .first_head = group.first_head,
-                                      .heads = group.heads,
-                                      .row_width = head.query_width + head.value_width};
-      for (const Piece& piece : group.pieces) {
-        cache.pieces.push_back(make_piece(piece, group_shape));
-      }
+    layers_.push_back({.places = layer_places(layer, shape.length), .memory = {}, .stores = {}});
+  }
+}
+
+void KeyValueCache::take_memory(const at::TensorOptions& options) {
+  for (LayerCache& cache : layers_) take_memory(cache, options);
+}
+
+void KeyValueCache::make_room(LayerCache& cache, std::int64_t positions,
+                              const at::TensorOptions& options) const {
+  if (cache.positions + positions > shape_.length) {
+    throw std::logic_error("KeyValueCache: " + std::to_string(positions) + " positions after " +
+                           std::to_string(cache.positions) + " are more than its " +
+                           std::to_string(shape_.length));
+  }
+  take_memory(cache, options);
+}
+
+void KeyValueCache::take_memory(LayerCache& cache, const at::TensorOptions& options) const {
+  if (cache.memory.defined()) return;
+  cache.memory =
+      at::zeros({shape_.batch, cache.places.rows, head_.query_width + head_.value_width}, options);
+  for (const GroupPlaces& group : cache.places.groups) {
+    const at::Tensor heads =
+        cache.memory.narrow(1, group.first_row, group.heads * group.head_rows)
+            .view({shape_.batch, group.heads, group.head_rows, cache.memory.size(2)});
+    std::vector<at::Tensor>& stores = cache.stores.emplace_back();
+    for (const KeptPiece& piece : group.pieces) {
+      stores.push_back(heads.narrow(2, piece.first_row, piece.rows));
     }
   }
 }
 
-KeyValueCache::PieceCache KeyValueCache::make_piece(const Piece& piece, const GroupShape& shape) {
-  if (const auto* shared = std::get_if<Shared>(&piece)) return SharedCache(*shared, shape);
-  if (const auto* blocks = std::get_if<Blocks>(&piece)) return BlocksCache(*blocks, shape);
-  const auto& band = std::get<Band>(piece);
-  if (look_back(band) && band.keys == kUnbounded) return WindowCache(band, shape);
-  return ColumnCache(band, shape);
-}
-
-void KeyValueCache::check_room(const LayerCache& cache, std::int64_t positions) const {
-  if (cache.positions + positions <= shape_.length) return;
-  throw std::logic_error("KeyValueCache: " + std::to_string(positions) + " positions after " +
-                         std::to_string(cache.positions) + " are more than its " +
-                         std::to_string(shape_.length));
-}
-
 void KeyValueCache::append(std::int64_t layer, const at::Tensor& packed) {
   LayerCache& cache = layers_.at(static_cast<std::size_t>(layer));
-  check_room(cache, packed.size(1));
+  make_room(cache, packed.size(1), packed.options());
   const at::Tensor rows =
       packed.narrow(3, head_.query_width, head_.query_width + head_.value_width).transpose(1, 2);
-  for (GroupCache& group : cache.groups) {
+  for (std::size_t g = 0; g < cache.places.groups.size(); ++g) {
+    const GroupPlaces& group = cache.places.groups[g];
     const at::Tensor group_rows = rows.narrow(1, group.first_head, group.heads);
-    for (PieceCache& piece : group.pieces) {
-      std::visit([&](auto& kept) { kept.append(group_rows, cache.positions); }, piece);
+    for (std::size_t p = 0; p < group.pieces.size(); ++p) {
+      std::visit(
+          [&](const auto& kept) { kept.append(cache.stores[g][p], group_rows, cache.positions); },
+          group.pieces[p].places);
     }
   }
   cache.positions += packed.size(1);
@@ -280,9 +154,9 @@ at::Tensor KeyValueCache::attend(std::int64_t layer, const at::Tensor& packed) {
   append(layer, packed);
   const at::Tensor queries = packed.narrow(3, 0, head_.query_width).transpose(1, 2);
   std::vector<at::Tensor> out;
-  for (const GroupCache& group : cache.groups) {
-    const at::Tensor query = queries.narrow(1, group.first_head, group.heads);
-    out.push_back(attend_plain(group, query, cache.positions - 1));
+  for (std::size_t g = 0; g < cache.places.groups.size(); ++g) {
+    const GroupPlaces& group = cache.places.groups[g];
+    out.push_back(attend_plain(cache, g, queries.narrow(1, group.first_head, group.heads)));
   }
   return at::cat(out, 1).transpose(1, 2);
 }
@@ -290,30 +164,31 @@ at::Tensor KeyValueCache::attend(std::int64_t layer, const at::Tensor& packed) {
 /// query: [batch, heads, 1, query_width]. One softmax runs over the keys of all pieces, so that
 /// nothing has to be merged. Half precision is left for float32: q·k may overflow float16 (paper
 /// §5.6).
-at::Tensor KeyValueCache::attend_plain(const GroupCache& group, const at::Tensor& query,
-                                       std::int64_t t) const {
+at::Tensor KeyValueCache::attend_plain(const LayerCache& cache, std::size_t g,
+                                       const at::Tensor& query) const {
   const auto type = query.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor wide_query = query.to(type);
+  const GroupPlaces& group = cache.places.groups[g];
   std::vector<SeenRows> seen;
   std::vector<at::Tensor> scores;
-  for (const PieceCache& piece : group.pieces) {
+  for (std::size_t p = 0; p < group.pieces.size(); ++p) {
     std::vector<std::vector<RowRun>> runs(static_cast<std::size_t>(group.heads));
-    SeenRows its = std::visit(
-        [&](const auto& kept) {
-          for (std::int64_t head = 0; head < group.heads; ++head) {
-            kept.add_runs(t, head, runs[static_cast<std::size_t>(head)]);
-          }
-          return seen_rows(kept.store().tensor(), runs);
-        },
-        piece);
-    if (its.rows.size(2) == 0) continue;
-    its.rows = its.rows.to(type);
-    const at::Tensor key = its.rows.narrow(3, 0, head_.query_width);
-    scores.push_back(at::matmul(wide_query, key.transpose(2, 3)));
-    if (its.hidden.defined()) {
-      scores.back().masked_fill_(its.hidden, -std::numeric_limits<double>::infinity());
+    for (std::int64_t head = 0; head < group.heads; ++head) {
+      std::visit(
+          [&](const auto& kept) {
+            kept.add_runs(cache.positions - 1, head, runs[static_cast<std::size_t>(head)]);
+          },
+          group.pieces[p].places);
     }
-    seen.push_back(std::move(its));
+    for (SeenRows& its : seen_rows(cache.stores[g][p], runs)) {
+      its.rows = its.rows.to(type);
+      const at::Tensor key = its.rows.narrow(3, 0, head_.query_width);
+      scores.push_back(at::matmul(wide_query, key.transpose(2, 3)));
+      if (its.hidden.defined()) {
+        scores.back().masked_fill_(its.hidden, -std::numeric_limits<double>::infinity());
+      }
+      seen.push_back(std::move(its));
+    }
   }
   at::Tensor out =
       at::zeros({query.size(0), query.size(1), 1, head_.value_width}, wide_query.options());
@@ -331,40 +206,41 @@ at::Tensor KeyValueCache::attend_plain(const GroupCache& group, const at::Tensor
 }
 
 template <typename T>
-std::vector<KeyValueCache::HeadWork<T>> KeyValueCache::plan(
-    LayerCache& cache, const at::TensorOptions& options) const {
+std::vector<KeyValueCache::HeadWork<T>> KeyValueCache::plan(const LayerCache& cache) const {
   const std::int64_t row_width = head_.query_width + head_.value_width;
   std::vector<HeadWork<T>> heads;
   std::vector<RowRun> runs;
-  for (GroupCache& group : cache.groups) {
+  for (std::size_t g = 0; g < cache.places.groups.size(); ++g) {
+    const GroupPlaces& group = cache.places.groups[g];
     heads.resize(heads.size() + static_cast<std::size_t>(group.heads));
-    const auto add = [&](auto& kept) {
-      kept.make_room(options);
-      const at::Tensor& store = kept.store().tensor();
-      for (std::int64_t head = 0; head < group.heads; ++head) {
-        HeadWork<T>& work = heads[static_cast<std::size_t>(group.first_head + head)];
-        T* const rows = store.data_ptr<T>() + head * store.stride(1);
-        const std::optional<std::int64_t> place = kept.place(cache.positions, head);
-        if (place) work.kept.push_back({rows + *place * row_width, store.stride(0)});
-        runs.clear();
-        kept.add_runs(cache.positions, head, runs);
-        for (const RowRun& run : runs) {
-          work.seen.push_back({.rows = rows + run.first * row_width,
-                               .count = run.count,
-                               .stride = run.step * row_width,
-                               .sequence_stride = store.stride(0)});
+    for (std::size_t p = 0; p < group.pieces.size(); ++p) {
+      const at::Tensor& store = cache.stores[g][p];
+      const auto add = [&](const auto& kept) {
+        for (std::int64_t head = 0; head < group.heads; ++head) {
+          HeadWork<T>& work = heads[static_cast<std::size_t>(group.first_head + head)];
+          T* const rows = store.data_ptr<T>() + head * store.stride(1);
+          const std::optional<std::int64_t> place = kept.place(cache.positions, head);
+          if (place) work.kept.push_back({rows + *place * row_width, store.stride(0)});
+          runs.clear();
+          kept.add_runs(cache.positions, head, runs);
+          for (const RowRun& run : runs) {
+            work.seen.push_back({.rows = rows + run.first * row_width,
+                                 .count = run.count,
+                                 .stride = run.step * row_width,
+                                 .sequence_stride = store.stride(0)});
+          }
         }
-      }
-    };
-    for (PieceCache& piece : group.pieces) std::visit(add, piece);
+      };
+      std::visit(add, group.pieces[p].places);
+    }
   }
   return heads;
 }
 
 template <typename T>
 at::Tensor KeyValueCache::attend_fused(LayerCache& cache, const at::Tensor& packed) const {
-  check_room(cache, 1);
-  const std::vector<HeadWork<T>> heads = plan<T>(cache, packed.options());
+  make_room(cache, 1, packed.options());
+  const std::vector<HeadWork<T>> heads = plan<T>(cache);
   ++cache.positions;
   const at::Tensor rows = packed.contiguous();
   at::Tensor out =
@@ -399,11 +275,7 @@ at::Tensor KeyValueCache::attend_fused(LayerCache& cache, const at::Tensor& pack
 std::int64_t KeyValueCache::bytes() const {
   std::int64_t total = 0;
   for (const LayerCache& layer : layers_) {
-    for (const GroupCache& group : layer.groups) {
-      for (const PieceCache& piece : group.pieces) {
-        total += std::visit([](const auto& kept) { return kept.store().bytes(); }, piece);
-      }
-    }
+    if (layer.memory.defined()) total += static_cast<std::int64_t>(layer.memory.nbytes());
   }
   return total;
 }

@@ -1,25 +1,17 @@
 // The keys and values of the positions so far, for sampling: attention of the newest position only.
-//
-// Every piece of a head group keeps what it will be asked for and nothing else, in the order in
-// which it will be read. A band that looks back L positions keeps the last L + 1 of them, in a
-// buffer of twice as many rows that moves to its front when it is full; one without a bound keeps
-// all, or its first keys, column by column of its view; a shared list keeps its columns, packed. So
-// a token costs as many keys as its pattern has, O(l + n/l) for strided, and those of most pieces
-// lie in one run.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <variant>
 #include <vector>
 
 #include "attention/head_shape.h"
 #include "attention/kernels/kernels.h"
 #include "attention/kernels/token.h"
 #include "attention/pattern.h"
+#include "attention/row_places.h"
 
 namespace sparse_transformer {
 
@@ -29,130 +21,16 @@ struct CacheShape {
   std::int64_t length;  // the most positions that will be appended
 };
 
-/// The same of one head group; a row is a key beside its value.
-struct GroupShape {
-  std::int64_t batch, length, first_head, heads, row_width;
-};
-
-/// The rows first, first + step, … of what a piece keeps for a head.
-struct RowRun {
-  std::int64_t first, step, count;
-};
-
-/// Memory of a piece, [batch, heads, capacity, row_width]. A batch of 1 that is written is kept for
-/// every sequence.
-class RowStore {
- public:
-  RowStore(const GroupShape& shape, std::int64_t capacity) : shape_(shape), capacity_(capacity) {}
-  /// Takes the memory, zeros, unless that has been done.
-  void take(const at::TensorOptions& options);
-  const at::Tensor& tensor() const { return store_; }
-  std::int64_t capacity() const { return capacity_; }
-  std::int64_t bytes() const { return static_cast<std::int64_t>(store_.nbytes()); }
-
- private:
-  GroupShape shape_;
-  std::int64_t capacity_;
-  at::Tensor store_;
-};
-
-/// The last positions of a sequence.
-class RecentRows {
- public:
-  RecentRows(std::int64_t look_back, const GroupShape& shape)
-      : most_(look_back + 1), store_(shape, std::min(shape.length, 2 * most_)) {}
-  /// rows: [batch or 1, heads, count, row_width], of the next positions.
-  void append(const at::Tensor& rows);
-  /// Makes room for the rows of `count` further positions, at most as many as are kept.
-  void make_room(std::int64_t count, const at::TensorOptions& options);
-  const RowStore& store() const { return store_; }
-  /// Where position t - distance lies, t being the newest.
-  std::int64_t place(std::int64_t distance) const { return used_ - 1 - distance; }
-
- private:
-  std::int64_t most_;      // rows that the newest position may ask for
-  std::int64_t used_ = 0;  // the last of them the newest position
-  RowStore store_;
-};
-
-// What the pieces of a head group keep. Each of these classes has:
-//
-//   append(rows, first)   keeps the positions first, first + 1, …; rows as of RecentRows
-//   make_room(options)    makes room for the next position
-//   place(t, head)        where the row of t, that position, belongs; nothing if it is not kept
-//   add_runs(t, head, …)  the keys of t, the newest position
-//
-// where `head` is counted within the group.
-
-/// A band whose look-back has a bound.
-class WindowCache {
- public:
-  WindowCache(const Band& band, const GroupShape& shape);
-  void append(const at::Tensor& rows, std::int64_t /*first*/) { recent_.append(rows); }
-  void make_room(const at::TensorOptions& options) { recent_.make_room(1, options); }
-  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
-  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
-  const RowStore& store() const { return recent_.store(); }
-
- private:
-  Band band_;
-  RecentRows recent_;
-};
-
-/// A band whose look-back grows: whole columns of its view, or their first keys.
-class ColumnCache {
- public:
-  ColumnCache(const Band& band, const GroupShape& shape);
-  void append(const at::Tensor& rows, std::int64_t first);
-  void make_room(const at::TensorOptions& options) { store_.take(options); }
-  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
-  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
-  const RowStore& store() const { return store_; }
-
- private:
-  Band band_;
-  std::int64_t rows_;  // of each column
-  RowStore store_;
-};
-
-/// A shared list: the columns that each head offers, group after group.
-class SharedCache {
- public:
-  SharedCache(const Shared& shared, const GroupShape& shape);
-  void append(const at::Tensor& rows, std::int64_t first);
-  void make_room(const at::TensorOptions& options) { store_.take(options); }
-  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
-  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
-  const RowStore& store() const { return store_; }
-
- private:
-  Shared shared_;
-  GroupShape shape_;
-  RowStore store_;
-};
-
-/// Listed blocks.
-class BlocksCache {
- public:
-  BlocksCache(const Blocks& blocks, const GroupShape& shape);
-  void append(const at::Tensor& rows, std::int64_t /*first*/) { recent_.append(rows); }
-  void make_room(const at::TensorOptions& options) { recent_.make_room(1, options); }
-  std::optional<std::int64_t> place(std::int64_t t, std::int64_t head) const;
-  void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
-  const RowStore& store() const { return recent_.store(); }
-
- private:
-  Blocks blocks_;
-  std::int64_t first_head_;
-  RecentRows recent_;
-};
-
-/// The cache of all layers of a model. Not differentiable; not for use from several threads.
+/// The cache of all layers of a model; a row is a key beside its value. What is kept where, and so
+/// how much memory a pattern takes, is row_places.h's. Not differentiable; not for use from several
+/// threads.
 class KeyValueCache {
  public:
-  /// Memory is taken with a layer's first positions, in their type and on their device.
+  /// Memory is taken with a layer's first positions, in their type and on their device, or before.
   KeyValueCache(const std::vector<LayerPattern>& layers, const CacheShape& shape,
                 const HeadShape& head, Kernels kernels = Kernels::kFused);
+
+  void take_memory(const at::TensorOptions& options);
 
   /// Keeps a layer's next positions, packed as in head_shape.h; a batch of 1 stands for every
   /// sequence.
@@ -166,15 +44,20 @@ class KeyValueCache {
   /// Memory held by all layers.
   std::int64_t bytes() const;
 
+  const CacheShape& shape() const { return shape_; }
+  const HeadShape& head_shape() const { return head_; }
+  std::int64_t layers() const { return std::ssize(layers_); }
+  const LayerPlaces& places(std::int64_t layer) const { return layer_of(layer).places; }
+  /// The rows of a layer, [batch, rows, query_width + value_width]; it never moves. Undefined
+  /// before it is taken.
+  const at::Tensor& memory(std::int64_t layer) const { return layer_of(layer).memory; }
+
  private:
-  using PieceCache = std::variant<WindowCache, ColumnCache, SharedCache, BlocksCache>;
-  struct GroupCache {
-    std::int64_t first_head, heads;
-    std::vector<PieceCache> pieces;
-  };
   struct LayerCache {
     std::int64_t positions = 0;  // so far
-    std::vector<GroupCache> groups;
+    LayerPlaces places;
+    at::Tensor memory;
+    std::vector<std::vector<at::Tensor>> stores;  // of it each group's and piece's own
   };
 
   /// Where a head keeps its newest row: in the first sequence, and from one to the next.
@@ -190,15 +73,21 @@ class KeyValueCache {
     std::vector<CachedRun<T>> seen;
   };
 
-  static PieceCache make_piece(const Piece& piece, const GroupShape& shape);
-  void check_room(const LayerCache& cache, std::int64_t positions) const;
-  at::Tensor attend_plain(const GroupCache& group, const at::Tensor& query, std::int64_t t) const;
+  const LayerCache& layer_of(std::int64_t layer) const {
+    return layers_.at(static_cast<std::size_t>(layer));
+  }
+  /// Takes the layer's memory, zeros, unless that has been done.
+  void take_memory(LayerCache& cache, const at::TensorOptions& options) const;
+  /// The same before so many further positions are kept. Throws where there is no room for them.
+  void make_room(LayerCache& cache, std::int64_t positions, const at::TensorOptions& options) const;
+  at::Tensor attend_plain(const LayerCache& cache, std::size_t group,
+                          const at::Tensor& query) const;
   /// By the kernels of kernels/token.h, on the CPU, in T.
   template <typename T>
   at::Tensor attend_fused(LayerCache& cache, const at::Tensor& packed) const;
-  /// Makes room for the next position. One entry a head.
+  /// Of the next position. One entry a head.
   template <typename T>
-  std::vector<HeadWork<T>> plan(LayerCache& cache, const at::TensorOptions& options) const;
+  std::vector<HeadWork<T>> plan(const LayerCache& cache) const;
 
   CacheShape shape_;
   HeadShape head_;

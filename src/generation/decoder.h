@@ -28,8 +28,7 @@ class Decoder {
   /// after it, [batch, 256].
   at::Tensor step(const at::Tensor& tokens);
 
-  /// Memory of the cache.
-  std::int64_t bytes() const { return cache_.bytes(); }
+  KeyValueCache& cache() { return cache_; }
 
  private:
   const Transformer& model_;

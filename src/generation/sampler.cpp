@@ -3,15 +3,15 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <limits>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <utility>
 
 #include "config/errors.h"
-#include "generation/decoder.h"
-#include "runtime/stop.h"
+#include "generation/token_source.h"
 
 namespace sparse_transformer {
 namespace {
@@ -24,34 +24,38 @@ void require(bool fits, const std::string& option, Number value, const std::stri
   throw SettingError(option, problem.str());
 }
 
-/// The samples first, first + 1, … of one batch.
-class Batch {
+/// How many tokens are drawn before the host looks again: as many as keep progress and requests to
+/// stop waiting for some tenths of a second, where the source draws several.
+class Portion {
  public:
-  Batch(const SamplingSettings& settings, std::int64_t first,
-        std::span<std::vector<std::uint8_t>> samples)
-      : settings_(settings), first_(first), samples_(samples) {}
-
-  /// Adds a token to every sample. logits: [batch, 256]. Returns the tokens, [batch] uint8.
-  at::Tensor draw(const at::Tensor& logits) const {
-    const at::Tensor rows = logits.to(at::kCPU, at::kDouble).contiguous();
-    at::Tensor tokens = at::empty({rows.size(0)}, at::kByte);
-    for (std::size_t i = 0; i < samples_.size(); ++i) {
-      const std::span<const double, 256> row(rows.const_data_ptr<double>() + i * 256, 256);
-      const auto sample = first_ + static_cast<std::int64_t>(i);
-      const auto position = static_cast<std::int64_t>(samples_[i].size());
-      const std::uint8_t token = token_at(token_probabilities(row, settings_.choice),
-                                          token_uniform(settings_.seed, sample, position));
-      samples_[i].push_back(token);
-      tokens.data_ptr<std::uint8_t>()[i] = token;
-    }
-    return tokens;
+  std::int64_t tokens() const { return tokens_; }
+  void finish() {
+    const Clock::time_point now = Clock::now();
+    const std::chrono::duration<double> taken = now - std::exchange(begin_, now);
+    if (taken.count() < 0.1) tokens_ = std::min<std::int64_t>(2 * tokens_, 1024);
+    if (taken.count() > 0.3) tokens_ = std::max<std::int64_t>(tokens_ / 2, 1);
   }
 
  private:
-  const SamplingSettings& settings_;
-  std::int64_t first_;
-  std::span<std::vector<std::uint8_t>> samples_;
+  using Clock = std::chrono::steady_clock;
+  std::int64_t tokens_ = 1;
+  Clock::time_point begin_ = Clock::now();
 };
+
+std::unique_ptr<TokenSource> token_source(const Transformer& model, const BatchDraw& batch) {
+  if (auto source = device_source(model, batch)) return source;
+  return host_source(model, batch);
+}
+
+/// tokens: [batch, positions], of the next ones.
+void add_tokens(const at::Tensor& tokens, std::span<std::vector<std::uint8_t>> samples) {
+  const auto all = tokens.accessor<std::uint8_t, 2>();
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    for (std::int64_t t = 0; t < tokens.size(1); ++t) {
+      samples[i].push_back(all[static_cast<std::int64_t>(i)][t]);
+    }
+  }
+}
 
 }  // namespace
 
@@ -81,18 +85,23 @@ void draw_samples(const Transformer& model, const SamplingSettings& settings, Sa
   const std::int64_t total = settings.count * (length - prime);
   std::int64_t done = 0;
   for (std::int64_t first = 0; first < settings.count; first += settings.batch) {
-    const std::int64_t size = std::min(settings.batch, settings.count - first);
-    samples.insert(samples.end(), static_cast<std::size_t>(size), settings.prime);
-    const Batch batch(settings, first, std::span(samples).last(static_cast<std::size_t>(size)));
-    Decoder decoder(model, size, length);
-    at::Tensor logits = decoder.start(settings.prime);
-    for (std::int64_t position = prime;; ++position) {
-      const at::Tensor tokens = batch.draw(logits);
-      done += size;
+    const BatchDraw batch = {.first = first,
+                             .size = std::min(settings.batch, settings.count - first),
+                             .length = length,
+                             .prime = settings.prime,
+                             .choice = settings.choice,
+                             .seed = settings.seed};
+    samples.insert(samples.end(), static_cast<std::size_t>(batch.size), settings.prime);
+    const auto its = std::span(samples).last(static_cast<std::size_t>(batch.size));
+    const auto source = token_source(model, batch);
+    Portion portion;
+    for (std::int64_t position = prime; position < length;) {
+      const at::Tensor tokens = source->draw(portion.tokens());
+      add_tokens(tokens, its);
+      position += tokens.size(1);
+      done += tokens.numel();
       if (progress) progress(done, total);
-      if (position + 1 == length) break;
-      throw_if_stopped();
-      logits = decoder.step(tokens);
+      portion.finish();
     }
   }
 }

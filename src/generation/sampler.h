@@ -22,7 +22,8 @@ struct SamplingSettings {
 /// Samples of one sequence each, in the order of their index.
 using Samples = std::vector<std::vector<std::uint8_t>>;
 
-/// Told after every position of a batch: tokens drawn so far and tokens to draw in all.
+/// Told as the positions of a batch are drawn, one or several at a time: tokens drawn so far and
+/// tokens to draw in all.
 using SamplingProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Tokens of a sample of a model of n. Throws SettingError for settings that are out of range or do
@@ -34,8 +35,8 @@ std::int64_t sample_length(const SamplingSettings& settings, std::int64_t n);
 /// become. The token at a position depends on (model, prime, choice, seed, index of the sample,
 /// position); how many samples are drawn, and in which batches, changes the logits at most in
 /// their rounding.
-/// Throws SettingError as sample_length does, Interrupted at a block's boundary once a stop has
-/// been asked for, WorldError for a model whose output is not finite.
+/// Throws SettingError as sample_length does, Interrupted once a stop has been asked for,
+/// WorldError for a model whose output is not finite.
 void draw_samples(const Transformer& model, const SamplingSettings& settings, Samples& samples,
                   const SamplingProgress& progress = {});
 

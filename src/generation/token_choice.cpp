@@ -4,9 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "config/errors.h"
-#include "runtime/random.h"
-
 namespace sparse_transformer {
 namespace {
 
@@ -42,10 +39,14 @@ void keep_most_likely(TokenProbabilities& weights, std::size_t top_k, double top
 
 }  // namespace
 
+WorldError not_finite_output() {
+  return WorldError("the model's output is not finite, so nothing can be sampled from it");
+}
+
 TokenProbabilities token_probabilities(std::span<const double, 256> logits,
                                        const TokenChoice& choice) {
   if (!std::all_of(logits.begin(), logits.end(), [](double x) { return std::isfinite(x); })) {
-    throw WorldError("the model's output is not finite, so nothing can be sampled from it");
+    throw not_finite_output();
   }
   TokenProbabilities weights = weights_of(logits, choice.temperature);
   if (choice.top_k > 0 || choice.top_p < 1.0) {
@@ -67,13 +68,6 @@ std::uint8_t token_at(const TokenProbabilities& probabilities, double uniform) {
     if (uniform < sum) break;
   }
   return static_cast<std::uint8_t>(token);
-}
-
-double token_uniform(std::uint64_t seed, std::int64_t sample, std::int64_t position) {
-  const auto low = [](std::int64_t x) { return static_cast<std::uint32_t>(x); };
-  const auto high = [](std::int64_t x) { return static_cast<std::uint32_t>(x >> 32); };
-  const auto words = philox(seed, {low(position), high(position), low(sample), high(sample)});
-  return to_uniform(words[0], words[1]);
 }
 
 }  // namespace sparse_transformer

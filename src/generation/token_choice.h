@@ -5,7 +5,12 @@
 #include <cstdint>
 #include <span>
 
+#include "config/errors.h"
+
 namespace sparse_transformer {
+
+/// What is thrown where a logit is not finite.
+WorldError not_finite_output();
 
 /// What is done to the model's distribution before a token is drawn.
 struct TokenChoice {
@@ -25,8 +30,5 @@ TokenProbabilities token_probabilities(std::span<const double, 256> logits,
 /// The token at quantile `uniform`, in (0, 1), of the cumulative distribution in the order of the
 /// bytes. Never one of probability 0.
 std::uint8_t token_at(const TokenProbabilities& probabilities, double uniform);
-
-/// The random number of a sample's position: uniform in (0, 1), a function of the three alone.
-double token_uniform(std::uint64_t seed, std::int64_t sample, std::int64_t position);
 
 }  // namespace sparse_transformer

@@ -76,6 +76,15 @@ at::Tensor Block::forward(const at::Tensor& hidden, const Attend& attend,
   return recomputed(whole, h, parameters());
 }
 
+Block Block::rounded(c10::ScalarType type) const {
+  Block block = *this;
+  for (Linear* linear :
+       {&block.query_key_value_, &block.attention_output_, &block.expand_, &block.contract_}) {
+    linear->weight = linear->weight.detach().to(type);
+  }
+  return block;
+}
+
 at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
                                 const DropoutPlace* dropout_place) const {
   if (fuses_rows(h, computation_.kernels)) {

@@ -47,6 +47,10 @@ class Block {
             attention_output_, expand_,           contract_};
   }
 
+  /// A copy whose products have their weights in `type`, the activations', so that a block that is
+  /// run again and again does not round them each time. Not to be trained.
+  Block rounded(c10::ScalarType type) const;
+
   /// Adds the block's tensors with their names, as references to the same memory.
   void collect(NamedTensors& parameters) const;
 

@@ -48,11 +48,12 @@ at::Tensor Embedding::forward(const at::Tensor& tokens, std::int64_t multiple,
 at::Tensor Embedding::step(const at::Tensor& previous, std::int64_t position,
                            std::int64_t batch) const {
   if (position == 0) return start(batch, nullptr);
-  const at::Tensor read = previous.to(at::kLong).unsqueeze(1);
-  at::Tensor sum = at::embedding(token_, read);
-  for (const at::Tensor& rows : positions(at::full({1}, position - 1, read.options()))) {
-    sum = sum + rows;
-  }
+  return step(previous, at::full({1}, position - 1, previous.options().dtype(at::kLong)));
+}
+
+at::Tensor Embedding::step(const at::Tensor& previous, const at::Tensor& place) const {
+  at::Tensor sum = at::embedding(token_, previous.to(at::kLong).unsqueeze(1));
+  for (const at::Tensor& rows : positions(place)) sum = sum + rows;
   return sum;
 }
 

@@ -30,6 +30,10 @@ class Embedding {
   /// uint8 (unused at 0).
   at::Tensor step(const at::Tensor& previous, std::int64_t position, std::int64_t batch) const;
 
+  /// The same behind the first position, where only the device knows it: `place` is t - 1, int64
+  /// [1].
+  at::Tensor step(const at::Tensor& previous, const at::Tensor& place) const;
+
   void collect(NamedTensors& parameters) const;
 
  private:

@@ -148,11 +148,11 @@ TEST(KeyValueCache, HoldsOnlyWhatThePatternCanAskFor) {
   const std::int64_t l = 16;
   EXPECT_EQ(rows_held({{"dense"}, n, l, 4, 1}), n);
   EXPECT_EQ(rows_held({{"column"}, n, l, 4, 1}), n);
-  EXPECT_EQ(rows_held({{"local"}, n, l, 4, 1}), 2 * l);
-  EXPECT_EQ(rows_held({{"row"}, n, l, 4, 1}), 2 * l);
-  EXPECT_EQ(rows_held({{"previous"}, n, l, 4, 1}), 2 * 2 * l);
+  EXPECT_EQ(rows_held({{"local"}, n, l, 4, 1}), l);
+  EXPECT_EQ(rows_held({{"row"}, n, l, 4, 1}), l);
+  EXPECT_EQ(rows_held({{"previous"}, n, l, 4, 1}), 2 * l);
   EXPECT_EQ(rows_held({{"summary"}, n, l, 4, 1}), (n / l - 1) * 4);
-  EXPECT_EQ(rows_held({{"fixed"}, n, l, 4, 1}), 2 * l + (n / l - 1) * 4);
+  EXPECT_EQ(rows_held({{"fixed"}, n, l, 4, 1}), l + (n / l - 1) * 4);
   EXPECT_EQ(rows_held({{"local"}, l, l, 4, 1}), l) << "no more than the sequence";
   EXPECT_EQ(rows_held({{"column"}, 5 * l + 1, l, 4, 1}), 6 * l) << "whole columns";
 }

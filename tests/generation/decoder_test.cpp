@@ -110,13 +110,13 @@ TEST(Decoder, RecordsNoGradients) {
   EXPECT_FALSE(decoder.step(at::zeros({2}, at::kByte)).requires_grad());
 }
 
-// Rows of 2·8 floats a head: a window of 2·l, the columns of a sequence cut to 20 tokens.
+// Rows of 2·8 floats a head: a window of l, the columns of a sequence cut to 20 tokens.
 TEST(Decoder, MemoryFollowsThePatternAndTheLengthAskedFor) {
   const auto model = make_model({.layers = {{"local"}, {"column"}}, .n = 100, .stride = 4});
   Decoder decoder(*model, 3, 20);
   decoder.start({});
   constexpr std::int64_t kHeads = 2;
-  EXPECT_EQ(decoder.bytes(), 3 * kHeads * (2 * 4 + 20) * (4 + 8) * 4);
+  EXPECT_EQ(decoder.cache().bytes(), 3 * kHeads * (4 + 20) * (4 + 8) * 4);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "config/errors.h"
+#include "generation/token_uniform.h"
 #include "runtime/stop.h"
 #include "tests/generation/small_model.h"
 

@@ -23,6 +23,7 @@ struct SmallModel {
   std::int64_t heads = 2;
   std::int64_t depth = 2;
   double qk_ratio = 0.5;  // queries and keys narrower than values
+  std::int64_t head_width = 8;
 };
 
 /// A definition of each way in which a cache keeps keys.
@@ -55,7 +56,7 @@ inline std::unique_ptr<Transformer> make_model(const SmallModel& m,
   ModelSettings settings;
   settings.layers = m.depth;
   settings.heads = m.heads;
-  settings.width = 8 * m.heads;
+  settings.width = m.head_width * m.heads;
   settings.qk_ratio = m.qk_ratio;
   settings.feedforward_ratio = 2;
   settings.attention.stride = m.stride;

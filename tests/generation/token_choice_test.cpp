@@ -8,6 +8,7 @@
 #include <set>
 
 #include "config/errors.h"
+#include "generation/token_uniform.h"
 
 namespace sparse_transformer {
 namespace {

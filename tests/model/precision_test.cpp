@@ -188,5 +188,31 @@ TEST_P(Half, AModelIsAsExactAsPlainCode) {
   }
 }
 
+// As sampling on a GPU runs its blocks.
+TEST_P(Half, ABlockWithRoundedWeightsGivesWhatItGaveButForRounding) {
+  const at::NoGradGuard no_gradients;
+  ModelSettings settings;
+  settings.layers = 1;
+  settings.width = 32;
+  settings.heads = 2;
+  settings.attention.stride = 8;
+  settings.attention.layers = {{"dense"}};
+  resolve(settings, 64, {});
+  const Transformer model(settings, sequence_layout(64, {}, 8), {.precision = GetParam()});
+  initialise(model, 3);
+  const Block& block = model.blocks().front();
+  const Block rounded = block.rounded(type());
+  EXPECT_EQ(rounded.layers().expand.weight.scalar_type(), type());
+  EXPECT_EQ(block.layers().expand.weight.scalar_type(), at::kFloat);
+  const Attend attend = [&](std::int64_t /*layer*/, const at::Tensor& packed) {
+    return packed.narrow(3, 2 * model.head_shape().query_width, model.head_shape().value_width);
+  };
+  at::manual_seed(3);
+  const at::Tensor hidden = at::randn({2, 8, 32}).to(type());
+  const at::Tensor expected = block.forward(hidden, attend, nullptr);
+  EXPECT_LT(distance(rounded.forward(hidden, attend, nullptr), expected),
+            2 * floor_of(expected, epsilon()));
+}
+
 }  // namespace
 }  // namespace sparse_transformer

@@ -144,6 +144,7 @@ class CudaThread {
 
   __device__ float exp2(float x) const { return exp2f(x); }
   __device__ float log2(float x) const { return log2f(x); }
+  __device__ double exp(double x) const { return ::exp(x); }
 };
 
 }  // namespace sparse_transformer

@@ -177,7 +177,7 @@ class Comparison {
                                       settings_.training.precision);
       const double primed =
           static_cast<double>(SamplingRun::primed_tokens(n)) / static_cast<double>(sequences);
-      const auto drawn = static_cast<double>(SamplingRun::drawn_tokens(n));
+      const auto drawn = static_cast<double>(SamplingRun::drawn_tokens(n, device_));
       if (!ends_in_time("sampling, " + format_count(sequences) + " at a time",
                         (primed + drawn) * work.flops)) {
         continue;

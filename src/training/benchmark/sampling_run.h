@@ -1,6 +1,8 @@
 // Drawing tokens of one model, as one run of the clock.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -24,7 +26,7 @@ class SamplingRun {
 
   /// Tokens that a run reads in parallel, and that it draws for each sequence.
   static std::int64_t primed_tokens(std::int64_t n);
-  static std::int64_t drawn_tokens(std::int64_t n);
+  static std::int64_t drawn_tokens(std::int64_t n, c10::Device device);
 
   /// Memory of the keys and values of whole sequences.
   std::int64_t cache_bytes() const;

@@ -101,6 +101,7 @@ class EmulatedThread {
 
   static float exp2(float x) { return std::exp2(x); }
   static float log2(float x) { return std::log2(x); }
+  static double exp(double x) { return std::exp(x); }
 
   template <HalfType kType>
   static std::uint16_t bits(float x) {
