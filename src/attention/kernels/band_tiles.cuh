@@ -19,14 +19,6 @@
 
 #include "attention/kernels/band_call.h"
 
-#ifdef __CUDACC__
-#define SPARSE_TRANSFORMER_DEVICE __device__ __forceinline__
-#define SPARSE_TRANSFORMER_UNROLL _Pragma("unroll")
-#else
-#define SPARSE_TRANSFORMER_DEVICE inline
-#define SPARSE_TRANSFORMER_UNROLL
-#endif
-
 namespace sparse_transformer::union_kernels {
 
 constexpr float kLog2E = 1.4426950408889634f;

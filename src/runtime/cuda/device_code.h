@@ -4,8 +4,12 @@
 
 #ifdef __CUDACC__
 #define SPARSE_TRANSFORMER_ANYWHERE __host__ __device__ __forceinline__
+#define SPARSE_TRANSFORMER_DEVICE __device__ __forceinline__
+#define SPARSE_TRANSFORMER_UNROLL _Pragma("unroll")
 #else
 #define SPARSE_TRANSFORMER_ANYWHERE inline
+#define SPARSE_TRANSFORMER_DEVICE inline
+#define SPARSE_TRANSFORMER_UNROLL
 #endif
 
 namespace sparse_transformer {
