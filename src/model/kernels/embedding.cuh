@@ -14,8 +14,6 @@
 namespace sparse_transformer::embedding_kernels {
 
 constexpr int kLanes = 32;
-constexpr int kThreads = 256;
-constexpr int kWarps = kThreads / kLanes;
 constexpr int kEach = 4;  // columns of a thread
 constexpr int kColumns = kLanes * kEach;
 
@@ -49,9 +47,10 @@ struct Stored<ActivationType::kFloat32> {
   }
 };
 
-/// Blocks of a pass forwards.
-SPARSE_TRANSFORMER_ANYWHERE std::int64_t forward_blocks(const EmbeddingSizes& sizes) {
-  return (std::int64_t{sizes.batch} * sizes.padded + kWarps - 1) / kWarps;
+/// Blocks of so many threads for a pass forwards.
+SPARSE_TRANSFORMER_ANYWHERE std::int64_t forward_blocks(const EmbeddingSizes& sizes, int threads) {
+  const int warps = threads / kLanes;
+  return (std::int64_t{sizes.batch} * sizes.padded + warps - 1) / warps;
 }
 
 template <ActivationType kType, typename Thread>
@@ -60,7 +59,7 @@ SPARSE_TRANSFORMER_DEVICE void forward(Thread& thread, std::int64_t block,
                                        const std::uint8_t* tokens,
                                        typename Stored<kType>::Type* out) {
   const std::int64_t width = sizes.width;
-  const std::int64_t row = block * kWarps + thread.index() / kLanes;
+  const std::int64_t row = (block * thread.count() + thread.index()) / kLanes;
   const std::int64_t sequence = row / sizes.padded;
   const auto t = static_cast<std::int32_t>(row % sizes.padded);
   if (sequence >= sizes.batch) return;
@@ -101,11 +100,11 @@ struct TableRow {
   }
   SPARSE_TRANSFORMER_DEVICE bool is_token() const { return axis < 0; }
 
-  /// Whether position t of a sequence reads it; `tokens`: the sequence's.
+  /// Whether position t of a sequence, which is within its length, reads it; `tokens`: the
+  /// sequence's.
   SPARSE_TRANSFORMER_DEVICE bool is_read_at(std::int32_t t, const EmbeddingSizes& sizes,
                                             const std::uint8_t* tokens) const {
-    if (axis == sizes.axes) return t == 0;
-    if (t == 0 || t >= sizes.length) return false;
+    if (axis == sizes.axes || t == 0) return axis == sizes.axes && t == 0;
     return (is_token() ? tokens[t - 1] : sizes.place(axis, t - 1)) == place;
   }
 
@@ -114,8 +113,8 @@ struct TableRow {
 };
 
 /// Calls visit(row of d_out) for what this warp has of the positions that read a row: of the
-/// stretch's groups of 32 positions every kWarps-th. Which positions read a row of any other table
-/// than the tokens' is the same for all sequences.
+/// stretch's groups of 32 positions each warp has its turn. Which positions read a row of any other
+/// table than the tokens' is the same for all sequences.
 template <typename Thread, typename Visit>
 SPARSE_TRANSFORMER_DEVICE void visit_readers(Thread& thread, const TableRow& row,
                                              const EmbeddingSizes& sizes, std::int32_t first,
@@ -124,7 +123,7 @@ SPARSE_TRANSFORMER_DEVICE void visit_readers(Thread& thread, const TableRow& row
   const std::int32_t looked_at = row.is_token() ? sizes.batch : 1;
   const std::int32_t alike = row.is_token() ? 1 : sizes.batch;
   for (std::int32_t group = first + thread.index() / kLanes * kLanes; group < end;
-       group += kThreads) {
+       group += thread.count()) {
     const std::int32_t t = group + thread.lane();
     for (std::int32_t sequence = 0; sequence < looked_at; ++sequence) {
       const bool reads =
@@ -146,7 +145,11 @@ SPARSE_TRANSFORMER_ANYWHERE std::int64_t backward_blocks(const EmbeddingSizes& s
   return tiles * sizes.rows() * stretches.count;
 }
 
-/// shared: kWarps · kColumns numbers.
+/// Bytes of shared memory that a block backwards takes.
+SPARSE_TRANSFORMER_ANYWHERE constexpr int backward_bytes(int threads) {
+  return threads / kLanes * kColumns * static_cast<int>(sizeof(float));
+}
+
 template <ActivationType kType, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void backward(Thread& thread, std::int64_t block,
                                         const EmbeddingSizes& sizes,
@@ -176,11 +179,14 @@ SPARSE_TRANSFORMER_DEVICE void backward(Thread& thread, std::int64_t block,
     shared[thread.index() / kLanes * kColumns + thread.lane() + kLanes * i] = sum[i];
   }
   thread.synchronize();
-  const int column = thread.index();
-  if (column >= kColumns || first_column + column >= width) return;
-  float total = 0.0f;
-  for (int warp = 0; warp < kWarps; ++warp) total += shared[warp * kColumns + column];
-  sums[number * width + first_column + column] = total;
+  for (int column = thread.index(); column < kColumns && first_column + column < width;
+       column += thread.count()) {
+    float total = 0.0f;
+    for (int warp = 0; warp < thread.count() / kLanes; ++warp) {
+      total += shared[warp * kColumns + column];
+    }
+    sums[number * width + first_column + column] = total;
+  }
 }
 
 }  // namespace sparse_transformer::embedding_kernels

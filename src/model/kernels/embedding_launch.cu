@@ -9,8 +9,9 @@
 namespace sparse_transformer {
 namespace {
 
-using embedding_kernels::kThreads;
 using embedding_kernels::Stored;
+
+constexpr int kThreads = 256;
 
 template <ActivationType kType>
 __global__ void __launch_bounds__(kThreads)
@@ -26,7 +27,7 @@ __global__ void __launch_bounds__(kThreads)
     backward_kernel(const __grid_constant__ EmbeddingSizes sizes,
                     const EmbeddingStretches stretches, const std::uint8_t* tokens,
                     const typename Stored<kType>::Type* d_out, float* sums) {
-  __shared__ float shared[embedding_kernels::kWarps * embedding_kernels::kColumns];
+  __shared__ float shared[embedding_kernels::backward_bytes(kThreads) / sizeof(float)];
   CudaThread thread;
   embedding_kernels::backward<kType>(thread, blockIdx.x, sizes, stretches, tokens, d_out, sums,
                                      shared);
@@ -53,7 +54,7 @@ int with_type(ActivationType type, const Run& run) {
 
 int launch_embedding(const EmbeddingSizes& sizes, const EmbeddingTables& tables,
                      const std::uint8_t* tokens, void* out, ActivationType type, void* stream) {
-  const auto blocks = static_cast<unsigned>(embedding_kernels::forward_blocks(sizes));
+  const auto blocks = static_cast<unsigned>(embedding_kernels::forward_blocks(sizes, kThreads));
   return with_type(type, [&](auto its_type) {
     constexpr ActivationType kType = decltype(its_type)::value;
     forward_kernel<kType><<<blocks, kThreads, 0, static_cast<cudaStream_t>(stream)>>>(
