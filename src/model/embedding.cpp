@@ -1,19 +1,48 @@
 #include "model/embedding.h"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <string>
 #include <utility>
+
+#include "model/kernels/embedding_cuda.h"
 
 namespace sparse_transformer {
 namespace {
 
 constexpr std::int64_t kVocabulary = 256;
 
+/// Everything in one pass; tables: of tokens, of each axis of positions, the start vector.
+class FusedEmbedding : public torch::autograd::Function<FusedEmbedding> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, at::TensorList tables,
+                            const at::Tensor& tokens, std::int64_t padded, at::ScalarType type) {
+    context->save_for_backward({tokens});
+    std::vector<std::int64_t> axes;
+    for (const at::Tensor& table : tables.slice(1, tables.size() - 2)) {
+      axes.push_back(table.size(0));
+    }
+    context->saved_data["axes"] = axes;
+    return embedding_cuda(tables, tokens, padded, type);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& d_out) {
+    torch::autograd::variable_list gradients =
+        embedding_gradient_cuda(d_out[0].contiguous(), context->get_saved_variables()[0],
+                                context->saved_data["axes"].toIntVector());
+    gradients.resize(gradients.size() + 3);  // none of what are no tables
+    return gradients;
+  }
+};
+
 }  // namespace
 
-Embedding::Embedding(const ModelSettings& settings, SequenceLayout layout)
+Embedding::Embedding(const ModelSettings& settings, SequenceLayout layout,
+                     const Computation& computation)
     : layout_(std::move(layout)),
+      computation_(computation),
       dropout_(settings.embedding_dropout),
       token_(at::empty({kVocabulary, settings.width})),
       start_(at::empty({settings.width})) {
@@ -29,6 +58,15 @@ at::Tensor Embedding::forward(const at::Tensor& tokens, std::int64_t multiple,
   const std::int64_t batch = tokens.size(0);
   const std::int64_t length = tokens.size(1);
   const std::int64_t padding = (multiple - length % multiple) % multiple;
+  const bool drops = dropout_place != nullptr && dropout_ > 0.0;
+  if (computation_.kernels == Kernels::kFused && embedding_cuda_serves(token_) && !drops &&
+      shown == nullptr) {
+    std::vector<at::Tensor> tables = {token_};
+    tables.insert(tables.end(), position_.begin(), position_.end());
+    tables.push_back(start_);
+    return FusedEmbedding::apply(at::TensorList(tables), tokens.contiguous(), length + padding,
+                                 activation_type(computation_.precision));
+  }
   std::vector<at::Tensor> parts = {start(batch, shown)};
   if (length > 1) {
     const at::Tensor read = tokens.narrow(1, 0, length - 1).to(at::kLong);

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/augmentation.h"
+#include "model/computation.h"
 #include "model/dropout.h"
 #include "model/model_settings.h"
 #include "model/parameters.h"
@@ -16,12 +17,16 @@ class Embedding {
  public:
   /// Tensors are created uninitialised. Of the settings it has the width, the dropout on the
   /// embedding of each token and of each of its positions, and the augmentation.
-  Embedding(const ModelSettings& settings, SequenceLayout layout);
+  Embedding(const ModelSettings& settings, SequenceLayout layout,
+            const Computation& computation = {});
 
   /// tokens: [batch, T] uint8, T <= n. Gives [batch, T', d]: the inputs of positions 0 … T - 1,
   /// then zeros up to the next multiple of `multiple`. Token T - 1 itself is not read. No
   /// `dropout_place`: no dropout. `shown`: how the sequences are augmented; nothing for those that
-  /// are not.
+  /// are not. In the tables' type, or at once in that of the activations: on CUDA one kernel writes
+  /// it all, and one and a sum form the gradients of all tables, where there is neither dropout nor
+  /// augmentation. Elsewhere these are LibTorch's operations; on the CPU they take some 0.5% of the
+  /// step of a small model.
   at::Tensor forward(const at::Tensor& tokens, std::int64_t multiple,
                      const DropoutPlace* dropout_place = nullptr,
                      const Shown* shown = nullptr) const;
@@ -45,6 +50,7 @@ class Embedding {
   at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
 
   SequenceLayout layout_;
+  Computation computation_;
   double dropout_;
   at::Tensor token_, start_;
   std::vector<at::Tensor> position_;

@@ -155,11 +155,14 @@ std::int64_t kept_by_block(const BlockBytes& block, Recompute recompute) {
   throw std::logic_error("kept_by_block: no such recomputation");
 }
 
-/// Bytes a token of the embedding's masks and of the indices of tokens, read and to be predicted.
-std::int64_t kept_by_embedding(const ModelSettings& settings, const SequenceLayout& layout) {
+/// Bytes a token of the embedding's masks and of the tokens' indices, which plain operations of the
+/// loss need too; fused ones keep a log-sum-exp.
+std::int64_t kept_at_the_ends(const ModelSettings& settings, const SequenceLayout& layout,
+                              Kernels kernels) {
+  constexpr std::int64_t kIndex = sizeof(std::int64_t);
   const auto masks = static_cast<std::int64_t>(1 + layout.axes.size()) * settings.width;
-  return (settings.embedding_dropout > 0.0 ? masks : 0) +
-         2 * static_cast<std::int64_t>(sizeof(std::int64_t));
+  return (settings.embedding_dropout > 0.0 ? masks : 0) + kIndex +
+         (kernels == Kernels::kFused ? kFull : kIndex);
 }
 
 std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
@@ -172,9 +175,12 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
   const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);
   const std::int64_t logits = kFull * kVocabulary;
   const std::int64_t kept = settings.layers * kept_by_block(block, computation.recompute) +
-                            block.boundary() + logits + kept_by_embedding(settings, layout);
-  // The final norm, log-probabilities, their gradient and that of the logits.
-  const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + 3 * logits;
+                            block.boundary() + logits +
+                            kept_at_the_ends(settings, layout, computation.kernels);
+  // The final norm and the gradient of the logits; of plain operations log-probabilities and their
+  // gradient, too.
+  const std::int64_t of_loss = computation.kernels == Kernels::kFused ? logits : 3 * logits;
+  const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + of_loss;
   return tokens * kept +
          std::max(tokens * loss, block_moment(block, computation.recompute, tokens, piece));
 }

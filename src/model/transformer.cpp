@@ -12,7 +12,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
       layout_(layout),
       computation_(computation),
       patterns_(layer_patterns(settings.attention, settings.layers, settings.heads, layout.length)),
-      embedding_(settings, layout),
+      embedding_(settings, layout, computation),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) {

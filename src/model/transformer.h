@@ -35,7 +35,7 @@ class Transformer {
                      const Shown* shown = nullptr) const;
 
   /// The same with another attention than that of whole sequences (sampling's cache). hidden:
-  /// [batch, T', d], in float32, rounded here to the precision of what comes after.
+  /// [batch, T', d], rounded here to the precision of what comes after where it is not yet.
   at::Tensor run_blocks(const at::Tensor& hidden, const Attend& attend,
                         const DropoutPlace* dropout_place = nullptr) const;
   at::Tensor logits(const at::Tensor& hidden, const DropoutPlace* dropout_place = nullptr) const;

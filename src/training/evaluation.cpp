@@ -10,6 +10,7 @@
 
 #include "config/errors.h"
 #include "data/batches.h"
+#include "model/token_loss.h"
 
 namespace sparse_transformer {
 namespace {
@@ -28,11 +29,7 @@ at::Tensor read_windows(const Tokens& tokens, const EvaluationWindow* windows, s
 /// Nats of the scored tokens, summed in float64.
 double score(const Transformer& model, const at::Tensor& tokens, std::int64_t score_from) {
   const at::Tensor on_device = tokens.to(model.device());
-  const at::Tensor logits = model.forward(on_device);
-  const at::Tensor nats =
-      at::cross_entropy_loss(logits.flatten(0, 1).to(at::kFloat), on_device.flatten().to(at::kLong),
-                             {}, at::Reduction::None);
-  return nats.view(tokens.sizes())
+  return token_nats(model.forward(on_device), on_device, model.computation().kernels)
       .narrow(1, score_from, tokens.size(1) - score_from)
       .sum(at::kDouble)
       .item<double>();

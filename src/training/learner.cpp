@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "model/token_loss.h"
 #include "training/schedule.h"
 
 namespace sparse_transformer {
@@ -66,10 +67,8 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
     const at::Tensor logits = model_.forward(part, &place, shown ? &*shown : nullptr);
     // The sum over this part's tokens, over the tokens of the whole step: equal however the step is
     // split.
-    const at::Tensor loss =
-        at::cross_entropy_loss(logits.flatten(0, 1), part.flatten().to(at::kLong), {},
-                               at::Reduction::Sum) /
-        static_cast<double>(tokens.numel());
+    const at::Tensor loss = token_loss(logits, part, model_.computation().kernels) /
+                            static_cast<double>(tokens.numel());
     torch::autograd::backward({loss * loss_scale_.value()}, {});
     total += loss.detach();
   }

@@ -87,6 +87,11 @@ class CudaThread {
     return __shfl_xor_sync(0xffffffffu, x, bits);
   }
 
+  /// A bit for each thread of the warp: whether it holds there.
+  __device__ std::uint32_t ballot(bool holds) const { return __ballot_sync(0xffffffffu, holds); }
+  /// The number of the lowest bit that is set; some bit must be.
+  __device__ int lowest_bit(std::uint32_t bits) const { return __ffs(static_cast<int>(bits)) - 1; }
+
   /// Two numbers in one register, `low` in the lower half.
   template <HalfType kType>
   __device__ std::uint32_t pack(float low, float high) const {

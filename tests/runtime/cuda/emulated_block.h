@@ -71,6 +71,8 @@ class EmulatedThread {
                     std::uint32_t b_high);
   template <typename T>
   T exchange(T x, int bits);
+  std::uint32_t ballot(bool holds);
+  static int lowest_bit(std::uint32_t bits) { return std::countr_zero(bits); }
 
   template <HalfType kType>
   static std::uint32_t pack(float low, float high) {
@@ -363,6 +365,17 @@ T EmulatedThread::exchange(T x, int bits) {
   warp.words[me] = std::bit_cast<std::uint32_t>(x);
   block_->together(warp, "shfl", [&warp] { warp.results = warp.words; });
   return std::bit_cast<T>(warp.results[me ^ static_cast<std::size_t>(bits)]);
+}
+
+inline std::uint32_t EmulatedThread::ballot(bool holds) {
+  EmulatedBlock::Warp& warp = block_->warp_of(*this);
+  warp.words[static_cast<std::size_t>(lane())] = holds ? 1 : 0;
+  block_->together(warp, "ballot", [&warp] {
+    std::uint32_t all = 0;
+    for (std::size_t t = 0; t < 32; ++t) all |= warp.words[t] << t;
+    warp.results.fill(all);
+  });
+  return warp.results[0];
 }
 
 }  // namespace sparse_transformer
