@@ -69,7 +69,6 @@ class LearnerCuda : public testing::Test {
     const auto of_b = everything_of(b);
     for (std::size_t i = 0; i < of_a.size(); ++i) EXPECT_TRUE(at::equal(of_a[i], of_b[i])) << i;
   }
-
 };
 
 /// The recorder of CUDA, which counts what it is asked for and may be disturbed.

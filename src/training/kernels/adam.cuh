@@ -85,9 +85,9 @@ static_assert(sizeof(Rates) <= sizeof(float) * kAdamShared);
 
 SPARSE_TRANSFORMER_ANYWHERE Rates rates_of(const AdamNumbers& numbers) {
   const double t = *numbers.updates, rate = *numbers.learning_rate;
-  return {static_cast<float>(rate * sqrt(1.0 - pow(numbers.beta2, t)) /
-                             (1.0 - pow(numbers.beta1, t))),
-          static_cast<float>(rate)};
+  return {
+      static_cast<float>(rate * sqrt(1.0 - pow(numbers.beta2, t)) / (1.0 - pow(numbers.beta1, t))),
+      static_cast<float>(rate)};
 }
 
 /// The update as optimizer.h writes it, of a chunk.

@@ -195,8 +195,7 @@ TEST(AdamKernels, UpdateAsTheCpusOptimizerDoesWithoutAverages) {
     step.divisor = step.updates;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       parameters[i].gradient.normal_().mul_(1e-7);  // where ε matters
-      on_cpu[i].tensor.mutable_grad() =
-          parameters[i].gradient.clone().view_as(on_cpu[i].tensor);
+      on_cpu[i].tensor.mutable_grad() = parameters[i].gradient.clone().view_as(on_cpu[i].tensor);
     }
     update_by_kernels(parameters, step);
     optimizer.update({.learning_rate = at::full({}, step.learning_rate, at::kDouble),
