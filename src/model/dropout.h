@@ -15,6 +15,9 @@ struct DropoutPlace {
   std::int64_t step = 0;
   std::int64_t first_sequence = 0;  // of the step, that x[0] holds
   std::int64_t site = 0;            // a block's two are 2·layer and 2·layer + 1
+  /// [] int64 on the model's device, read when the kernel runs, so that a CUDA graph draws new
+  /// masks each time; it must not change before the backward pass has run. Undefined: `step`.
+  at::Tensor step_on_device = {};
 };
 
 /// Sites outside the blocks.

@@ -3,67 +3,114 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "model/token_loss.h"
+#include "runtime/stop.h"
 #include "training/schedule.h"
 
 namespace sparse_transformer {
 namespace {
 
-/// The parameters of a model that was filled and moved first: the optimizer must hold their final
-/// memory.
-NamedTensors prepared(const Transformer& model, const TrainingSettings& settings,
-                      c10::Device device) {
+/// A model that was filled and moved first: who holds its tensors must hold their final memory.
+const Transformer& prepared(const Transformer& model, const TrainingSettings& settings,
+                            c10::Device device) {
   initialise(model, static_cast<std::uint64_t>(settings.seed));
   move_parameters(model, device);
-  return model.parameters();
+  return model;
+}
+
+std::unique_ptr<WeightAverage> average_of(const Transformer& model, double decay) {
+  return decay > 0.0 ? std::make_unique<WeightAverage>(model, decay) : nullptr;
+}
+
+std::unique_ptr<WorkRecorder> usual_recorder(const TrainingSettings& settings, c10::Device device) {
+  return settings.kernels == Kernels::kFused && device.is_cuda() ? cuda_recorder(device) : nullptr;
 }
 
 }  // namespace
 
 Learner::Learner(const Settings& settings, c10::Device device)
+    : Learner(settings, device, usual_recorder(settings.training, device)) {}
+
+Learner::Learner(const Settings& settings, c10::Device device,
+                 std::unique_ptr<WorkRecorder> recorder)
     : settings_(settings.training),
       model_(settings.model, sequence_layout(settings), settings_.computation()),
-      optimizer_(prepared(model_, settings_, device), {.beta1 = settings_.beta1,
-                                                       .beta2 = settings_.beta2,
-                                                       .weight_decay = settings_.weight_decay}),
-      loss_scale_(settings_.precision, device) {
-  if (settings_.average > 0.0) average_.emplace(model_, settings_.average);
-}
+      average_(average_of(prepared(model_, settings_, device), settings_.average)),
+      optimizer_(model_.parameters(), averages(),
+                 {.beta1 = settings_.beta1,
+                  .beta2 = settings_.beta2,
+                  .weight_decay = settings_.weight_decay,
+                  .kernels = settings_.kernels}),
+      loss_scale_(settings_.precision, device),
+      inputs_(device),
+      figures_(at::zeros({3}, at::TensorOptions().dtype(at::kFloat).device(device))),
+      graph_(std::move(recorder)) {}
 
 StepFigures Learner::step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps) {
-  StepFigures figures;
+  throw_if_stopped();  // no replay comes to a layer's boundary
+  prepare(tokens, step, steps);
+  graph_.run([this, step] { learn(step); });
+  const at::Tensor figures = figures_.clone();  // read when later steps have written theirs
+  return {.loss = figures[0], .gradient_norm = figures[1], .loss_scale = figures[2]};
+}
+
+void Learner::prepare(const at::Tensor& tokens, std::int64_t step, std::int64_t steps) {
+  const AugmentationSettings& augmentation = model_.settings().augmentation;
+  bool is_new = false;
+  if (used_kinds(augmentation).empty()) {
+    is_new = inputs_.take(tokens, std::nullopt);
+  } else {
+    const auto [augmented, shown] =
+        augment(tokens, augmentation, model_.layout().picture_shape(),
+                static_cast<std::uint64_t>(settings_.seed), step * tokens.size(0));
+    is_new = inputs_.take(augmented, shown);
+  }
+  if (is_new) graph_.forget();
+  inputs_.step.fill_(step);
+  inputs_.learning_rate.fill_(learning_rate(settings_, step, steps));
+  if (average_) inputs_.average_share.fill_(average_->share(step + 1));
+}
+
+void Learner::learn(std::int64_t step) {
   try {
-    figures.loss = accumulate_gradients(tokens, step);
+    update(accumulate_gradients(step));
   } catch (...) {
     optimizer_.drop_gradients();
     throw;
   }
-  figures.loss_scale = loss_scale_.value();
-  figures.gradient_norm = optimizer_.gradient_norm() / figures.loss_scale;
-  const at::Tensor is_skipped = figures.loss.isfinite()
-                                    .logical_and(figures.gradient_norm.isfinite())
-                                    .logical_not()
-                                    .to(at::kFloat);
-  // At least the loss scale, so that only too large gradients are made smaller.
-  const at::Tensor divisor =
-      settings_.clip > 0.0
-          ? figures.loss_scale * (figures.gradient_norm / settings_.clip).clamp_min(1.0)
-          : figures.loss_scale;
-  optimizer_.update(learning_rate(settings_, step, steps), divisor, is_skipped);
-  if (average_) average_->follow(model_, step + 1, is_skipped);
-  loss_scale_.follow(figures.loss, figures.gradient_norm);
-  return figures;
 }
 
-at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t step) {
+void Learner::update(const at::Tensor& loss) {
+  const at::Tensor& scale = loss_scale_.value();
+  const at::Tensor norm = optimizer_.gradient_norm() / scale;
+  at::stack_out(figures_, {loss, norm, scale});
+  const at::Tensor is_skipped =
+      loss.isfinite().logical_and(norm.isfinite()).logical_not().to(at::kFloat);
+  // At least the loss scale, so that only too large gradients are made smaller.
+  const at::Tensor divisor =
+      settings_.clip > 0.0 ? scale * (norm / settings_.clip).clamp_min(1.0) : scale;
+  optimizer_.update({.learning_rate = inputs_.learning_rate,
+                     .average_share = inputs_.average_share,
+                     .divisor = divisor,
+                     .is_skipped = is_skipped});
+  loss_scale_.follow(loss, norm);
+}
+
+at::Tensor Learner::accumulate_gradients(std::int64_t step) {
+  const at::Tensor& tokens = inputs_.tokens;
   at::Tensor total = at::zeros({}, at::TensorOptions().device(model_.device()));
   const std::int64_t at_a_time = settings_.sequences_at_a_time();
   for (std::int64_t first = 0; first < tokens.size(0); first += at_a_time) {
-    const auto [part, shown] =
-        shown_to_model(tokens.narrow(0, first, std::min(at_a_time, tokens.size(0) - first)),
-                       step * tokens.size(0) + first);
-    const DropoutPlace place{
-        .seed = static_cast<std::uint64_t>(settings_.seed), .step = step, .first_sequence = first};
+    const std::int64_t count = std::min(at_a_time, tokens.size(0) - first);
+    const at::Tensor part = tokens.narrow(0, first, count);
+    const std::optional<Shown> shown = inputs_.shown_of(first, count);
+    const DropoutPlace place{.seed = static_cast<std::uint64_t>(settings_.seed),
+                             .step = step,
+                             .first_sequence = first,
+                             .step_on_device = inputs_.step};
     const at::Tensor logits = model_.forward(part, &place, shown ? &*shown : nullptr);
     // The sum over this part's tokens, over the tokens of the whole step: equal however the step is
     // split.
@@ -75,21 +122,14 @@ at::Tensor Learner::accumulate_gradients(const at::Tensor& tokens, std::int64_t 
   return total;
 }
 
-Learner::Part Learner::shown_to_model(const at::Tensor& tokens, std::int64_t first) const {
-  const AugmentationSettings& augmentation = model_.settings().augmentation;
-  if (used_kinds(augmentation).empty()) return {tokens.to(model_.device()), std::nullopt};
-  const auto [augmented, shown] = augment(tokens, augmentation, model_.layout().picture_shape(),
-                                          static_cast<std::uint64_t>(settings_.seed), first);
-  return {augmented.to(model_.device()),
-          Shown{shown.positions.to(model_.device()), shown.forms.to(model_.device())}};
+NamedTensors Learner::averages() const {
+  return average_ ? average_->model().parameters() : NamedTensors{};
 }
 
 const Transformer& Learner::best_model() const { return average_ ? average_->model() : model_; }
 
 CheckpointTensors Learner::tensors() const {
-  return {.model = model_.parameters(),
-          .average = average_ ? average_->model().parameters() : NamedTensors{},
-          .optimizer = optimizer_.moments()};
+  return {.model = model_.parameters(), .average = averages(), .optimizer = optimizer_.moments()};
 }
 
 void Learner::restore(const Checkpoint& checkpoint) {
@@ -106,7 +146,7 @@ void Learner::start_from(const Checkpoint& checkpoint) {
   } else {
     checkpoint.read_model(model_.parameters());
   }
-  if (average_) average_.emplace(model_, settings_.average);
+  if (average_) average_->start_over(model_);
 }
 
 }  // namespace sparse_transformer

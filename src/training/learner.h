@@ -4,14 +4,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <vector>
 
 #include "model/transformer.h"
 #include "training/checkpoint.h"
 #include "training/loss_scale.h"
 #include "training/optimizer.h"
 #include "training/settings.h"
+#include "training/step_graph.h"
+#include "training/step_inputs.h"
 #include "training/weight_average.h"
 
 namespace sparse_transformer {
@@ -28,10 +30,13 @@ class Learner {
  public:
   /// With fresh weights, on the given device.
   Learner(const Settings& settings, c10::Device device);
+  /// With steps recorded so, or, with nothing, launched one by one.
+  Learner(const Settings& settings, c10::Device device, std::unique_ptr<WorkRecorder> recorder);
 
   /// tokens: [batch, n] uint8 on the CPU. `step` counts from 0, of `steps`. Throws Interrupted at a
-  /// layer's boundary, with the weights as they were. Where the loss or the gradient is not finite
-  /// the step changes nothing but the loss scale.
+  /// layer's boundary, or before a replayed step, with the weights as they were. Where the loss or
+  /// the gradient is not finite the step changes nothing but the loss scale. Nothing waits for the
+  /// device. On CUDA with Kernels::kFused steps are replayed as a graph (step_graph.h).
   StepFigures step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps);
 
   /// The averaged weights where there are any.
@@ -48,19 +53,22 @@ class Learner {
   void start_from(const Checkpoint& checkpoint);
 
  private:
-  struct Part {
-    at::Tensor tokens;
-    std::optional<Shown> shown;  // where training's sequences are augmented
-  };
-  /// The sequences first, first + 1, … of the run, on the model's device.
-  Part shown_to_model(const at::Tensor& tokens, std::int64_t first) const;
-  at::Tensor accumulate_gradients(const at::Tensor& tokens, std::int64_t step);
+  /// Puts what the step reads where it reads it.
+  void prepare(const at::Tensor& tokens, std::int64_t step, std::int64_t steps);
+  /// The step on the device, which reads inputs_ and writes figures_: the same work each time.
+  void learn(std::int64_t step);
+  at::Tensor accumulate_gradients(std::int64_t step);
+  void update(const at::Tensor& loss);
+  NamedTensors averages() const;
 
   TrainingSettings settings_;
   Transformer model_;
+  std::unique_ptr<WeightAverage> average_;  // or none
   AdamW optimizer_;
   LossScale loss_scale_;
-  std::optional<WeightAverage> average_;
+  StepInputs inputs_;
+  at::Tensor figures_;  // of StepFigures, in that order
+  StepGraph graph_;
 };
 
 }  // namespace sparse_transformer

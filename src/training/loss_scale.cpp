@@ -13,8 +13,8 @@ void LossScale::follow(const at::Tensor& loss, const at::Tensor& gradient_norm) 
   if (!is_dynamic_) return;
   const at::Tensor overflown =
       at::where(loss.isfinite(), (value_ * kShrink).clamp_min(kFloor), value_);
-  value_ =
-      at::where(loss.isfinite().logical_and(gradient_norm.isfinite()), value_ * kGrowth, overflown);
+  value_.copy_(at::where(loss.isfinite().logical_and(gradient_norm.isfinite()), value_ * kGrowth,
+                         overflown));
 }
 
 std::optional<double> LossScale::stored() const {
@@ -23,7 +23,7 @@ std::optional<double> LossScale::stored() const {
 }
 
 void LossScale::restore(const std::optional<double>& stored) {
-  if (is_dynamic_ && stored) value_ = at::full_like(value_, *stored);
+  if (is_dynamic_ && stored) value_.fill_(*stored);
 }
 
 }  // namespace sparse_transformer

@@ -22,7 +22,7 @@ class LossScale {
 
   LossScale(Precision precision, c10::Device device);
 
-  /// Of the coming step, float32.
+  /// Of the coming step, float32; always the same memory.
   const at::Tensor& value() const { return value_; }
 
   /// After a step with this loss and norm of the unscaled gradient. A loss that is not finite

@@ -20,18 +20,17 @@ std::vector<at::Tensor> tensors_of(const Transformer& model) {
 WeightAverage::WeightAverage(const Transformer& model, double decay)
     : average_(model.settings(), model.layout(), model.computation()), decay_(decay) {
   move_parameters(average_, model.device());
+  start_over(model);
+}
+
+void WeightAverage::start_over(const Transformer& model) {
   const at::NoGradGuard no_grad;
   at::_foreach_copy_(tensors_of(average_), tensors_of(model));
 }
 
-void WeightAverage::follow(const Transformer& model, std::int64_t step,
-                           const at::Tensor& is_skipped) {
-  const at::NoGradGuard no_grad;
-  const auto t = static_cast<double>(step);
-  const double decay = std::min(decay_, (1.0 + t) / (10.0 + t));
-  const std::vector<at::Tensor> average = tensors_of(average_);
-  const std::vector<at::Tensor> shares(average.size(), (1 - is_skipped) * (1.0 - decay));
-  at::_foreach_lerp_(average, tensors_of(model), shares);
+double WeightAverage::share(std::int64_t t) const {
+  const auto steps = static_cast<double>(t);
+  return 1.0 - std::min(decay_, (1.0 + steps) / (10.0 + steps));
 }
 
 }  // namespace sparse_transformer

@@ -10,14 +10,17 @@ namespace sparse_transformer {
 
 /// A second model whose weights follow the first's: average ← d·average + (1-d)·weights after each
 /// step, with d = min(decay, (1 + t) / (10 + t)) after step t (counted from 1), so that the start
-/// is soon forgotten.
+/// is soon forgotten. The optimizer does it, in its pass over the weights.
 class WeightAverage {
  public:
   /// Starts as a copy of `model`.
   WeightAverage(const Transformer& model, double decay);
 
-  /// Does nothing where `is_skipped` is 1 instead of 0: a float32 scalar on the model's device.
-  void follow(const Transformer& model, std::int64_t step, const at::Tensor& is_skipped);
+  /// As a copy of `model` again, in the same memory.
+  void start_over(const Transformer& model);
+
+  /// 1 - d after step t.
+  double share(std::int64_t t) const;
 
   const Transformer& model() const { return average_; }
 

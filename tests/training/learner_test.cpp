@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <memory>
 #include <numbers>
 
 namespace sparse_transformer {
@@ -198,6 +200,81 @@ TEST(Learner, AStepWithoutAFiniteLossChangesNothing) {
   }
   output.copy_(value);
   EXPECT_TRUE(learner.step(batch, 2, 10).loss.isfinite().item<bool>());
+}
+
+// What a recorded step reads and writes must stay where it is.
+TEST(Learner, StepsWriteWhereTheOnesBeforeDid) {
+  Settings settings = fp16_settings();
+  Learner learner(settings, at::kCPU);
+  const auto places = [&learner] {
+    std::vector<const void*> all;
+    const CheckpointTensors tensors = learner.tensors();
+    for (const NamedTensors* part : {&tensors.model, &tensors.average, &tensors.optimizer}) {
+      for (const NamedTensor& tensor : *part) all.push_back(tensor.tensor.const_data_ptr());
+    }
+    return all;
+  };
+  const auto before = places();
+  const StepFigures first = learner.step(random_batch(settings), 0, 10);
+  const double loss = first.loss.item<double>();
+  learner.step(at::zeros({settings.training.batch, 48}, at::kByte), 1, 10);
+  EXPECT_EQ(before, places());
+  EXPECT_EQ(first.loss.item<double>(), loss) << "figures are of their own step";
+}
+
+/// Does what it was given first, again and again: as a graph it knows no later number of the host.
+class RepeatingRecorder : public WorkRecorder {
+ public:
+  void rehearse(const Work& work) override { work(); }
+  void record(const Work& work) override { work_ = work; }
+  void replay() override { work_(); }
+  void forget() override { work_ = nullptr; }
+
+ private:
+  Work work_;
+};
+
+TEST(Learner, AStepReadsWhatChangesFromMemory) {
+  Settings settings = fp16_settings();
+  settings.training.micro_batch = 3;
+  settings.training.clip = 0.1;
+  settings.model.augmentation.colours = true;
+  Learner repeating(settings, at::kCPU, std::make_unique<RepeatingRecorder>());
+  Learner usual(settings, at::kCPU);
+  const at::Tensor batch = random_batch(settings);
+  for (std::int64_t step = 0; step < 8; ++step) {
+    const at::Tensor tokens = batch.roll(step, 1).contiguous();
+    const StepFigures a = repeating.step(tokens, step, 8);
+    const StepFigures b = usual.step(tokens, step, 8);
+    EXPECT_EQ(a.loss.item<double>(), b.loss.item<double>());
+    EXPECT_EQ(a.loss_scale.item<double>(), b.loss_scale.item<double>());
+    EXPECT_TRUE(all_equal(everything_of(repeating), everything_of(usual))) << step;
+  }
+}
+
+TEST(LossScale, ChangesWhereItIs) {
+  LossScale scale(Precision::kFloat16, at::kCPU);
+  const at::Tensor value = scale.value();
+  const at::Tensor good = at::ones({});
+  scale.follow(good, at::full({}, std::numeric_limits<float>::infinity()));
+  EXPECT_EQ(value.item<double>(), LossScale::kStart / 2);
+  scale.restore(2048.0);
+  EXPECT_EQ(value.item<double>(), 2048.0);
+}
+
+TEST(Learner, ABatchOfAnotherSizeIsLearntAsByALearnerThatSawNoOther) {
+  Settings settings = tiny_settings();
+  settings.model.dropout = 0.2;
+  settings.model.augmentation.reversal = true;
+  const at::Tensor large = random_batch(settings);
+  const at::Tensor small = large.narrow(0, 1, 2).contiguous();
+  Learner changing(settings, at::kCPU);
+  changing.step(large, 0, 10);
+  const double loss = changing.step(small, 1, 10).loss.item<double>();
+  Learner fresh(settings, at::kCPU);
+  fresh.step(large, 0, 10);
+  EXPECT_EQ(fresh.step(small.clone(), 1, 10).loss.item<double>(), loss);
+  EXPECT_TRUE(std::isfinite(changing.step(large, 2, 10).loss.item<double>()));
 }
 
 /// Bits after training on one batch; the precisions must follow each other.

@@ -38,11 +38,18 @@ class PlainAdam {
   int t_ = 0;
 };
 
+UpdateNumbers numbers(double divisor, double is_skipped) {
+  return {.learning_rate = at::full({}, 0.01, at::kDouble),
+          .average_share = at::full({}, 0.25),
+          .divisor = at::full({}, divisor),
+          .is_skipped = at::full({}, is_skipped)};
+}
+
 TEST(AdamW, FollowsTheFormulaWithClippingAndDecayOnMatricesOnly) {
   const NamedTensors parameters = two_tensors();
   PlainAdam matrix(parameters[0].tensor);
   PlainAdam bias(parameters[1].tensor);
-  AdamW optimizer(parameters, {.beta1 = 0.8, .beta2 = 0.99, .weight_decay = 0.1});
+  AdamW optimizer(parameters, {}, {.beta1 = 0.8, .beta2 = 0.99, .weight_decay = 0.1});
   constexpr double kClip = 1.0;
   for (int step = 0; step < 20; ++step) {
     // Some gradients above the clip, some below.
@@ -54,7 +61,7 @@ TEST(AdamW, FollowsTheFormulaWithClippingAndDecayOnMatricesOnly) {
     const double norm = std::sqrt((d_matrix.square().sum() + d_bias.square().sum()).item<double>());
     EXPECT_NEAR(optimizer.gradient_norm().item<double>(), norm, 1e-5);
     const double scale = std::min(1.0, kClip / norm);
-    optimizer.update(0.01, at::full({}, 1.0 / scale), at::zeros({}));
+    optimizer.update(numbers(1.0 / scale, 0.0));
     matrix.update(d_matrix * scale, 0.01, 0.1);
     bias.update(d_bias * scale, 0.01, 0.0);
   }
@@ -66,14 +73,14 @@ void update(AdamW& optimizer, const NamedTensors& parameters, double gradient, d
   for (const NamedTensor& parameter : parameters) {
     parameter.tensor.mutable_grad() = at::full_like(parameter.tensor.detach(), gradient);
   }
-  optimizer.update(0.01, at::ones({}), at::full({}, is_skipped));
+  optimizer.update(numbers(1.0, is_skipped));
 }
 
 TEST(AdamW, ASkippedUpdateChangesNothingAndIsNotCounted) {
   const NamedTensors with = two_tensors();
   const NamedTensors without = two_tensors();
-  AdamW skipping(with, {.weight_decay = 0.1});
-  AdamW plain(without, {.weight_decay = 0.1});
+  AdamW skipping(with, {}, {.weight_decay = 0.1});
+  AdamW plain(without, {}, {.weight_decay = 0.1});
   for (int step = 0; step < 3; ++step) {
     update(skipping, with, 0.5, 0.0);
     update(plain, without, 0.5, 0.0);
@@ -89,14 +96,47 @@ TEST(AdamW, ASkippedUpdateChangesNothingAndIsNotCounted) {
   }
 }
 
+// Of gradients this small ε is most of the denominator.
+TEST(AdamW, EpsilonIsThatOfTheUpdatesWithoutTheSkippedOnes) {
+  const NamedTensors parameters = two_tensors();
+  AdamW optimizer(parameters, {}, {.beta1 = 0.8, .beta2 = 0.99});
+  const at::Tensor before = parameters[0].tensor.detach().clone();
+  PlainAdam plain(parameters[0].tensor);
+  for (const double is_skipped : {1.0, 1.0, 0.0, 1.0, 0.0}) {
+    update(optimizer, parameters, 1e-8, is_skipped);
+    if (is_skipped == 0.0) plain.update(at::full({3, 5}, 1e-8), 0.01, 0.0);
+  }
+  const at::Tensor moved = parameters[0].tensor.detach().to(at::kDouble) - before;
+  EXPECT_TRUE(at::allclose(moved, plain.w - before, 1e-3, 0.0));
+}
+
+TEST(AdamW, AveragesFollowTheNewWeightsUnlessTheUpdateIsSkipped) {
+  const NamedTensors parameters = two_tensors();
+  NamedTensors averages;
+  std::vector<at::Tensor> expected;
+  for (const NamedTensor& parameter : parameters) {
+    averages.push_back({parameter.name, parameter.tensor.clone()});
+    expected.push_back(parameter.tensor.clone());
+  }
+  AdamW optimizer(parameters, averages, {});
+  for (const double is_skipped : {0.0, 1.0, 0.0}) {
+    update(optimizer, parameters, 0.5, is_skipped);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const at::Tensor weight = parameters[i].tensor.detach();
+      if (is_skipped == 0.0) expected[i] = 0.75 * expected[i] + 0.25 * weight;
+      EXPECT_TRUE(at::allclose(averages[i].tensor, expected[i], 1e-6, 1e-7));
+    }
+  }
+}
+
 TEST(AdamW, RestoredAfterSkippedStepsItGoesOnAsTheOther) {
   const NamedTensors whole = two_tensors();
   const NamedTensors resumed = two_tensors();
-  AdamW uninterrupted(whole, {.weight_decay = 0.1});
+  AdamW uninterrupted(whole, {}, {.weight_decay = 0.1});
   for (const double is_skipped : {0.0, 1.0, 1.0, 0.0}) {
     update(uninterrupted, whole, 0.5, is_skipped);
   }
-  AdamW restored(resumed, {.weight_decay = 0.1});
+  AdamW restored(resumed, {}, {.weight_decay = 0.1});
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < whole.size(); ++i) resumed[i].tensor.copy_(whole[i].tensor);
   for (std::size_t i = 0; i < restored.moments().size(); ++i) {

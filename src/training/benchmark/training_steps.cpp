@@ -26,9 +26,12 @@ TrainingSteps::TrainingSteps(const Settings& settings, c10::Device device, std::
                           at::kByte)) {}
 
 void TrainingSteps::run() {
-  const bool is_first = done_ == 0;
-  steps(count_);  // what is allocated once and for all is there now
-  if (!is_first) return;
+  if (done_ == 0) measure_memory();
+  steps(count_);
+}
+
+void TrainingSteps::measure_memory() {
+  steps(1);  // what is allocated once and for all is there now
   const PeakMemory memory(device_);
   steps(1);
   if (const auto growth = memory.growth()) peak_bytes_ = bytes_of(learner_.tensors()) + *growth;

@@ -17,7 +17,8 @@ class TrainingSteps {
  public:
   TrainingSteps(const Settings& settings, c10::Device device, std::int64_t count);
 
-  /// `count` steps, and waits. The first run also measures memory, in a step more.
+  /// `count` steps, and waits. The first run also measures memory, in two steps more; they come
+  /// first, as later ones may be replayed in memory that a graph has for itself (step_graph.h).
   void run();
 
   /// Memory at the peak of a step: weights, moments, averages, and what a step needs beside them.
@@ -25,6 +26,7 @@ class TrainingSteps {
   std::optional<std::int64_t> peak_bytes() const { return peak_bytes_; }
 
  private:
+  void measure_memory();
   void steps(std::int64_t count);
 
   Learner learner_;
