@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts the program and the tests of build/cuda and the shared libraries that they need beside LibTorch into one folder,
-# stripped, for a machine that has LibTorch (as Python's torch) and a GPU and nothing else.
+# stripped and packed, for a machine that has LibTorch (as Python's torch) and a GPU and nothing else.
 #
 # Usage: scripts/bundle.sh [FOLDER]
 #   FOLDER   left out: build/bundle; it is made anew
@@ -25,31 +25,8 @@ ldd "$folder"/bin/* | awk '/=> \// {print $3}' | sort -u |
   grep -vE '/torch/lib/|/nvidia/|/lib(c|m|dl|rt|util|pthread|stdc\+\+|gcc_s|cuda|nvidia.*)\.so' |
   while read -r library; do cp -L "$library" "$folder/lib"; done
 strip "$folder"/bin/* "$folder"/lib/*
+tar -C "$folder" --remove-files -czf "$folder/files.tar.gz" bin lib  # less than half; run.sh unpacks it
 
-cat >"$folder/run.sh" <<'END'
-#!/usr/bin/env bash
-# Usage: run.sh tests [FILTER]      runs the tests whose names match; left out: '*cuda*:*Cuda*:*CUDA*'; '*' is all
-#        run.sh COMMAND [ARG...]    runs the program: run.sh train configs/quickstart.yaml
-# Needs a Python with torch 2.11.0 (python3, or the one in $PYTHON).
-set -euo pipefail
-here=$(dirname "$(realpath "$0")")
-if [[ ${1:---help} == --help ]]; then
-  sed -n '2,/^[^#]/s/^# //p' "$0"
-  exit 0
-fi
-torch=$("${PYTHON:-python3}" -c 'import torch; print(torch.__path__[0])')
-export LD_LIBRARY_PATH=$torch/lib:$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-if [[ $1 != tests ]]; then exec "$here/bin/sparse-transformer" "$@"; fi
-
-failed=()
-for test in "$here"/bin/*_test; do
-  echo "== $(basename "$test")"
-  "$test" --gtest_brief=1 --gtest_filter="${2:-*cuda*:*Cuda*:*CUDA*}" || failed+=("$(basename "$test")")
-done
-if ((${#failed[@]} > 0)); then
-  echo "FAILED: ${failed[*]}"
-  exit 1
-fi
-END
-chmod +x "$folder/run.sh"
+cp scripts/bundle-run.sh "$folder/run.sh"
+cp scripts/check-gpu.py "$folder"
 say "$(du -sh "$folder" | cut -f1) in $folder"

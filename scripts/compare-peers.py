@@ -14,6 +14,7 @@ attention, tiny, small and enwik8 (left out: all). On the CPU, float32 except wh
              head in ours: as many pairs in both.
 
 Each is a process of its own, all in turn, some rounds; the tables have the medians. Ratio: the fastest peer's time over ours.
+A run that is cut off (SIGINT, SIGTERM, a program that fails) prints the tables of what it has, and ends with 1.
 """
 import argparse
 import datetime
@@ -21,6 +22,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -116,6 +118,7 @@ class Comparison:
         self.given, self.folder = given, folder
         self.attention, self.steps = Table(), Table()
         self.machine = {}
+        self.rounds = 0  # that are whole
 
     def benchmark(self, name, data, model, arguments):
         config = self.folder / f"{name}.yaml"
@@ -189,13 +192,20 @@ class Comparison:
                 if name in self.given.rows:
                     for pattern in MODELS[name][0]:
                         self.train(name, pattern)
+            self.rounds += 1
+
+    def rounds_text(self):
+        text = f"medians of {self.rounds} round{'' if self.rounds == 1 else 's'}"
+        return text if self.rounds == self.given.rounds else f"CUT OFF: {text} and a part"
 
     def print_tables(self):
+        if not self.machine:
+            return
         own_version = output_of([self.given.program, "--version"]).splitlines()[0]
         versions = output_of([self.given.python, "-c", "import sys, torch; print(sys.version.split()[0], torch.__version__)"])
         print(f"{self.machine['processor']}, {self.machine['instructions']}, {self.machine['threads']} threads; "
               f"{datetime.date.today()}; {own_version}, LibTorch "
-              f"{self.machine['libtorch']}; Python and PyTorch {versions.strip()}; medians of {self.given.rounds} round{'s' if self.given.rounds > 1 else ''}; "
+              f"{self.machine['libtorch']}; Python and PyTorch {versions.strip()}; {self.rounds_text()}; "
               f"load {os.getloadavg()[2]:.1f}")
         if self.attention.figures:
             print("\nAttention alone, forward + backward, float32, batch 1, 2 heads of 64, ms\n")
@@ -222,6 +232,11 @@ class Comparison:
                            table.percent(row, "time of dense"), table.percent(row, "FLOPs of dense")])
 
 
+def stop(number, _frame):
+    signal.signal(number, signal.SIG_IGN)  # the tables come yet
+    sys.exit(1)
+
+
 def print_row(cells):
     print("| " + " | ".join(cells) + " |")
 
@@ -243,10 +258,14 @@ def main():
         options.error(f"--rows: got '{unknown[0]}', expected {', '.join(rows)}")
     if not (given.peers / "cpu_bench.py").exists():
         options.error(f"--peers: {given.peers} has no cpu_bench.py")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     with tempfile.TemporaryDirectory() as folder:
         comparison = Comparison(given, pathlib.Path(folder))
-        comparison.run()
-        comparison.print_tables()
+        try:
+            comparison.run()
+        finally:
+            comparison.print_tables()
 
 
 if __name__ == "__main__":

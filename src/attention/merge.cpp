@@ -28,7 +28,7 @@ struct Weights {
   Real old_part = 0, new_part = 0, merged = 0;
 };
 
-template <typename Real, typename Piece>
+template <typename Real>
 void merge_on_cpu(const at::Tensor& out, const at::Tensor& lse, const at::Tensor& piece_out,
                   const at::Tensor& piece_lse) {
   const std::int64_t length = out.size(1);
@@ -50,10 +50,10 @@ void merge_on_cpu(const at::Tensor& out, const at::Tensor& lse, const at::Tensor
             total = weights.merged;
             Real* o =
                 out.data_ptr<Real>() + b * out.stride(0) + i * out.stride(1) + h * out.stride(2);
-            const Piece* p = piece_out.const_data_ptr<Piece>() + b * piece_out.stride(0) +
-                             i * piece_out.stride(1) + h * piece_out.stride(2);
+            const Real* p = piece_out.const_data_ptr<Real>() + b * piece_out.stride(0) +
+                            i * piece_out.stride(1) + h * piece_out.stride(2);
             for (std::int64_t w = 0; w < width; ++w) {
-              o[w] = weights.old_part * o[w] + weights.new_part * static_cast<Real>(p[w]);
+              o[w] = weights.old_part * o[w] + weights.new_part * p[w];
             }
           }
         }
@@ -78,13 +78,9 @@ void merge_into(const at::Tensor& out, const at::Tensor& lse, const at::Tensor& 
   if (!out.is_cpu()) {
     merge_by_operations(out, lse, piece_out, piece_lse);
   } else if (out.scalar_type() == at::kDouble) {
-    merge_on_cpu<double, double>(out, lse, piece_out, piece_lse);
-  } else if (piece_out.scalar_type() == at::kBFloat16) {
-    merge_on_cpu<float, c10::BFloat16>(out, lse, piece_out, piece_lse);
-  } else if (piece_out.scalar_type() == at::kHalf) {
-    merge_on_cpu<float, c10::Half>(out, lse, piece_out, piece_lse);
+    merge_on_cpu<double>(out, lse, piece_out, piece_lse);
   } else {
-    merge_on_cpu<float, float>(out, lse, piece_out, piece_lse);
+    merge_on_cpu<float>(out, lse, piece_out, piece_lse);
   }
 }
 

@@ -10,8 +10,8 @@ namespace sparse_transformer {
 /// out, lse ← the union of (out, lse) and (piece_out, piece_lse), which share no key:
 ///     lse' = log(e^lse + e^piece_lse),  out' = e^(lse - lse')·out + e^(piece_lse - lse')·piece_out
 /// Shapes [batch, length, heads, width] and [batch, length, heads]; out and lse may be strided
-/// views. lse = -inf stands for no key so far. `out` and `lse` are float32 (float64 for float64);
-/// piece_out may be of less precision.
+/// views. lse = -inf stands for no key so far. All are float32 (float64 for float64), but that on
+/// CUDA piece_out may be of less precision.
 void merge_into(const at::Tensor& out, const at::Tensor& lse, const at::Tensor& piece_out,
                 const at::Tensor& piece_lse);
 

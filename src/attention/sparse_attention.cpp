@@ -49,13 +49,14 @@ at::Tensor in_kernel_type(const at::Tensor& x) { return x.is_cpu() ? x.to(sum_ty
 class LayerPass {
  public:
   LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head,
-            Kernels kernels)
+            Kernels kernels, AttentionKernel kernel)
       : type_(packed.scalar_type()),
         x_(in_kernel_type(packed), head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
         pattern_(pattern),
         head_(head),
         kernels_(kernels),
+        kernel_(kernel),
         windows_(has_windows(packed, kernels)) {}
 
   Union forward() const {
@@ -166,7 +167,8 @@ class LayerPass {
   void forward_piece(const Band& band, const HeadGroup& group, GroupSum& sum) const {
     for (const BandedCall& call : calls(band, group)) {
       add_banded(select(x_.query, call.query), select(x_.key, call.key), select(x_.value, call.key),
-                 call.mask, head_.scale, sum.of(call.query), sum.next(call.query), kernels_);
+                 call.mask, head_.scale, sum.of(call.query), sum.next(call.query), kernels_,
+                 kernel_);
     }
   }
 
@@ -174,7 +176,7 @@ class LayerPass {
     const SharedList list(x_.key, x_.value, shared, group);
     for (const SharedCall& call : list.calls()) {
       add_banded(select(x_.query, call.query), list.key(call), list.value(call), {}, head_.scale,
-                 sum.of(call.query), sum.next(call.query), kernels_);
+                 sum.of(call.query), sum.next(call.query), kernels_, kernel_);
     }
   }
 
@@ -223,7 +225,7 @@ class LayerPass {
                      const BandedGradients& sum, Share share) const {
     add_banded_gradients(select(d_out, query), select(x_.query, query), key, value,
                          select(whole.out, query), select_lse(whole.lse, query), mask, head_.scale,
-                         sum, share, kernels_);
+                         sum, share, kernels_, kernel_);
   }
 
   Slice all_positions(const HeadGroup& group) const {
@@ -257,57 +259,60 @@ class LayerPass {
   const LayerPattern& pattern_;
   HeadShape head_;
   Kernels kernels_;
+  AttentionKernel kernel_;
   bool windows_;
 };
 
-/// What the backward pass needs to know beside tensors.
-struct Layout : torch::CustomClassHolder {
-  Layout(const LayerPattern& its_pattern, const HeadShape& its_shape, Kernels its_kernels)
-      : pattern(its_pattern), shape(its_shape), kernels(its_kernels) {}
-  const LayerPattern& pattern;
-  HeadShape shape;
-  Kernels kernels;
+/// A layer as both passes know it.
+class Layer : public torch::CustomClassHolder {
+ public:
+  Layer(const LayerPattern& pattern, const HeadShape& shape, Kernels kernels,
+        AttentionKernel kernel)
+      : pattern_(pattern), shape_(shape), kernels_(kernels), kernel_(kernel) {}
+
+  Union forward(const at::Tensor& packed) const {
+    if (is_fused_union(packed)) return union_forward_cuda(packed, pattern_, shape_);
+    return LayerPass(packed, pattern_, shape_, kernels_, kernel_).forward();
+  }
+
+  at::Tensor backward(const at::Tensor& d_out, const at::Tensor& packed,
+                      const Union& result) const {
+    if (is_fused_union(packed)) {
+      return union_backward_cuda(d_out, packed, result, pattern_, shape_);
+    }
+    return LayerPass(packed, pattern_, shape_, kernels_, kernel_).backward(d_out, result);
+  }
+
+ private:
+  bool is_fused_union(const at::Tensor& packed) const {
+    return kernels_ == Kernels::kFused && kernel_ == AttentionKernel::kOwn &&
+           union_cuda_serves(packed, pattern_, shape_);
+  }
+
+  const LayerPattern& pattern_;
+  HeadShape shape_;
+  Kernels kernels_;
+  AttentionKernel kernel_;
 };
-
-bool is_fused_union(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
-                    Kernels kernels) {
-  return kernels == Kernels::kFused && union_cuda_serves(packed, pattern, shape);
-}
-
-Union forward_layer(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape,
-                    Kernels kernels) {
-  if (is_fused_union(packed, pattern, shape, kernels)) {
-    return union_forward_cuda(packed, pattern, shape);
-  }
-  return LayerPass(packed, pattern, shape, kernels).forward();
-}
-
-at::Tensor backward_layer(const at::Tensor& d_out, const at::Tensor& packed, const Union& result,
-                          const Layout& layout) {
-  if (is_fused_union(packed, layout.pattern, layout.shape, layout.kernels)) {
-    return union_backward_cuda(d_out, packed, result, layout.pattern, layout.shape);
-  }
-  return LayerPass(packed, layout.pattern, layout.shape, layout.kernels).backward(d_out, result);
-}
 
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
-                            const LayerPattern* pattern, const HeadShape& shape, Kernels kernels) {
-    const Union result = forward_layer(packed, *pattern, shape, kernels);
+                            const LayerPattern* pattern, const HeadShape& shape, Kernels kernels,
+                            AttentionKernel kernel) {
+    const auto layer = c10::make_intrusive<Layer>(*pattern, shape, kernels, kernel);
+    const Union result = layer->forward(packed);
     context->save_for_backward({packed, result.out, result.lse});
-    context->saved_data["layout"] =
-        c10::IValue::make_capsule(c10::make_intrusive<Layout>(*pattern, shape, kernels));
+    context->saved_data["layer"] = c10::IValue::make_capsule(layer);
     return result.out;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& d_out) {
     const auto saved = context->get_saved_variables();
-    const auto capsule = context->saved_data["layout"].toCapsule();
-    const auto& layout = static_cast<const Layout&>(*capsule);
-    return {
-        backward_layer(d_out[0].contiguous(), saved[0], {saved[1], saved[2]}, layout), {}, {}, {}};
+    const auto capsule = context->saved_data["layer"].toCapsule();
+    const auto& layer = static_cast<const Layer&>(*capsule);
+    return {layer.backward(d_out[0].contiguous(), saved[0], {saved[1], saved[2]}), {}, {}, {}, {}};
   }
 };
 
@@ -320,35 +325,12 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
   }
 }
 
-/// One width for queries and values, as LibTorch's kernels for CUDA want it.
-HeadShape widened(const HeadShape& shape) {
-  const std::int64_t width = std::max(shape.query_width, shape.value_width);
-  return {.query_width = width, .value_width = width, .scale = shape.scale};
-}
-
-/// The same with zeros in the channels that `shape` does not have.
-at::Tensor widened(const at::Tensor& packed, const HeadShape& shape) {
-  const HeadShape wide = widened(shape);
-  const Packed x(packed, shape);
-  const auto pad = [](const at::Tensor& part, std::int64_t width) {
-    return at::constant_pad_nd(part, {0, width - part.size(3)});
-  };
-  return at::cat({pad(x.query, wide.query_width), pad(x.key, wide.query_width),
-                  pad(x.value, wide.value_width)},
-                 3);
-}
-
 }  // namespace
 
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
-                            const HeadShape& shape, Kernels kernels) {
+                            const HeadShape& shape, Kernels kernels, AttentionKernel kernel) {
   check(packed, pattern, shape);
-  const bool one_width = shape.query_width == shape.value_width;
-  if (packed.is_cuda() && !one_width && !is_fused_union(packed, pattern, shape, kernels)) {
-    return SparseAttention::apply(widened(packed, shape), &pattern, widened(shape), kernels)
-        .narrow(3, 0, shape.value_width);
-  }
-  return SparseAttention::apply(packed, &pattern, shape, kernels);
+  return SparseAttention::apply(packed, &pattern, shape, kernels, kernel);
 }
 
 at::Tensor attention_mask(const LayerPattern& pattern, std::int64_t n, std::int64_t head) {

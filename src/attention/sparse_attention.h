@@ -21,11 +21,10 @@ namespace sparse_transformer {
 /// of the layer's stride. Returns [batch, n, heads, value_width]. A query without any key yields 0
 /// and passes no gradient on. Any widths, in float32, bfloat16, float16 and (on the CPU) float64.
 /// Differentiable once. The pattern must outlive the backward pass.
-///
-/// On CUDA a copy is made where queries and values differ in width and the kernels of union_cuda.h
-/// do not serve.
+/// `kernel`: which of the fused ones, on CUDA.
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
-                            const HeadShape& shape, Kernels kernels = Kernels::kFused);
+                            const HeadShape& shape, Kernels kernels = Kernels::kFused,
+                            AttentionKernel kernel = AttentionKernel::kOwn);
 
 /// The same by its definition, in plain differentiable operations over n × n scores: for tests
 /// only, in any dtype.

@@ -12,6 +12,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
       layout_(layout),
       computation_(computation),
       patterns_(layer_patterns(settings.attention, settings.layers, settings.heads, layout.length)),
+      kernels_(patterns_.size(), AttentionKernel::kOwn),
       embedding_(settings, layout, computation),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
@@ -25,7 +26,7 @@ at::Tensor Transformer::forward(const at::Tensor& tokens, const DropoutPlace* dr
   at::Tensor hidden = embedding_.forward(tokens, *settings_.attention.stride, dropout_place, shown);
   const Attend whole_sequence = [this](std::int64_t layer, const at::Tensor& packed) {
     return sparse_attention(packed, patterns_[static_cast<std::size_t>(layer)], head_shape(),
-                            computation_.kernels);
+                            computation_.kernels, kernels_[static_cast<std::size_t>(layer)]);
   };
   hidden = run_blocks(hidden, whole_sequence, dropout_place);
   return logits(hidden.narrow(1, 0, tokens.size(1)), dropout_place);
@@ -48,6 +49,13 @@ at::Tensor Transformer::logits(const at::Tensor& hidden, const DropoutPlace* dro
     output = dropout(output_, settings_.embedding_dropout, place);
   }
   return at::linear(final_norm_(hidden, output_.scalar_type()), output);
+}
+
+void Transformer::attend_by(const KernelChoice& choice) {
+  for (std::size_t layer = 0; layer < patterns_.size(); ++layer) {
+    const auto chosen = choice.find(patterns_[layer].name());
+    if (chosen != choice.end()) kernels_[layer] = chosen->second;
+  }
 }
 
 HeadShape Transformer::head_shape() const { return sparse_transformer::head_shape(settings_); }

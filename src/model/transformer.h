@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "attention/kernel_choice.h"
 #include "attention/pattern.h"
 #include "model/block.h"
 #include "model/computation.h"
@@ -40,6 +41,10 @@ class Transformer {
                         const DropoutPlace* dropout_place = nullptr) const;
   at::Tensor logits(const at::Tensor& hidden, const DropoutPlace* dropout_place = nullptr) const;
 
+  /// From the next pass on, which kernels compute the attention of whole sequences on CUDA; what is
+  /// not named stays as it is, kOwn at first.
+  void attend_by(const KernelChoice& choice);
+
   const Embedding& embedding() const { return embedding_; }
   const std::vector<Block>& blocks() const { return blocks_; }
   const Norm& final_norm() const { return final_norm_; }
@@ -59,6 +64,7 @@ class Transformer {
   SequenceLayout layout_;
   Computation computation_;
   std::vector<LayerPattern> patterns_;
+  std::vector<AttentionKernel> kernels_;  // of each layer
   Embedding embedding_;
   std::vector<Block> blocks_;
   Norm final_norm_;

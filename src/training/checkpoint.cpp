@@ -62,6 +62,25 @@ TokenFormat format_from_json(const Json& json) {
           .steps_per_beat = json.at("steps_per_beat").get<std::int64_t>()};
 }
 
+Json to_json(const KernelChoice& choice) {
+  Json json = Json::object();
+  for (const auto& [pattern, kernel] : choice) {
+    json[pattern] = kAttentionKernelWords.at(static_cast<std::size_t>(kernel));
+  }
+  return json;
+}
+
+KernelChoice choice_from_json(const Json& json) {
+  const auto& words = kAttentionKernelWords;
+  KernelChoice choice;
+  for (const auto& [pattern, word] : json.items()) {
+    const auto* kernel = std::find(words.begin(), words.end(), word.get<std::string>());
+    if (kernel == words.end()) throw std::invalid_argument("no such kernel");
+    choice[pattern] = static_cast<AttentionKernel>(kernel - words.begin());
+  }
+  return choice;
+}
+
 Json to_json(const TrainingProgress& progress) {
   Json json;
   json["step"] = progress.step;
@@ -78,6 +97,7 @@ Json to_json(const TrainingProgress& progress) {
                    {"gradient_norm", to_json(progress.watch.gradient_norm)},
                    {"calm_steps", progress.watch.calm_steps}};
   json["machine"] = progress.machine;
+  if (!progress.attention.empty()) json["attention"] = to_json(progress.attention);
   json["data_hash"] = progress.data_hash;
   json["format"] = to_json(progress.format);
   return json;
@@ -100,6 +120,7 @@ TrainingProgress from_json(const Json& json) {
                     .gradient_norm = figure_from_json(watch.at("gradient_norm")),
                     .calm_steps = watch.at("calm_steps").get<std::int64_t>()};
   progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
+  if (json.contains("attention")) progress.attention = choice_from_json(json.at("attention"));
   progress.data_hash = json.at("data_hash").get<std::string>();
   progress.format = format_from_json(json.at("format"));
   return progress;
@@ -198,9 +219,10 @@ CheckpointState read_state(const fs::path& folder) {
   const Hashes hashes = read_hashes(folder);
   for (const char* name : {kState, kConfig}) verify(folder, hashes, name);
   CheckpointState state;
+  const std::string text = read_file(folder / kState);
   try {
-    state.progress = from_json(Json::parse(read_file(folder / kState)));
-  } catch (const Json::exception&) {
+    state.progress = from_json(Json::parse(text));
+  } catch (const std::exception&) {
     throw UserError(folder.string() + ": " + kState + " is not a training state");
   }
   state.config_yaml = read_file(folder / kConfig);

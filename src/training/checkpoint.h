@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "attention/kernel_choice.h"
 #include "data/token_data.h"
 #include "model/parameters.h"
 #include "training/divergence_watch.h"
@@ -36,6 +37,7 @@ struct TrainingProgress {
   std::int64_t rollbacks = 0;        // to this very step
   WatchState watch;
   std::map<std::string, std::string> machine;  // describe_machine()
+  KernelChoice attention;                      // where there was a choice (attention_choice.h)
   std::string data_hash;                       // DataSet::content_hash()
   TokenFormat format;                          // how samples become files
 };

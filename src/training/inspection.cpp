@@ -69,6 +69,10 @@ std::string progress_text(const TrainingProgress& progress) {
   }
   text += line("data", progress.data_hash);
   for (const auto& [what, value] : progress.machine) text += line(what, value);
+  for (const auto& [pattern, kernel] : progress.attention) {
+    text +=
+        line("attention", pattern + " by " + std::string(word_of(kAttentionKernelWords, kernel)));
+  }
   return text;
 }
 

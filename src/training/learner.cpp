@@ -126,6 +126,12 @@ NamedTensors Learner::averages() const {
   return average_ ? average_->model().parameters() : NamedTensors{};
 }
 
+void Learner::attend_by(const KernelChoice& choice) {
+  model_.attend_by(choice);
+  if (average_) average_->attend_by(choice);
+  graph_.forget();  // it may have recorded others
+}
+
 const Transformer& Learner::best_model() const { return average_ ? average_->model() : model_; }
 
 CheckpointTensors Learner::tensors() const {

@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "config/errors.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
+#include "training/attention_choice.h"
 #include "training/evaluation.h"
 #include "training/preview.h"
 #include "training/schedule.h"
@@ -55,10 +57,17 @@ void Trainer::resume(const Checkpoint& checkpoint) {
                 "): the run goes on, but not bit for bit as it would have there");
   }
   check_same_data(checkpoint, data_, progress_.data_hash);
+  progress_.attention = available_kernels(settings_, device_, checkpoint.progress().attention);
+  take(checkpoint);
+}
+
+/// The machine and the kernels stay those of this process.
+void Trainer::take(const Checkpoint& checkpoint) {
   learner_.restore(checkpoint);
-  const auto machine = progress_.machine;
-  progress_ = checkpoint.progress();
-  progress_.machine = machine;
+  TrainingProgress progress = checkpoint.progress();
+  progress.machine = progress_.machine;
+  progress.attention = progress_.attention;
+  progress_ = std::move(progress);
 }
 
 void Trainer::start_from(const Checkpoint& checkpoint) {
@@ -72,6 +81,8 @@ bool Trainer::is_finished() const {
 
 void Trainer::train() {
   keeper_.tidy(progress_.best_step);
+  progress_.attention = choose_attention_kernels(settings_, device_, progress_.attention);
+  learner_.attend_by(progress_.attention);
   start_lines();
   const bool may_go_back = settings_.training.non_finite == NonFinite::kRollback;
   if (may_go_back && !keeper_.newest_sound()) saved_ = false;
@@ -155,10 +166,7 @@ void Trainer::roll_back(const FailedStep& failed) {
                      std::to_string(kMostRollbacks) +
                      " times already; training stops, and that checkpoint stands");
   }
-  learner_.restore(checkpoint);
-  const auto machine = progress_.machine;
-  progress_ = checkpoint.progress();
-  progress_.machine = machine;
+  take(checkpoint);
   const std::int64_t sequences = (failed.number - progress_.step) * settings_.training.batch;
   progress_.passed_over += sequences;
   progress_.rollbacks += 1;

@@ -53,6 +53,7 @@ class Trainer {
   void learn();
   void read_steps();
   void roll_back(const FailedStep& failed);
+  void take(const Checkpoint& checkpoint);
   void start_lines();
   void log();
   void evaluate_now();

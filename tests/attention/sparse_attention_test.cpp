@@ -9,6 +9,7 @@
 #include <functional>
 #include <tuple>
 
+#include "runtime/device.h"
 #include "tests/attention/pattern_cases.h"
 
 namespace sparse_transformer {
@@ -51,9 +52,9 @@ void for_every_pattern(const std::function<void(const PatternCase&)>& check) {
   }
 }
 
-auto with(Kernels kernels) {
-  return [kernels](const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
-    return sparse_attention(packed, pattern, shape, kernels);
+auto with(Kernels kernels, AttentionKernel kernel = AttentionKernel::kOwn) {
+  return [=](const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
+    return sparse_attention(packed, pattern, shape, kernels, kernel);
   };
 }
 
@@ -105,13 +106,14 @@ TEST(EveryPattern, ServesSequencesOfAnyLength) {
 
 // Error to float64 at most twice that of plain code in the same type, plus a rounding floor.
 void expect_exact_in_half(const PatternCase& c, at::ScalarType type, double rounding_floor,
-                          at::Device device = at::kCPU, std::int64_t value_width = 8) {
+                          at::Device device = at::kCPU, std::int64_t value_width = 8,
+                          AttentionKernel kernel = AttentionKernel::kOwn) {
   at::manual_seed(7);
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed =
       random({2, padded(c.n, c.stride), c.heads, 16 + value_width}, type).to(device);
   const at::Tensor d_out = random({2, packed.size(1), c.heads, value_width}, type).to(device);
-  const Result fast = run(with(Kernels::kFused), packed, d_out, pattern);
+  const Result fast = run(with(Kernels::kFused, kernel), packed, d_out, pattern);
   const Result plain = run(sparse_attention_reference, packed, d_out, pattern);
   const Result exact =
       run(sparse_attention_reference, packed.to(at::kDouble), d_out.to(at::kDouble), pattern);
@@ -129,13 +131,34 @@ TEST(EveryPattern, IsAsExactAsPlainCodeInFloat16) {
   for_every_pattern([](const PatternCase& c) { expect_exact_in_half(c, at::kHalf, 3e-3); });
 }
 
-// By LibTorch's kernels and our own, whichever serves; queries of one width with values and not.
-TEST(EveryPattern, IsAsExactAsPlainCodeOnCuda) {
+// Queries of one width with values and not.
+TEST(EveryPattern, IsAsExactAsPlainCodeOnCudaByEveryKernel) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
-  for_every_pattern([](const PatternCase& c) {
-    expect_exact_in_half(c, at::kBFloat16, 2e-2, at::kCUDA);
-    expect_exact_in_half(c, at::kHalf, 3e-3, at::kCUDA, 16);
-  });
+  for (const AttentionKernel kernel :
+       {AttentionKernel::kOwn, AttentionKernel::kFlash, AttentionKernel::kCudnn}) {
+    SCOPED_TRACE(kAttentionKernelWords.at(static_cast<std::size_t>(kernel)));
+    for_every_pattern([kernel](const PatternCase& c) {
+      expect_exact_in_half(c, at::kBFloat16, 2e-2, at::kCUDA, 8, kernel);
+      expect_exact_in_half(c, at::kHalf, 3e-3, at::kCUDA, 16, kernel);
+    });
+  }
+}
+
+// As training asks for it (take_repeatable_kernels).
+TEST(EveryPattern, RepeatsBitForBitOnCudaByLibTorchsKernels) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
+  take_repeatable_kernels(true);
+  const PatternCase c{{"local+column"}, 3072, 96, 2, 4};
+  at::manual_seed(7);
+  const LayerPattern pattern = layer_of(c);
+  const at::Tensor packed = random({2, c.n, c.heads, 192}, at::kBFloat16).to(at::kCUDA);
+  const at::Tensor d_out = random({2, c.n, c.heads, 64}, at::kBFloat16).to(at::kCUDA);
+  const auto flash = with(Kernels::kFused, AttentionKernel::kFlash);
+  const Result once = run(flash, packed, d_out, pattern);
+  for (int again = 0; again < 3; ++again) {
+    EXPECT_TRUE(at::equal(run(flash, packed, d_out, pattern).d_packed, once.d_packed));
+  }
+  take_repeatable_kernels(false);
 }
 
 void expect_no_leak(const PatternCase& c) {

@@ -8,8 +8,8 @@
 namespace sparse_transformer {
 namespace {
 
-bool on_cuda(const at::Tensor& query, BandMask mask) {
-  return query.is_cuda() && banded_cuda_serves(query, mask);
+bool on_cuda(const at::Tensor& query, const at::Tensor& value, BandMask mask) {
+  return query.is_cuda() && banded_cuda_serves(query, value, mask);
 }
 
 at::ScalarType accumulation_type(const at::Tensor& x) {
@@ -33,30 +33,30 @@ at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask,
 }  // namespace
 
 void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                BandMask mask, double scale, const BandedOutput& sum, Share share,
-                Kernels kernels) {
-  if (kernels == Kernels::kPlain) {
-    add_share(sum, banded_forward_plain(query, key, value, mask, scale), share);
-  } else if (query.is_cpu()) {
+                BandMask mask, double scale, const BandedOutput& sum, Share share, Kernels kernels,
+                AttentionKernel kernel) {
+  if (kernels == Kernels::kFused && query.is_cpu()) {
     add_banded_cpu(query, key, value, mask, scale, sum, share, *instruction_sets().front());
+  } else if (kernels == Kernels::kFused && on_cuda(query, value, mask)) {
+    add_share(sum, banded_forward_cuda(query, key, value, mask, scale, kernel), share);
   } else {
-    const auto run = on_cuda(query, mask) ? banded_forward_cuda : banded_forward_plain;
-    add_share(sum, run(query, key, value, mask, scale), share);
+    add_share(sum, banded_forward_plain(query, key, value, mask, scale), share);
   }
 }
 
 void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
                           const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
                           BandMask mask, double scale, const BandedGradients& sum, Share share,
-                          Kernels kernels) {
-  if (query.is_cpu() && kernels == Kernels::kFused) {
+                          Kernels kernels, AttentionKernel kernel) {
+  if (kernels == Kernels::kFused && query.is_cpu()) {
     add_banded_gradients_cpu(d_out, query, key, value, out, lse, mask, scale, sum, share,
                              *instruction_sets().front());
-    return;
+  } else if (kernels == Kernels::kFused && on_cuda(query, value, mask)) {
+    add_share(sum, banded_backward_cuda(d_out, query, key, value, out, lse, mask, scale, kernel),
+              share);
+  } else {
+    add_share(sum, banded_backward_plain(d_out, query, key, value, out, lse, mask, scale), share);
   }
-  const bool fused = kernels == Kernels::kFused && on_cuda(query, mask);
-  const auto run = fused ? banded_backward_cuda : banded_backward_plain;
-  add_share(sum, run(d_out, query, key, value, out, lse, mask, scale), share);
 }
 
 BandedOutput banded_forward_plain(const at::Tensor& query, const at::Tensor& key,

@@ -1,5 +1,8 @@
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "attention/kernels/banded_fused.h"
@@ -7,9 +10,7 @@
 namespace sparse_transformer {
 namespace {
 
-bool is_half(const at::Tensor& x) {
-  return x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16;
-}
+bool is_half(at::ScalarType type) { return type == at::kHalf || type == at::kBFloat16; }
 
 /// FlashAttention-2's window: nothing = no bound on that side.
 std::optional<std::int64_t> window(std::int64_t bound) {
@@ -31,16 +32,72 @@ struct FlashMask {
   std::optional<std::int64_t> left, right;
 };
 
+/// With zeros in the channels that it does not have.
+at::Tensor padded(const at::Tensor& x, std::int64_t width) {
+  return x.size(3) == width ? x : at::constant_pad_nd(x, {0, width - x.size(3)});
+}
+
 /// Memory-efficient attention's codes: no mask, causal aligned at the first query and key.
 std::int64_t efficient_mask(BandMask mask) { return mask.causal() ? 1 : 0; }
+
+/// cuDNN's layout: [batch, heads, length, width].
+at::Tensor by_head(const at::Tensor& x) { return x.transpose(1, 2); }
+
+/// [batch, queries, heads] → dense [batch, heads, queries], with `length` queries of which those
+/// added are cancelled.
+at::Tensor lse_by_head(const at::Tensor& lse, std::int64_t length) {
+  const at::Tensor heads_first = by_head(lse);
+  const std::int64_t added = length - lse.size(1);
+  return added == 0
+             ? heads_first.contiguous()
+             : at::constant_pad_nd(heads_first, {0, added}, std::numeric_limits<float>::infinity());
+}
+
+/// While this lives, LibTorch's gradients of attention repeat bit for bit where that is asked for
+/// (take_repeatable_kernels): it takes such kernels only where it might as well refuse.
+class StrictlyRepeatable {
+ public:
+  StrictlyRepeatable()
+      : is_asked_for_(at::globalContext().deterministicAlgorithms()),
+        warns_only_(at::globalContext().deterministicAlgorithmsWarnOnly()) {
+    at::globalContext().setDeterministicAlgorithms(is_asked_for_, /*warn_only=*/false);
+  }
+  StrictlyRepeatable(const StrictlyRepeatable&) = delete;
+  StrictlyRepeatable& operator=(const StrictlyRepeatable&) = delete;
+  ~StrictlyRepeatable() {
+    at::globalContext().setDeterministicAlgorithms(is_asked_for_, warns_only_);
+  }
+
+ private:
+  bool is_asked_for_, warns_only_;
+};
 
 BandedOutput flash_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                            BandMask mask, double scale) {
   const FlashMask flash(query, key, mask);
+  const std::int64_t width = std::max(query.size(3), value.size(3));
   const auto result = at::_flash_attention_forward(
-      query, key, value, std::nullopt, std::nullopt, query.size(1), key.size(1), /*dropout_p=*/0.0,
-      flash.causal, /*return_debug_mask=*/false, scale, flash.left, flash.right);
-  return {std::get<0>(result), std::get<1>(result).transpose(1, 2)};
+      padded(query, width), padded(key, width), padded(value, width), std::nullopt, std::nullopt,
+      query.size(1), key.size(1), /*dropout_p=*/0.0, flash.causal, /*return_debug_mask=*/false,
+      scale, flash.left, flash.right);
+  return {std::get<0>(result).narrow(3, 0, value.size(3)), by_head(std::get<1>(result))};
+}
+
+BandedGradients flash_backward(const at::Tensor& d_out, const at::Tensor& query,
+                               const at::Tensor& key, const at::Tensor& value,
+                               const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                               double scale) {
+  // Dropout is zero, so the state of its random numbers is never read.
+  const auto words = at::TensorOptions().dtype(at::kUInt64).device(query.device());
+  const FlashMask flash(query, key, mask);
+  const std::int64_t width = std::max(query.size(3), value.size(3));
+  const auto [d_query, d_key, d_value] = at::_flash_attention_backward(
+      padded(d_out, width).contiguous(), padded(query, width), padded(key, width),
+      padded(value, width), padded(out, width).contiguous(), lse_by_head(lse, lse.size(1)),
+      at::Tensor(), at::Tensor(), query.size(1), key.size(1), /*dropout_p=*/0.0, flash.causal,
+      at::zeros({2}, words), at::empty({0}, words), scale, flash.left, flash.right);
+  return {d_query.narrow(3, 0, query.size(3)), d_key.narrow(3, 0, key.size(3)),
+          d_value.narrow(3, 0, value.size(3))};
 }
 
 BandedOutput efficient_forward(const at::Tensor& query, const at::Tensor& key,
@@ -49,47 +106,13 @@ BandedOutput efficient_forward(const at::Tensor& query, const at::Tensor& key,
       query, key, value, /*bias=*/std::nullopt, std::nullopt, std::nullopt, std::nullopt,
       std::nullopt, /*dropout_p=*/0.0, efficient_mask(mask), /*compute_log_sumexp=*/true, scale);
   // The kernel rounds the length of lse [batch, heads, length] up.
-  return {std::get<0>(result), std::get<1>(result).narrow(2, 0, query.size(1)).transpose(1, 2)};
+  return {std::get<0>(result), by_head(std::get<1>(result).narrow(2, 0, query.size(1)))};
 }
 
-/// [batch, queries, heads] → dense [batch, heads, queries], with `length` queries of which those
-/// added are cancelled.
-at::Tensor lse_by_head(const at::Tensor& lse, std::int64_t length) {
-  const at::Tensor by_head = lse.transpose(1, 2);
-  const std::int64_t added = length - lse.size(1);
-  return added == 0
-             ? by_head.contiguous()
-             : at::constant_pad_nd(by_head, {0, added}, std::numeric_limits<float>::infinity());
-}
-
-}  // namespace
-
-bool banded_cuda_serves(const at::Tensor& query, BandMask mask) {
-  const std::int64_t width = query.size(3);
-  if (width % 8 != 0 || width > 256) return false;
-  return is_half(query) || (query.scalar_type() == at::kFloat && (mask.all() || mask.causal()));
-}
-
-BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
-                                 const at::Tensor& value, BandMask mask, double scale) {
-  return is_half(query) ? flash_forward(query, key, value, mask, scale)
-                        : efficient_forward(query, key, value, mask, scale);
-}
-
-BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
-                                     const at::Tensor& key, const at::Tensor& value,
-                                     const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale) {
-  // Dropout is zero, so the state of its random numbers is never read.
-  if (is_half(query)) {
-    const auto words = at::TensorOptions().dtype(at::kUInt64).device(query.device());
-    const FlashMask flash(query, key, mask);
-    const auto [d_query, d_key, d_value] = at::_flash_attention_backward(
-        d_out.contiguous(), query, key, value, out.contiguous(), lse_by_head(lse, lse.size(1)),
-        at::Tensor(), at::Tensor(), query.size(1), key.size(1), /*dropout_p=*/0.0, flash.causal,
-        at::zeros({2}, words), at::empty({0}, words), scale, flash.left, flash.right);
-    return {d_query, d_key, d_value};
-  }
+BandedGradients efficient_backward(const at::Tensor& d_out, const at::Tensor& query,
+                                   const at::Tensor& key, const at::Tensor& value,
+                                   const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                   double scale) {
   constexpr std::int64_t kLseAlignment = 32;
   const std::int64_t length = (query.size(1) + kLseAlignment - 1) / kLseAlignment * kLseAlignment;
   const at::Tensor word =
@@ -99,6 +122,74 @@ BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& 
       std::nullopt, query.size(1), key.size(1), lse_by_head(lse, length), /*dropout_p=*/0.0, word,
       word, efficient_mask(mask), /*bias_requires_grad=*/false, scale);
   return {std::get<0>(result), std::get<1>(result), std::get<2>(result)};
+}
+
+BandedOutput cudnn_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                           BandMask mask, double scale) {
+  const auto result = at::_scaled_dot_product_cudnn_attention(
+      by_head(query), by_head(key), by_head(value), /*attn_bias=*/std::nullopt,
+      /*compute_log_sumexp=*/true, /*dropout_p=*/0.0, mask.causal(), /*return_debug_mask=*/false,
+      scale);
+  // lse is [batch, heads, queries] or, in some versions, [batch, heads, queries, 1].
+  return {by_head(std::get<0>(result)), by_head(std::get<1>(result).flatten(2))};
+}
+
+BandedGradients cudnn_backward(const at::Tensor& d_out, const at::Tensor& query,
+                               const at::Tensor& key, const at::Tensor& value,
+                               const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                               double scale) {
+  const at::Tensor word =
+      at::zeros({}, at::TensorOptions().dtype(at::kLong).device(query.device()));
+  const auto [d_query, d_key, d_value] = at::_scaled_dot_product_cudnn_attention_backward(
+      by_head(d_out), by_head(query), by_head(key), by_head(value), by_head(out),
+      lse_by_head(lse, lse.size(1)), word, word, /*attn_bias=*/at::Tensor(), at::Tensor(),
+      at::Tensor(), query.size(1), key.size(1), /*dropout_p=*/0.0, mask.causal(), scale);
+  return {by_head(d_query), by_head(d_key), by_head(d_value)};
+}
+
+bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask,
+              AttentionKernel kernel) {
+  return kernel == AttentionKernel::kCudnn &&
+         banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), value.size(1),
+                             mask);
+}
+
+}  // namespace
+
+bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMask mask) {
+  for (const std::int64_t width : {query.size(3), value.size(3)}) {
+    if (width % 8 != 0 || width > 256) return false;
+  }
+  return is_half(query.scalar_type()) ||
+         (query.scalar_type() == at::kFloat && (mask.all() || mask.causal()));
+}
+
+bool banded_cudnn_serves(at::ScalarType type, std::int64_t query_width, std::int64_t value_width,
+                         std::int64_t keys, BandMask mask) {
+  for (const std::int64_t width : {query_width, value_width}) {
+    if (width % 8 != 0 || width > 128) return false;
+  }
+  return is_half(type) && keys > 1 && (mask.all() || mask.causal());
+}
+
+BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
+                                 const at::Tensor& value, BandMask mask, double scale,
+                                 AttentionKernel kernel) {
+  const auto run = by_cudnn(query, value, mask, kernel) ? cudnn_forward
+                   : is_half(query.scalar_type())       ? flash_forward
+                                                        : efficient_forward;
+  return run(query, key, value, mask, scale);
+}
+
+BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
+                                     const at::Tensor& key, const at::Tensor& value,
+                                     const at::Tensor& out, const at::Tensor& lse, BandMask mask,
+                                     double scale, AttentionKernel kernel) {
+  const StrictlyRepeatable while_it_runs;
+  const auto run = by_cudnn(query, value, mask, kernel) ? cudnn_backward
+                   : is_half(query.scalar_type())       ? flash_backward
+                                                        : efficient_backward;
+  return run(d_out, query, key, value, out, lse, mask, scale);
 }
 
 }  // namespace sparse_transformer

@@ -12,7 +12,8 @@
 #include "model/size.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
-#include "training/benchmark/attention_pass.h"
+#include "training/attention_choice.h"
+#include "training/attention_pass.h"
 #include "training/benchmark/sampling_run.h"
 #include "training/benchmark/training_steps.h"
 
@@ -134,11 +135,15 @@ class Comparison {
                         static_cast<double>(how_.steps) * work.flops)) {
         continue;
       }
+      const auto kernel = choose_attention_kernel(settings_, pattern, input);
+      if (kernel) chosen_[pattern.name()] = *kernel;
       const std::size_t i = result_.attention.size();
       result_.attention.push_back({.pattern = pattern.name(),
                                    .pairs_per_query = pairs_per_query({pattern}, n),
-                                   .work = work});
-      add([pass = AttentionPass(pattern, settings_.training.kernels, input,
+                                   .work = work,
+                                   .kernel = kernel});
+      add([pass = AttentionPass(pattern, settings_.training.kernels,
+                                kernel.value_or(AttentionKernel::kOwn), input,
                                 how_.steps)] { pass.run(); },
           [this, i](double seconds) {
             result_.attention[i].seconds = seconds / static_cast<double>(how_.steps);
@@ -158,7 +163,8 @@ class Comparison {
     result_.models.push_back({.pattern = pattern,
                               .flops_per_token = work.flops / static_cast<double>(result_.tokens()),
                               .work = work});
-    steps_.push_back(std::make_unique<TrainingSteps>(settings, device_, how_.steps));
+    chosen_ = choose_attention_kernels(settings, device_, chosen_);
+    steps_.push_back(std::make_unique<TrainingSteps>(settings, device_, chosen_, how_.steps));
     add([&steps = *steps_.back()] { steps.run(); },
         [this, i](double seconds) {
           result_.models[i].seconds = seconds / static_cast<double>(how_.steps);
@@ -208,6 +214,7 @@ class Comparison {
   MatrixProduct product_;
   MemoryCopy copy_;
   double product_rate_ = 0.0;  // FLOP/s, a first estimate
+  KernelChoice chosen_;
   std::vector<std::unique_ptr<TrainingSteps>> steps_;
   std::unique_ptr<Transformer> model_;
   std::vector<std::function<double()>> measurements_;
@@ -231,8 +238,10 @@ void check(const BenchmarkSettings& how) {
 BenchmarkResult benchmark(const Settings& settings, const BenchmarkSettings& how,
                           const RunProgress& progress) {
   check(how);
+  const c10::Device device = choose_device(settings.training.device);
+  if (device.is_cuda()) take_repeatable_kernels(settings.training.deterministic);
   BenchmarkResult result{
-      .machine = describe_machine(choose_device(settings.training.device)),
+      .machine = describe_machine(device),
       .steps = how.steps,
       .sequences = settings.training.batch,
       .length = settings.data.sequence_length(),

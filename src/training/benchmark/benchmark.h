@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "attention/kernels/kernels.h"
 #include "model/work.h"
 #include "runtime/timing.h"
 #include "training/benchmark/limits.h"
@@ -36,6 +37,7 @@ struct TimedAttention {
   double pairs_per_query = 0.0;  // mean over queries and heads
   Work work = {};
   double seconds = 0.0;
+  std::optional<AttentionKernel> kernel = {};  // where there was a choice
 };
 
 /// One model's training steps.
@@ -87,8 +89,8 @@ std::string benchmark_text(const BenchmarkResult& result);
 /// One JSON object: machine, precision, sequences, length, steps, rounds; limits
 /// (matrix_product_flops_per_second, copy_bytes_per_second); `attention`, `models` (the training
 /// steps) and `sampling`, lists of what was timed, each with its time, rates, operations, bytes and
-/// share_of_limit; where dense steps were timed too, time_ratio and flops_ratio, sparse over dense;
-/// left_out.
+/// share_of_limit, attention with its kernel where there was a choice; where dense steps were timed
+/// too, time_ratio and flops_ratio, sparse over dense; left_out.
 std::string benchmark_json(const BenchmarkResult& result);
 
 }  // namespace sparse_transformer

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "attention/kernel_choice.h"
 #include "training/learner.h"
 #include "training/settings.h"
 
@@ -15,7 +16,9 @@ namespace sparse_transformer {
 /// Steps of a learner on the same random tokens, optimizer included.
 class TrainingSteps {
  public:
-  TrainingSteps(const Settings& settings, c10::Device device, std::int64_t count);
+  /// With the kernels of attention that are chosen, where there is a choice.
+  TrainingSteps(const Settings& settings, c10::Device device, const KernelChoice& attention,
+                std::int64_t count);
 
   /// `count` steps, and waits. The first run also measures memory, in two steps more; they come
   /// first, as later ones may be replayed in memory that a graph has for itself (step_graph.h).

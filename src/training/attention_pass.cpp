@@ -1,4 +1,4 @@
-#include "training/benchmark/attention_pass.h"
+#include "training/attention_pass.h"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -24,15 +24,24 @@ AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
   d_out = at::randn({sequences, padded, heads, shape.value_width}, options);
 }
 
-AttentionPass::AttentionPass(LayerPattern pattern, Kernels kernels, AttentionInput input,
-                             std::int64_t count)
-    : pattern_(std::move(pattern)), kernels_(kernels), input_(std::move(input)), count_(count) {}
+AttentionResult attend(const LayerPattern& pattern, Kernels kernels, AttentionKernel kernel,
+                       const AttentionInput& input) {
+  const at::Tensor out = sparse_attention(input.packed, pattern, input.shape, kernels, kernel);
+  return {out.detach(), torch::autograd::grad({out}, {input.packed}, {input.d_out}).front()};
+}
+
+AttentionPass::AttentionPass(LayerPattern pattern, Kernels kernels, AttentionKernel kernel,
+                             AttentionInput input, std::int64_t count)
+    : pattern_(std::move(pattern)),
+      kernels_(kernels),
+      kernel_(kernel),
+      input_(std::move(input)),
+      count_(count) {}
 
 void AttentionPass::run() const {
   at::Tensor gradient;
   for (std::int64_t i = 0; i < count_; ++i) {
-    const at::Tensor out = sparse_attention(input_.packed, pattern_, input_.shape, kernels_);
-    gradient = torch::autograd::grad({out}, {input_.packed}, {input_.d_out}).front();
+    gradient = attend(pattern_, kernels_, kernel_, input_).d_packed;
   }
   gradient.flatten().select(0, 0).item<double>();
 }

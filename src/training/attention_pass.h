@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "attention/head_shape.h"
+#include "attention/kernel_choice.h"
 #include "attention/kernels/kernels.h"
 #include "attention/pattern.h"
 #include "training/settings.h"
@@ -23,15 +24,21 @@ struct AttentionInput {
   at::Tensor d_out;   // [batch, n, heads, value width], the gradient of the output
 };
 
+/// A forward and a backward pass.
+AttentionResult attend(const LayerPattern& pattern, Kernels kernels, AttentionKernel kernel,
+                       const AttentionInput& input);
+
 /// Forward and backward passes of one layer's attention.
 class AttentionPass {
  public:
-  AttentionPass(LayerPattern pattern, Kernels kernels, AttentionInput input, std::int64_t count);
+  AttentionPass(LayerPattern pattern, Kernels kernels, AttentionKernel kernel, AttentionInput input,
+                std::int64_t count);
   void run() const;  // and waits
 
  private:
   LayerPattern pattern_;
   Kernels kernels_;
+  AttentionKernel kernel_;
   AttentionInput input_;
   std::int64_t count_;
 };
