@@ -63,8 +63,10 @@ inline void draw_words(const RowMask& mask, std::int64_t sequence, std::int64_t 
   const Words second = (word2 & 0xffffffffU) | word3 << 32;
   Words low = {}, high = {};
   for (std::int64_t i = 0; i < kBlocks; i += 2) {
-    low[i] = first[i / 2], low[i + 1] = second[i / 2];
-    high[i] = first[(kBlocks + i) / 2], high[i + 1] = second[(kBlocks + i) / 2];
+    low[i] = first[i / 2];
+    low[i + 1] = second[i / 2];
+    high[i] = first[(kBlocks + i) / 2];
+    high[i + 1] = second[(kBlocks + i) / 2];
   }
   __builtin_memcpy(to, &low, sizeof(low));
   __builtin_memcpy(to + 2 * kBlocks, &high, sizeof(high));

@@ -58,11 +58,11 @@ class CudaRowOperations : public RowOperations {
       const NormRows<T, float> work = {.width = x.size(-1),
                                        .epsilon = static_cast<float>(epsilon),
                                        .x = in<T>(x),
-                                       .gain = in<float>(gain),
-                                       .shift = in<float>(shift),
+                                       .gain = gain.const_data_ptr<float>(),
+                                       .shift = shift.const_data_ptr<float>(),
                                        .y = out<T>(normed.y),
-                                       .mean = out<float>(normed.mean),
-                                       .reciprocal = out<float>(normed.reciprocal)};
+                                       .mean = normed.mean.mutable_data_ptr<float>(),
+                                       .reciprocal = normed.reciprocal.mutable_data_ptr<float>()};
       launch_on(x,
                 [&](std::int64_t rows, void* stream) { return launch_norm(work, rows, stream); });
     });
@@ -75,16 +75,17 @@ class CudaRowOperations : public RowOperations {
     const at::Tensor sums = empty_sums(x, 2);
     in_kernel_type_of(x, [&](auto number) {
       using T = decltype(number);
-      const NormRowsGradient<T, float> work = {.width = x.size(-1),
-                                               .x = in<T>(x),
-                                               .gain = in<float>(gain),
-                                               .mean = in<float>(normed.mean),
-                                               .reciprocal = in<float>(normed.reciprocal),
-                                               .d_y = in<T>(d_y),
-                                               .d_other = in<T>(d_other),
-                                               .d_x = out<T>(d_x)};
+      const NormRowsGradient<T, float> work = {
+          .width = x.size(-1),
+          .x = in<T>(x),
+          .gain = gain.const_data_ptr<float>(),
+          .mean = normed.mean.const_data_ptr<float>(),
+          .reciprocal = normed.reciprocal.const_data_ptr<float>(),
+          .d_y = in<T>(d_y),
+          .d_other = in<T>(d_other),
+          .d_x = out<T>(d_x)};
       launch_on(x, [&](std::int64_t rows, void* stream) {
-        return launch_norm_gradient(work, rows, out<float>(sums), stream);
+        return launch_norm_gradient(work, rows, sums.mutable_data_ptr<float>(), stream);
       });
     });
     const at::Tensor total = sums.sum(0);
@@ -109,7 +110,7 @@ class CudaRowOperations : public RowOperations {
       using T = decltype(number);
       const DroppedRows<T> work = {x.size(-1), in<T>(x), out<T>(y), mask};
       launch_on(x, [&](std::int64_t rows, void* stream) {
-        return launch_drop_and_sum(work, rows, out<float>(sums), stream);
+        return launch_drop_and_sum(work, rows, sums.mutable_data_ptr<float>(), stream);
       });
     });
     return {y, sums.sum(0)[0]};
@@ -123,7 +124,7 @@ class CudaRowOperations : public RowOperations {
       const ResidualRows<T, float> work = {.width = h.size(-1),
                                            .h = in<T>(h),
                                            .y = in<T>(y),
-                                           .bias = in<float>(bias),
+                                           .bias = bias.const_data_ptr<float>(),
                                            .out = out<T>(sum),
                                            .mask = mask};
       launch_on(
@@ -137,7 +138,7 @@ class CudaRowOperations : public RowOperations {
     in_kernel_type_of(x, [&](auto number) {
       using T = decltype(number);
       const GeluRows<T, float> work = {
-          .width = x.size(-1), .x = in<T>(x), .bias = in<float>(bias), .y = out<T>(y)};
+          .width = x.size(-1), .x = in<T>(x), .bias = bias.const_data_ptr<float>(), .y = out<T>(y)};
       launch_on(x,
                 [&](std::int64_t rows, void* stream) { return launch_gelu(work, rows, stream); });
     });
@@ -152,11 +153,11 @@ class CudaRowOperations : public RowOperations {
       using T = decltype(number);
       const GeluRowsGradient<T, float> work = {.width = x.size(-1),
                                                .x = in<T>(x),
-                                               .bias = in<float>(bias),
+                                               .bias = bias.const_data_ptr<float>(),
                                                .d_y = in<T>(d_y),
                                                .d_x = out<T>(d_x)};
       launch_on(x, [&](std::int64_t rows, void* stream) {
-        return launch_gelu_gradient(work, rows, out<float>(sums), stream);
+        return launch_gelu_gradient(work, rows, sums.mutable_data_ptr<float>(), stream);
       });
     });
     return {d_x, sums.sum(0)[0]};
