@@ -106,19 +106,21 @@ at::Tensor Block::add_feedforward(const at::Tensor& a, const DropoutPlace* dropo
 
 at::Tensor Block::add_branch(const at::Tensor& h, const at::Tensor& inner, const Linear& last,
                              const DropoutPlace* dropout_place, std::int64_t site) const {
-  if (dropout_place != nullptr && settings_.dropout > 0.0) {
-    return h + drop(apply(last, inner), dropout_place, site);
-  }
-  return add_residual(h, apply({last.weight, {}}, inner), last.bias);
+  const at::Tensor product = apply({last.weight, {}}, inner);
+  if (dropout_place == nullptr) return add_residual(h, product, last.bias);
+  return add_residual(h, product, last.bias, settings_.dropout, at_site(*dropout_place, site));
 }
 
 at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
                        std::int64_t site) const {
   if (dropout_place == nullptr) return x;
+  return dropout(x, settings_.dropout, at_site(*dropout_place, site), computation_.kernels);
+}
+
+DropoutPlace Block::at_site(DropoutPlace place, std::int64_t site) const {
   constexpr std::int64_t kSitesALayer = 2;
-  DropoutPlace place = *dropout_place;
   place.site = kSitesALayer * layer_ + site;
-  return dropout(x, settings_.dropout, place);
+  return place;
 }
 
 at::Tensor Block::attention(const at::Tensor& normed, const Attend& attend) const {

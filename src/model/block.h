@@ -60,7 +60,9 @@ class Block {
                            const DropoutPlace* dropout_place) const;
   at::Tensor add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const;
   at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
-  /// h + drop(last(inner)), in as few passes as there can be.
+  /// site: 0 or 1, of the layer's two.
+  DropoutPlace at_site(DropoutPlace place, std::int64_t site) const;
+  /// h + drop(last(inner)) by fused kernels.
   at::Tensor add_branch(const at::Tensor& h, const at::Tensor& inner, const Linear& last,
                         const DropoutPlace* dropout_place, std::int64_t site) const;
   /// Up to the product with attention_output_: [batch, n, heads · value_width].

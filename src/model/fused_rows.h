@@ -1,5 +1,6 @@
 // What a residual block does to rows beside products, with its gradient, each in one pass over
-// memory (model/kernels/rows.h). On the CPU, in float32 and float64.
+// memory (model/kernels/rows.h). On the CPU, in float32 and float64; on CUDA, in float32 and half
+// precision with float32 vectors and arithmetic.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "attention/kernels/kernels.h"
+#include "model/dropout.h"
 #include "model/kernels/rows.h"
 #include "model/norm.h"
 
@@ -29,12 +31,16 @@ struct PassedAndNormed {
   at::Tensor passed, normed;
 };
 
-/// x: [..., width], of the type of the norm's gain. Of the input only x itself is kept for the
+/// x: [..., width]. Of the input only x itself is kept for the
 /// backward pass. This function and the next two are differentiable once.
 PassedAndNormed pass_and_norm(const Norm& norm, const at::Tensor& x);
 
 /// h + y + bias; h, y: [..., width], bias: [width].
 at::Tensor add_residual(const at::Tensor& h, const at::Tensor& y, const at::Tensor& bias);
+
+/// h + dropout(y + bias, p, place); h, y: [batch, ..., width].
+at::Tensor add_residual(const at::Tensor& h, const at::Tensor& y, const at::Tensor& bias, double p,
+                        const DropoutPlace& place);
 
 /// f(x + bias) with f(u) = u·sigmoid(1.702·u) (paper §5.2); x: [..., width], bias: [width]. Of the
 /// input only x itself is kept.

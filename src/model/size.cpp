@@ -52,16 +52,16 @@ constexpr std::int64_t kFull = sizeof(float);
 /// Bytes a token that a block keeps for the backward pass and that come and go in it (block.cpp,
 /// attention/sparse_attention.cpp).
 struct BlockBytes {
-  BlockBytes(const ModelSettings& settings, Precision precision)
+  BlockBytes(const ModelSettings& settings, const Computation& computation)
       : d(settings.width),
         inner(settings.feedforward_width()),
         heads(settings.heads),
         values(heads * settings.value_width()),
         packed(2 * heads * settings.query_width() + values),
-        number(precision == Precision::kFloat32 ? kFull : kFull / 2),
-        is_widened(product_type(at::kCPU, activation_type(precision)) !=
-                   activation_type(precision)),
-        mask(settings.dropout > 0.0 ? d : 0) {}
+        number(computation.precision == Precision::kFloat32 ? kFull : kFull / 2),
+        is_widened(product_type(at::kCPU, activation_type(computation.precision)) !=
+                   activation_type(computation.precision)),
+        mask(settings.dropout > 0.0 && computation.kernels == Kernels::kPlain ? d : 0) {}
 
   std::int64_t boundary() const { return number * d; }
   static constexpr std::int64_t kStatistics = 2 * kFull;  // of a norm: mean and deviation
@@ -155,14 +155,14 @@ std::int64_t kept_by_block(const BlockBytes& block, Recompute recompute) {
   throw std::logic_error("kept_by_block: no such recomputation");
 }
 
-/// Bytes a token of the embedding's masks and of the tokens' indices, which plain operations of the
-/// loss need too; fused ones keep a log-sum-exp.
+/// Bytes a token of the embedding's masks, which fused kernels draw again, and of the tokens'
+/// indices, which plain operations of the loss need too; fused ones keep a log-sum-exp.
 std::int64_t kept_at_the_ends(const ModelSettings& settings, const SequenceLayout& layout,
                               Kernels kernels) {
   constexpr std::int64_t kIndex = sizeof(std::int64_t);
   const auto masks = static_cast<std::int64_t>(1 + layout.axes.size()) * settings.width;
-  return (settings.embedding_dropout > 0.0 ? masks : 0) + kIndex +
-         (kernels == Kernels::kFused ? kFull : kIndex);
+  const bool keeps_masks = settings.embedding_dropout > 0.0 && kernels == Kernels::kPlain;
+  return (keeps_masks ? masks : 0) + kIndex + (kernels == Kernels::kFused ? kFull : kIndex);
 }
 
 std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
@@ -171,7 +171,7 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
   const std::int64_t stride = *settings.attention.stride;
   const std::int64_t padded = (layout.length + stride - 1) / stride * stride;
   const std::int64_t tokens = micro_batch * padded;
-  const BlockBytes block(settings, computation.precision);
+  const BlockBytes block(settings, computation);
   const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);
   const std::int64_t logits = kFull * kVocabulary;
   const std::int64_t kept = settings.layers * kept_by_block(block, computation.recompute) +

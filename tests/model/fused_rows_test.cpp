@@ -79,6 +79,17 @@ TEST(FusedRows, ResidualIsASum) {
   expect_equal(fused, plain, 2, 1);
 }
 
+TEST(FusedRows, ResidualDropsItsBranch) {
+  const DropoutPlace place{.seed = 1, .step = 3, .first_sequence = 2, .site = 5};
+  const Operation fused = [&](const std::vector<at::Tensor>& x) {
+    return add_residual(x[0], x[1], x[2], 0.4, place);
+  };
+  const Operation plain = [&](const std::vector<at::Tensor>& x) {
+    return x[0] + dropout(x[1] + x[2], 0.4, place, Kernels::kPlain);
+  };
+  expect_equal(fused, plain, 2, 1);
+}
+
 TEST(FusedRows, GeluEqualsItsDefinition) {
   const Operation fused = [](const std::vector<at::Tensor>& x) { return gelu(x[0], x[1]); };
   const Operation plain = [](const std::vector<at::Tensor>& x) {

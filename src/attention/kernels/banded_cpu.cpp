@@ -2,7 +2,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <type_traits>
 
 #include "attention/kernels/banded_fused.h"
 #include "attention/kernels/instructions.h"
@@ -10,15 +9,6 @@
 
 namespace sparse_transformer {
 namespace {
-
-template <typename T>
-const BandedTiles<T>& tiles_of(const InstructionSet& instructions) {
-  if constexpr (std::is_same_v<T, double>) {
-    return instructions.float64;
-  } else {
-    return instructions.float32;
-  }
-}
 
 /// Of a [batch, length, heads, width] tensor, or one without the width.
 template <typename T>
@@ -48,7 +38,7 @@ class BandedCpu {
         left_(std::clamp(mask.left, -query.size(1) - key.size(1), query.size(1) + key.size(1))),
         right_(std::clamp(mask.right, -query.size(1) - key.size(1), query.size(1) + key.size(1))),
         scale_(static_cast<T>(scale)),
-        tiles_(tiles_of<T>(instructions)) {}
+        tiles_(kernels_of<T>(instructions)) {}
 
   void forward(const BandedOutput& sum, Share share) const {
     const at::Tensor scratch = make_scratch();

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <type_traits>
 #include <vector>
 
 namespace sparse_transformer {
@@ -22,6 +23,16 @@ std::vector<const Set*> runnable(const Set& baseline, [[maybe_unused]] const Set
 #endif
   sets.push_back(&baseline);
   return sets;
+}
+
+/// A set's kernels for numbers of type T.
+template <typename T, typename Set>
+const auto& kernels_of(const Set& set) {
+  if constexpr (std::is_same_v<T, double>) {
+    return set.float64;
+  } else {
+    return set.float32;
+  }
 }
 
 /// Calls run(a number of the type of `x`): float or double.

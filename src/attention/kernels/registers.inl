@@ -56,6 +56,20 @@ inline void store(T* to, Values<T> values) {
   __builtin_memcpy(to, &values, sizeof(values));
 }
 
+/// The first `count` lanes; the others are 0.
+template <typename T>
+inline Values<T> load_some(const T* from, std::int64_t count) {
+  if (count >= kLanes<T>) return load(from);
+  Values<T> values = {};
+  __builtin_memcpy(&values, from, static_cast<std::size_t>(count) * sizeof(T));
+  return values;
+}
+template <typename T>
+inline void store_some(T* to, Values<T> values, std::int64_t count) {
+  if (count >= kLanes<T>) return store(to, values);
+  __builtin_memcpy(to, &values, static_cast<std::size_t>(count) * sizeof(T));
+}
+
 /// 1 / k!
 template <typename T>
 constexpr T taylor_coefficient(int k) {

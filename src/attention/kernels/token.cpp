@@ -9,17 +9,13 @@ std::vector<const TokenInstructionSet*> token_instruction_sets() {
   return runnable(baseline_token, avx2_token, avx512_token);
 }
 
-template <>
-const TokenKernels<float>& token_kernels() {
-  static const TokenInstructionSet& best = *token_instruction_sets().front();
-  return best.float32;
+template <typename T>
+const TokenKernels<T>& token_kernels() {
+  static const TokenKernels<T>& best = kernels_of<T>(*token_instruction_sets().front());
+  return best;
 }
-
-template <>
-const TokenKernels<double>& token_kernels() {
-  static const TokenInstructionSet& best = *token_instruction_sets().front();
-  return best.float64;
-}
+template const TokenKernels<float>& token_kernels();
+template const TokenKernels<double>& token_kernels();
 
 std::int64_t token_grain(std::int64_t multiply_adds) {
   constexpr std::int64_t kLeast = 1 << 17;

@@ -7,20 +7,6 @@
 namespace sparse_transformer {
 namespace {
 
-/// The first `count` lanes; the others are 0.
-template <typename T>
-inline Values<T> load_some(const T* from, std::int64_t count) {
-  if (count >= kLanes<T>) return load(from);
-  Values<T> values = {};
-  __builtin_memcpy(&values, from, static_cast<std::size_t>(count) * sizeof(T));
-  return values;
-}
-template <typename T>
-inline void store_some(T* to, Values<T> values, std::int64_t count) {
-  if (count >= kLanes<T>) return store(to, values);
-  __builtin_memcpy(to, &values, static_cast<std::size_t>(count) * sizeof(T));
-}
-
 /// sums[i] = x · rows[i] lane by lane, for kRows rows of which the first `count` exist.
 template <typename T, int kRows>
 inline void multiply_by_lane(const T* x, const T* rows, std::int64_t stride, std::int64_t count,

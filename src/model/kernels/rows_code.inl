@@ -1,8 +1,7 @@
 // The code of rows.h. The rules of attention/kernels/registers.inl hold here.
 #include <cstdint>
 
-#include "attention/kernels/registers.inl"
-#include "model/kernels/rows.h"
+#include "model/kernels/dropout_code.inl"
 
 namespace sparse_transformer {
 namespace {
@@ -14,16 +13,12 @@ struct Lanes {
 
 template <typename T>
 inline Values<T> load(const T* row, Lanes lanes) {
-  if (lanes.count == kLanes<T>) return load(row + lanes.first);
-  Values<T> values = {};
-  for (std::int64_t i = 0; i < lanes.count; ++i) values[i] = row[lanes.first + i];
-  return values;
+  return load_some(row + lanes.first, lanes.count);
 }
 
 template <typename T>
 inline void store(T* row, Lanes lanes, Values<T> values) {
-  if (lanes.count == kLanes<T>) return store(row + lanes.first, values);
-  for (std::int64_t i = 0; i < lanes.count; ++i) row[lanes.first + i] = values[i];
+  store_some(row + lanes.first, values, lanes.count);
 }
 
 /// Calls visit(lanes) for each register of a row.
@@ -103,15 +98,61 @@ void norm_rows_gradient(const NormRowsGradient<T>& norm, RowRange rows, T* d_gai
   }
 }
 
+/// Calls visit(lanes, what dropout multiplies them with) for each register of a row.
+template <typename T, typename Visit>
+inline void for_each_dropped(const RowMask& mask, std::int64_t row, std::int64_t width,
+                             const Visit& visit) {
+  const std::int64_t sequence = row / mask.sequence_rows;
+  const std::int64_t first = row % mask.sequence_rows * width;
+  T factors[kMaskElements];
+  for (std::int64_t column = 0; column < width; column += kMaskElements) {
+    const std::int64_t left = width - column;
+    const std::int64_t count = left < kMaskElements ? left : kMaskElements;
+    form_factors(mask, sequence, first + column, count, factors);
+    for_each_register<T>(count, [&](Lanes at) {
+      visit(Lanes{column + at.first, at.count}, load(factors, at));
+    });
+  }
+}
+
+template <typename T>
+void drop_rows(const DroppedRows<T>& drop, RowRange rows) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t first = row * drop.width;
+    for_each_dropped<T>(drop.mask, row, drop.width, [&](Lanes at, Values<T> factors) {
+      store<T>(drop.y + first, at, load(drop.x + first, at) * factors);
+    });
+  }
+}
+
+template <typename T>
+void drop_and_sum_rows(const DroppedRows<T>& drop, RowRange rows, T* sums) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t first = row * drop.width;
+    for_each_dropped<T>(drop.mask, row, drop.width, [&](Lanes at, Values<T> factors) {
+      const Values<T> dropped = load(drop.x + first, at) * factors;
+      store<T>(drop.y + first, at, dropped);
+      store<T>(sums, at, load<T>(sums, at) + dropped);
+    });
+  }
+}
+
 template <typename T>
 void residual_rows(const ResidualRows<T>& residual, RowRange rows) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * residual.width;
-    for_each_register<T>(residual.width, [&](Lanes at) {
-      store<T>(
-          residual.out + first, at,
-          load(residual.h + first, at) + (load(residual.y + first, at) + load(residual.bias, at)));
-    });
+    const auto branch = [&](Lanes at) {
+      return load(residual.y + first, at) + load(residual.bias, at);
+    };
+    const auto add = [&](Lanes at, Values<T> added) {
+      store<T>(residual.out + first, at, load(residual.h + first, at) + added);
+    };
+    if (residual.mask.threshold == 0) {
+      for_each_register<T>(residual.width, [&](Lanes at) { add(at, branch(at)); });
+    } else {
+      for_each_dropped<T>(residual.mask, row, residual.width,
+                          [&](Lanes at, Values<T> factors) { add(at, branch(at) * factors); });
+    }
   }
 }
 
@@ -144,8 +185,9 @@ void gelu_rows_gradient(const GeluRowsGradient<T>& gelu, RowRange rows, T* d_bia
 }
 
 template <typename T>
-constexpr RowKernels<T> kRowKernels = {norm_rows<T>, norm_rows_gradient<T>, residual_rows<T>,
-                                       gelu_rows<T>, gelu_rows_gradient<T>};
+constexpr RowKernels<T> kRowKernels = {norm_rows<T>,         norm_rows_gradient<T>, drop_rows<T>,
+                                       drop_and_sum_rows<T>, residual_rows<T>,      gelu_rows<T>,
+                                       gelu_rows_gradient<T>};
 
 }  // namespace
 }  // namespace sparse_transformer

@@ -125,8 +125,16 @@ class CudaThread {
     pairs[2] = all.z;
     pairs[3] = all.w;
   }
-  __device__ void write(std::uint16_t* to, const std::uint32_t (&pairs)[4]) const {
-    *reinterpret_cast<uint4*>(to) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
+  __device__ void write(void* to, const std::uint32_t (&words)[4]) const {
+    *static_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+  }
+  /// 16 bytes of global memory that no other block writes.
+  __device__ void load(const void* from, std::uint32_t (&words)[4]) const {
+    const uint4 all = *static_cast<const uint4*>(from);
+    words[0] = all.x;
+    words[1] = all.y;
+    words[2] = all.z;
+    words[3] = all.w;
   }
 
   /// Adds 1 to a number that blocks share, after all that this block wrote before the last
@@ -150,6 +158,7 @@ class CudaThread {
   __device__ float exp2(float x) const { return exp2f(x); }
   __device__ float log2(float x) const { return log2f(x); }
   __device__ double exp(double x) const { return ::exp(x); }
+  __device__ float reciprocal_root(float x) const { return 1.0f / sqrtf(x); }
 };
 
 }  // namespace sparse_transformer

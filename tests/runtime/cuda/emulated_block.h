@@ -88,9 +88,13 @@ class EmulatedThread {
     check_alignment(from);
     std::memcpy(pairs, from, sizeof(pairs));
   }
-  static void write(std::uint16_t* to, const std::uint32_t (&pairs)[4]) {
+  static void write(void* to, const std::uint32_t (&words)[4]) {
     check_alignment(to);
-    std::memcpy(to, pairs, sizeof(pairs));
+    std::memcpy(to, words, sizeof(words));
+  }
+  static void load(const void* from, std::uint32_t (&words)[4]) {
+    check_alignment(from);
+    std::memcpy(words, from, sizeof(words));
   }
 
   static float read(const float* from) { return *from; }
@@ -104,6 +108,7 @@ class EmulatedThread {
   static float exp2(float x) { return std::exp2(x); }
   static float log2(float x) { return std::log2(x); }
   static double exp(double x) { return std::exp(x); }
+  static float reciprocal_root(float x) { return 1.0F / std::sqrt(x); }
 
   template <HalfType kType>
   static std::uint16_t bits(float x) {

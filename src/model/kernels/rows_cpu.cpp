@@ -1,0 +1,177 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "attention/kernels/instructions.h"
+#include "model/fused_rows.h"
+#include "model/kernels/row_operations.h"
+
+namespace sparse_transformer {
+
+std::vector<const RowInstructionSet*> row_instruction_sets() {
+  return runnable(baseline_rows, avx2_rows, avx512_rows);
+}
+
+template <typename T>
+const RowKernels<T>& row_kernels() {
+  static const RowKernels<T>& best = kernels_of<T>(*row_instruction_sets().front());
+  return best;
+}
+template const RowKernels<float>& row_kernels();
+template const RowKernels<double>& row_kernels();
+
+namespace {
+
+/// Rows of a task: few enough to share them out, enough to be worth it. The number of threads does
+/// not matter to it, so that sums are always formed in the same order.
+constexpr std::int64_t kTaskRows = 128;
+
+/// Calls run(rows) for all rows of `x`, in tasks.
+template <typename Run>
+void over_rows(const at::Tensor& x, const Run& run) {
+  at::parallel_for(0, rows_of(x), kTaskRows, [&](std::int64_t begin, std::int64_t end) {
+    run(RowRange{begin, end});
+  });
+}
+
+/// The sums over all rows that run(rows, sums [count, width]) adds to: [count, width].
+template <typename Run>
+at::Tensor summed_over_rows(const at::Tensor& x, std::int64_t count, const Run& run) {
+  const std::int64_t rows = rows_of(x);
+  const std::int64_t tasks = (rows + kTaskRows - 1) / kTaskRows;
+  const at::Tensor sums = at::zeros({tasks, count, x.size(-1)}, x.options());
+  at::parallel_for(0, tasks, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t task = begin; task < end; ++task) {
+      const std::int64_t first = task * kTaskRows;
+      run(RowRange{first, std::min(first + kTaskRows, rows)}, sums[task]);
+    }
+  });
+  return sums.sum(0);
+}
+
+class CpuRowOperations : public RowOperations {
+ public:
+  bool serves(at::ScalarType type) const override {
+    return type == at::kFloat || type == at::kDouble;
+  }
+
+  Normed norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& shift,
+              double epsilon) const override {
+    const at::Tensor mean = at::empty({rows_of(x)}, x.options());
+    const Normed normed = {at::empty_like(x), mean, at::empty_like(mean)};
+    in_type_of(x, [&](auto number) {
+      using T = decltype(number);
+      const NormRows<T> work = {.width = x.size(-1),
+                                .epsilon = static_cast<T>(epsilon),
+                                .x = x.const_data_ptr<T>(),
+                                .gain = gain.const_data_ptr<T>(),
+                                .shift = shift.const_data_ptr<T>(),
+                                .y = normed.y.data_ptr<T>(),
+                                .mean = normed.mean.data_ptr<T>(),
+                                .reciprocal = normed.reciprocal.data_ptr<T>()};
+      over_rows(x, [&](RowRange rows) { row_kernels<T>().norm(work, rows); });
+    });
+    return normed;
+  }
+
+  NormGradient norm_gradient(const at::Tensor& x, const Normed& normed, const at::Tensor& gain,
+                             const at::Tensor& d_y, const at::Tensor& d_other) const override {
+    const at::Tensor d_x = at::empty_like(x);
+    at::Tensor sums;
+    in_type_of(x, [&](auto number) {
+      using T = decltype(number);
+      const NormRowsGradient<T> work = {.width = x.size(-1),
+                                        .x = x.const_data_ptr<T>(),
+                                        .gain = gain.const_data_ptr<T>(),
+                                        .mean = normed.mean.const_data_ptr<T>(),
+                                        .reciprocal = normed.reciprocal.const_data_ptr<T>(),
+                                        .d_y = d_y.const_data_ptr<T>(),
+                                        .d_other = d_other.const_data_ptr<T>(),
+                                        .d_x = d_x.data_ptr<T>()};
+      sums = summed_over_rows(x, 2, [&](RowRange rows, const at::Tensor& into) {
+        row_kernels<T>().norm_gradient(work, rows, into[0].data_ptr<T>(), into[1].data_ptr<T>());
+      });
+    });
+    return {d_x, sums[0], sums[1]};
+  }
+
+  at::Tensor drop(const at::Tensor& x, const RowMask& mask) const override {
+    const at::Tensor y = at::empty_like(x);
+    in_type_of(x, [&](auto number) {
+      using T = decltype(number);
+      const DroppedRows<T> work = {x.size(-1), x.const_data_ptr<T>(), y.data_ptr<T>(), mask};
+      over_rows(x, [&](RowRange rows) { row_kernels<T>().drop(work, rows); });
+    });
+    return y;
+  }
+
+  SummedGradient drop_and_sum(const at::Tensor& x, const RowMask& mask) const override {
+    const at::Tensor y = at::empty_like(x);
+    at::Tensor sums;
+    in_type_of(x, [&](auto number) {
+      using T = decltype(number);
+      const DroppedRows<T> work = {x.size(-1), x.const_data_ptr<T>(), y.data_ptr<T>(), mask};
+      sums = summed_over_rows(x, 1, [&](RowRange rows, const at::Tensor& into) {
+        row_kernels<T>().drop_and_sum(work, rows, into.data_ptr<T>());
+      });
+    });
+    return {y, sums[0]};
+  }
+
+  at::Tensor residual(const at::Tensor& h, const at::Tensor& y, const at::Tensor& bias,
+                      const RowMask& mask) const override {
+    const at::Tensor out = at::empty_like(h);
+    in_type_of(h, [&](auto number) {
+      using T = decltype(number);
+      const ResidualRows<T> work = {.width = h.size(-1),
+                                    .h = h.const_data_ptr<T>(),
+                                    .y = y.const_data_ptr<T>(),
+                                    .bias = bias.const_data_ptr<T>(),
+                                    .out = out.data_ptr<T>(),
+                                    .mask = mask};
+      over_rows(h, [&](RowRange rows) { row_kernels<T>().residual(work, rows); });
+    });
+    return out;
+  }
+
+  at::Tensor gelu(const at::Tensor& x, const at::Tensor& bias) const override {
+    const at::Tensor y = at::empty_like(x);
+    in_type_of(x, [&](auto number) {
+      using T = decltype(number);
+      const GeluRows<T> work = {.width = x.size(-1),
+                                .x = x.const_data_ptr<T>(),
+                                .bias = bias.const_data_ptr<T>(),
+                                .y = y.data_ptr<T>()};
+      over_rows(x, [&](RowRange rows) { row_kernels<T>().gelu(work, rows); });
+    });
+    return y;
+  }
+
+  SummedGradient gelu_gradient(const at::Tensor& x, const at::Tensor& bias,
+                               const at::Tensor& d_y) const override {
+    const at::Tensor d_x = at::empty_like(x);
+    at::Tensor sums;
+    in_type_of(x, [&](auto number) {
+      using T = decltype(number);
+      const GeluRowsGradient<T> work = {.width = x.size(-1),
+                                        .x = x.const_data_ptr<T>(),
+                                        .bias = bias.const_data_ptr<T>(),
+                                        .d_y = d_y.const_data_ptr<T>(),
+                                        .d_x = d_x.data_ptr<T>()};
+      sums = summed_over_rows(x, 1, [&](RowRange rows, const at::Tensor& into) {
+        row_kernels<T>().gelu_gradient(work, rows, into.data_ptr<T>());
+      });
+    });
+    return {d_x, sums[0]};
+  }
+};
+
+}  // namespace
+
+const RowOperations& cpu_row_operations() {
+  static const CpuRowOperations operations;
+  return operations;
+}
+
+}  // namespace sparse_transformer
