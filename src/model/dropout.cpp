@@ -106,7 +106,7 @@ RowMask KeptDropout::mask(const at::Tensor& x) const {
 
 at::Tensor dropout(const at::Tensor& x, double p, const DropoutPlace& place, Kernels kernels) {
   if (p == 0.0) return x;
-  if (kernels == Kernels::kPlain || !row_operations(x).serves(dropped_type(x))) {
+  if (kernels == Kernels::kPlain || !row_operations(x).serves(x.device(), dropped_type(x))) {
     return plain_dropout(x, p, place);
   }
   return Dropout::apply(x, c10::make_intrusive<KeptDropout>(p, place));

@@ -70,7 +70,7 @@ class Gelu : public torch::autograd::Function<Gelu> {
 }  // namespace
 
 bool fuses_rows(const at::Tensor& x, Kernels kernels) {
-  return kernels == Kernels::kFused && row_operations(x).serves(x.scalar_type());
+  return kernels == Kernels::kFused && row_operations(x).serves(x.device(), x.scalar_type());
 }
 
 PassedAndNormed pass_and_norm(const Norm& norm, const at::Tensor& x) {

@@ -10,8 +10,8 @@
 // own, and a sum has one order: results repeat bit for bit. On the way back one block owns the
 // queries of a tile and another its keys.
 //
-// The code is a template of `Thread`, what a thread of the device can do: warp.cuh has it for CUDA,
-// tests/runtime/cuda/emulated_block.h for a block emulated on the CPU. All threads of a warp
+// The code is a template of `Thread`, what a thread of the device can do: thread.cuh has it for
+// CUDA, tests/runtime/cuda/emulated_block.h for a block emulated on the CPU. All threads of a warp
 // call a function of Thread together.
 #pragma once
 

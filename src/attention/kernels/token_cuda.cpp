@@ -8,10 +8,10 @@
 #include "runtime/cuda/call.h"
 
 namespace sparse_transformer {
+
 std::optional<TokenAttention> TokenAttention::of(const KeyValueCache& cache) {
-  static const bool has_kernels = has_code_for_device();
   const at::Tensor& memory = cache.memory(0);
-  if (!has_kernels || !memory.is_cuda()) return std::nullopt;
+  if (!has_kernels_for(memory.device())) return std::nullopt;
   if (!serves_token(cache.head_shape(), memory.scalar_type())) return std::nullopt;
   TokenAttention attention(cache.head_shape());
   for (std::int64_t layer = 0; layer < cache.layers(); ++layer) {

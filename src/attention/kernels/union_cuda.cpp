@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::uintptr_t kAlignment = 16;  // bytes of what is copied at once
 
+bool is_aligned(const at::Tensor& x) {
+  return reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % kAlignment == 0;
+}
+
 std::uint16_t* numbers(const at::Tensor& x) {
   return static_cast<std::uint16_t*>(x.mutable_data_ptr());
 }
@@ -27,11 +31,14 @@ at::Tensor heads_of(const at::Tensor& x, const HeadGroup& group) {
 template <typename Launch>
 void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch,
                 const at::Tensor& packed) {
+  std::int64_t count = 0;
+  for (const UnionWork& work : plan.launches) count += counters_of(work);
+  const at::Tensor counters = at::zeros({count}, packed.options().dtype(at::kInt));
+  auto* next = counters.mutable_data_ptr<std::int32_t>();
   for (UnionWork& work : plan.launches) {
     for (BandCall& call : work.bands) call.memory = memory;
-    const at::Tensor counters = at::zeros({counters_of(work)}, packed.options().dtype(at::kInt));
-    check(launch(work, counters.mutable_data_ptr<std::int32_t>(), half_type(packed),
-                 current_cuda_stream()));
+    check(launch(work, next, half_type(packed), current_cuda_stream()));
+    next += counters_of(work);
   }
 }
 
@@ -39,9 +46,8 @@ void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch
 
 bool union_cuda_serves(const at::Tensor& packed, const LayerPattern& pattern,
                        const HeadShape& shape) {
-  static const bool has_kernels = has_code_for_device();
-  return packed.is_cuda() && has_kernels && is_union_of_bands(packed, pattern, shape) &&
-         reinterpret_cast<std::uintptr_t>(packed.const_data_ptr()) % kAlignment == 0;
+  return has_kernels_for(packed.device()) && is_union_of_bands(packed, pattern, shape) &&
+         is_aligned(packed);
 }
 
 BandedOutput union_forward_cuda(const at::Tensor& packed, const LayerPattern& pattern,
@@ -66,11 +72,13 @@ at::Tensor union_backward_cuda(const at::Tensor& d_out, const at::Tensor& packed
                                const HeadShape& shape) {
   const c10::cuda::CUDAGuard device(packed.device());
   const at::Tensor d_packed = at::empty_like(packed);
+  if (packed.numel() == 0) return d_packed;
+  const at::Tensor d_rows = is_aligned(d_out) ? d_out : d_out.clone();
   const at::Tensor delta = at::empty_like(result.lse);
   const LayerMemory memory = {.packed = numbers(packed),
                               .out = numbers(result.out),
                               .lse = result.lse.mutable_data_ptr<float>(),
-                              .d_out = numbers(d_out),
+                              .d_out = numbers(d_rows),
                               .delta = delta.mutable_data_ptr<float>(),
                               .d_packed = numbers(d_packed)};
   check(launch_delta(memory, delta.numel(), static_cast<std::int32_t>(shape.value_width),

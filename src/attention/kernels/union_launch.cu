@@ -1,5 +1,6 @@
 #include <cuda_runtime.h>
 
+#include <limits>
 #include <type_traits>
 
 #include "attention/kernels/band_backward.cuh"
@@ -68,6 +69,7 @@ cudaError_t resident_blocks(Kernel kernel, int threads, int bytes, int& blocks) 
 template <typename Kernel>
 cudaError_t launch(Kernel kernel, UnionWork& work, std::int32_t* counters, int bytes,
                    void* stream) {
+  if (work.turns() > std::numeric_limits<std::int32_t>::max()) return cudaErrorInvalidConfiguration;
   const int threads = 32 * work.warps;
   cudaError_t error =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);

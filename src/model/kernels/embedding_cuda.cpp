@@ -36,8 +36,7 @@ void check(int code) { check_launch(code, "the embedding"); }
 }  // namespace
 
 bool embedding_cuda_serves(const at::Tensor& token_table) {
-  static const bool has_kernels = has_code_for_device();
-  return token_table.is_cuda() && has_kernels && token_table.scalar_type() == at::kFloat;
+  return has_kernels_for(token_table.device()) && token_table.scalar_type() == at::kFloat;
 }
 
 at::Tensor embedding_cuda(at::TensorList tables, const at::Tensor& tokens, std::int64_t padded,

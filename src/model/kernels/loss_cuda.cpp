@@ -20,8 +20,7 @@ void check(int code) { check_launch(code, "the loss"); }
 }  // namespace
 
 bool loss_cuda_serves(const at::Tensor& logits) {
-  static const bool has_kernels = has_code_for_device();
-  return logits.is_cuda() && has_kernels && logits.scalar_type() == at::kFloat;
+  return has_kernels_for(logits.device()) && logits.scalar_type() == at::kFloat;
 }
 
 LossOfRows loss_cuda(const at::Tensor& logits, const at::Tensor& tokens) {

@@ -24,7 +24,7 @@ class RowOperations {
   virtual ~RowOperations() = default;
 
   /// Whether activations of this type are served.
-  virtual bool serves(at::ScalarType type) const = 0;
+  virtual bool serves(c10::Device device, at::ScalarType type) const = 0;
 
   virtual Normed norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& shift,
                       double epsilon) const = 0;

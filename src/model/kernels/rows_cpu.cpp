@@ -52,7 +52,7 @@ at::Tensor summed_over_rows(const at::Tensor& x, std::int64_t count, const Run& 
 
 class CpuRowOperations : public RowOperations {
  public:
-  bool serves(at::ScalarType type) const override {
+  bool serves(c10::Device /*device*/, at::ScalarType type) const override {
     return type == at::kFloat || type == at::kDouble;
   }
 

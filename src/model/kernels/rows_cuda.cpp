@@ -44,9 +44,8 @@ at::Tensor empty_sums(const at::Tensor& x, std::int64_t count) {
 
 class CudaRowOperations : public RowOperations {
  public:
-  bool serves(at::ScalarType type) const override {
-    static const bool has_kernels = has_code_for_device();
-    return has_kernels && (type == at::kFloat || at::isReducedFloatingType(type));
+  bool serves(c10::Device device, at::ScalarType type) const override {
+    return has_kernels_for(device) && (type == at::kFloat || at::isReducedFloatingType(type));
   }
 
   Normed norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& shift,

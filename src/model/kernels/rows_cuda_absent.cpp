@@ -8,7 +8,7 @@ namespace {
 
 class AbsentRowOperations : public RowOperations {
  public:
-  bool serves(at::ScalarType /*type*/) const override { return false; }
+  bool serves(c10::Device /*device*/, at::ScalarType /*type*/) const override { return false; }
 
   Normed norm(const at::Tensor& /*x*/, const at::Tensor& /*gain*/, const at::Tensor& /*shift*/,
               double /*epsilon*/) const override {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <string>
@@ -12,6 +13,13 @@
 #include "runtime/cuda/device_code.h"
 
 namespace sparse_transformer {
+
+/// Whether this build's kernels run on a device. Asks CUDA nothing where it is none of CUDA's.
+inline bool has_kernels_for(c10::Device device) {
+  if (!device.is_cuda()) return false;
+  const c10::cuda::CUDAGuard guard(device);
+  return has_code_for_device();
+}
 
 /// Of the current device, where LibTorch's own operations go.
 inline void* current_cuda_stream() { return c10::cuda::getCurrentCUDAStream().stream(); }

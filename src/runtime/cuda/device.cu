@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "runtime/cuda/device.h"
 
 namespace sparse_transformer {
@@ -8,10 +10,17 @@ __global__ void nothing() {}
 }  // namespace
 
 bool has_code_for_device() {
-  cudaFuncAttributes attributes;
-  const bool has_code = cudaFuncGetAttributes(&attributes, nothing) == cudaSuccess;
-  cudaGetLastError();  // not to be found by whoever asks next
-  return has_code;
+  enum Answer : signed char { kUnknown, kNo, kYes };
+  constexpr int kMostDevices = 64;
+  static std::atomic<Answer> answers[kMostDevices];
+  int device = 0;
+  if (cudaGetDevice(&device) != cudaSuccess || device >= kMostDevices) return false;
+  if (answers[device] == kUnknown) {
+    cudaFuncAttributes attributes;
+    answers[device] = cudaFuncGetAttributes(&attributes, nothing) == cudaSuccess ? kYes : kNo;
+    cudaGetLastError();  // not to be found by whoever asks next
+  }
+  return answers[device] == kYes;
 }
 
 const char* cuda_error(int code) { return cudaGetErrorString(static_cast<cudaError_t>(code)); }

@@ -3,7 +3,7 @@
 
 namespace sparse_transformer {
 
-/// Whether there is a device that this build has code for.
+/// Whether this build has code for the current device. The first question about a device wakes it.
 bool has_code_for_device();
 
 const char* cuda_error(int code);

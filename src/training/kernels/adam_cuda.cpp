@@ -13,10 +13,7 @@ void check(int code) { check_launch(code, "the optimizer"); }
 
 }  // namespace
 
-bool adam_cuda_serves(c10::Device device) {
-  static const bool has_kernels = has_code_for_device();
-  return device.is_cuda() && has_kernels;
-}
+bool adam_cuda_serves(c10::Device device) { return has_kernels_for(device); }
 
 at::Tensor gradient_norm_cuda(const std::vector<AdamTensor>& tensors, c10::Device device) {
   const c10::cuda::CUDAGuard guard(device);
