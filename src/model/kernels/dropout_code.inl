@@ -15,6 +15,13 @@ namespace {
 using Words = std::uint64_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
 constexpr std::int64_t kBlocks = SPARSE_TRANSFORMER_VECTOR_BYTES / sizeof(std::uint64_t);
 constexpr std::int64_t kBlockWords = 4;
+#if SPARSE_TRANSFORMER_VECTOR_BYTES == 64
+constexpr Words kNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
+#elif SPARSE_TRANSFORMER_VECTOR_BYTES == 32
+constexpr Words kNumbers = {0, 1, 2, 3};
+#else
+constexpr Words kNumbers = {0, 1};
+#endif
 
 /// The products of the lower halves: one instruction, which GCC 12 does not find by itself.
 inline Words multiply_lower(Words a, Words b) {
@@ -43,8 +50,8 @@ inline void draw_words(const RowMask& mask, std::int64_t sequence, std::int64_t 
   const Words multiplier0 = Words{} + 0xD2511F53, multiplier1 = Words{} + 0xCD9E8D57;
   auto key0 = static_cast<std::uint32_t>(mask.seed);
   auto key1 = static_cast<std::uint32_t>(mask.seed >> 32);
-  Words word0 = {};
-  for (std::int64_t i = 0; i < kBlocks; ++i) word0[i] = static_cast<std::uint64_t>(block + i);
+  // In registers: numbers put together in memory would wait there for the blocks before.
+  Words word0 = kNumbers + static_cast<std::uint64_t>(block);
   Words word1 = Words{} + step_of(mask);
   Words word2 = Words{} + static_cast<std::uint32_t>(mask.first_sequence + sequence);
   Words word3 = Words{} + mask.site;
