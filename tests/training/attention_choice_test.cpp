@@ -22,7 +22,7 @@ const KernelChoice kRecorded = {{"column", AttentionKernel::kCudnn},
 Settings tiny_settings() {
   Settings settings;
   settings.data.source = DataSource::kGenerated;
-  settings.data.shape = {4, 4, 3};
+  settings.data.shape = {8, 8, 3};
   settings.model.layers = 2;
   settings.model.width = 32;
   settings.model.heads = 2;
@@ -32,7 +32,7 @@ Settings tiny_settings() {
   settings.training.evaluate_every = 0;
   settings.training.sample_every = 0;
   settings.training.device = DeviceChoice::kCpu;
-  resolve(settings.model, 48, {4, 4, 3});
+  resolve(settings.model, 192, {8, 8, 3});
   return settings;
 }
 
