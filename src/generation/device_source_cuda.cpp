@@ -59,7 +59,7 @@ class DeviceSource : public TokenSource {
     for (; chosen_ < end; ++chosen_) advance();
     const at::Tensor tokens = tokens_.narrow(1, fetched_, end - fetched_).to(at::kCPU);
     const std::int64_t finite = std::min(end, not_finite_.min().item<std::int64_t>());
-    if (finite == fetched_) throw not_finite_output();
+    if (finite == fetched_) throw NotFiniteOutput();
     return tokens.narrow(1, 0, finite - std::exchange(fetched_, finite));
   }
 

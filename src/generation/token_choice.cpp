@@ -39,14 +39,10 @@ void keep_most_likely(TokenProbabilities& weights, std::size_t top_k, double top
 
 }  // namespace
 
-WorldError not_finite_output() {
-  return WorldError("the model's output is not finite, so nothing can be sampled from it");
-}
-
 TokenProbabilities token_probabilities(std::span<const double, 256> logits,
                                        const TokenChoice& choice) {
   if (!std::all_of(logits.begin(), logits.end(), [](double x) { return std::isfinite(x); })) {
-    throw not_finite_output();
+    throw NotFiniteOutput();
   }
   TokenProbabilities weights = weights_of(logits, choice.temperature);
   if (choice.top_k > 0 || choice.top_p < 1.0) {

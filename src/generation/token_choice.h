@@ -9,8 +9,12 @@
 
 namespace sparse_transformer {
 
-/// What is thrown where a logit is not finite.
-WorldError not_finite_output();
+/// A logit is not finite.
+class NotFiniteOutput : public WorldError {
+ public:
+  NotFiniteOutput()
+      : WorldError("the model's output is not finite, so nothing can be sampled from it") {}
+};
 
 /// What is done to the model's distribution before a token is drawn.
 struct TokenChoice {
@@ -22,8 +26,8 @@ struct TokenChoice {
 using TokenProbabilities = std::array<double, 256>;
 
 /// The probabilities that a token is drawn from, which add up to 1: temperature, then top-k, then
-/// top-p of what is left. Of equally likely tokens the lower one comes first. Throws WorldError
-/// where a logit is not finite.
+/// top-p of what is left. Of equally likely tokens the lower one comes first. Throws
+/// NotFiniteOutput where a logit is not finite.
 TokenProbabilities token_probabilities(std::span<const double, 256> logits,
                                        const TokenChoice& choice);
 

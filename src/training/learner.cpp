@@ -14,8 +14,7 @@ namespace sparse_transformer {
 namespace {
 
 /// A model that was filled and moved first: who holds its tensors must hold their final memory.
-const Transformer& prepared(const Transformer& model, const TrainingSettings& settings,
-                            c10::Device device) {
+Transformer& prepared(Transformer& model, const TrainingSettings& settings, c10::Device device) {
   initialise(model, static_cast<std::uint64_t>(settings.seed));
   move_parameters(model, device);
   return model;

@@ -12,14 +12,12 @@
 namespace sparse_transformer::token_kernels {
 
 constexpr int kMostWarps = 8;  // of a block
-constexpr int kMostWidth = 128;
-constexpr int kMostNumbers = 64;  // of a table entry
-constexpr int kPiece = 8;         // of 16 bits: 16 bytes, what a thread reads at once
-constexpr int kAhead = 4;         // keys that are on their way while one waits for memory
+constexpr int kPiece = 8;      // of 16 bits: 16 bytes, what a thread reads at once
+constexpr int kAhead = 4;      // keys that are on their way while one waits for memory
 constexpr float kNone = -__builtin_huge_valf();
 
-constexpr int kTotals = 2 + kMostWidth;  // what a warp leaves for the merge
-constexpr int kSharedBytes = 4 * (kMostNumbers + kMostWarps * kTotals);
+constexpr int kTotals = 2 + kMostTokenWidth;  // what a warp leaves for the merge
+constexpr int kSharedBytes = 4 * (kMostEntryNumbers + kMostWarps * kTotals);
 
 /// The numbers of a piece of 16 bytes.
 template <CacheType kType>
@@ -245,7 +243,7 @@ SPARSE_TRANSFORMER_DEVICE void attend(Thread& thread, std::int64_t number, const
                                        entry + call.places, call.runs);
   merge_warp(thread, lanes, softmax);
   merge_block<kType>(thread, lanes, block.value_pieces, softmax,
-                     reinterpret_cast<float*>(entry + kMostNumbers),
+                     reinterpret_cast<float*>(entry + kMostEntryNumbers),
                      call.out + number * block.value_pieces * kPiece);
 }
 

@@ -8,6 +8,9 @@
 
 namespace sparse_transformer {
 
+constexpr int kMostTokenWidth = 128;   // of a query or a value
+constexpr int kMostEntryNumbers = 64;  // of an entry of the table
+
 /// The numbers of a cache.
 enum class CacheType { kFloat32, kBfloat16, kFloat16 };
 
@@ -15,7 +18,7 @@ enum class CacheType { kFloat32, kBfloat16, kFloat16 };
 /// tensors are dense. Half-precision or float32, the numbers are behind pointers to 16 bits.
 struct TokenCall {
   std::int32_t batch, heads;
-  std::int32_t query_width, value_width;  // multiples of 8 up to 128
+  std::int32_t query_width, value_width;  // multiples of 8 up to kMostTokenWidth
   float scale;
   const std::uint16_t* packed;  // [batch, heads, 2·query_width + value_width]
   std::uint16_t* memory;        // [batch, layer_rows, query_width + value_width]

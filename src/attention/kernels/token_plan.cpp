@@ -1,18 +1,16 @@
 #include "attention/kernels/token_plan.h"
 
-#include "attention/kernels/token_attend.cuh"
-
 namespace sparse_transformer {
 namespace {
 
-static_assert(kMostPlaces + 3 * kMostRuns <= token_kernels::kMostNumbers);
+static_assert(kMostPlaces + 3 * kMostRuns <= kMostEntryNumbers);
 
 std::uint16_t* numbers(const at::Tensor& x) {
   return static_cast<std::uint16_t*>(x.mutable_data_ptr());
 }
 
 bool serves_width(std::int64_t width) {
-  return width % 8 == 0 && width > 0 && width <= token_kernels::kMostWidth;
+  return width % 8 == 0 && width > 0 && width <= kMostTokenWidth;
 }
 
 }  // namespace
