@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
-#include <numeric>
+#include <map>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 namespace sparse_transformer {
@@ -75,14 +78,12 @@ class Plan {
                      [](const Row& a, const Row& b) { return a.count > b.count; });
   }
 
-  template <typename Visit>
-  void for_each_product(c10::Device device, const Visit& visit) const {
-    std::size_t begin = 0;
-    while (begin < rows_.size()) {
-      const std::size_t end = end_of_product(begin);
-      visit(gather(begin, end, device));
-      begin = end;
+  std::vector<Gathered> products(c10::Device device) const {
+    std::vector<Gathered> result;
+    for (std::size_t begin = 0; begin < rows_.size(); begin = end_of_product(begin)) {
+      result.push_back(gather(begin, end_of_product(begin), device));
     }
+    return result;
   }
 
   /// Numbers of the largest product's temporaries: scores and their gradients with a mask of bytes,
@@ -142,6 +143,12 @@ at::Tensor hidden_pairs(const BlockTable& table, c10::Device device) {
   return at::from_blob(data, {count, table.block(), table.block()}, at::kByte).eq(0).to(device);
 }
 
+/// What both passes over tensors of one shape look up, on their device.
+struct DevicePlan {
+  at::Tensor hidden;
+  std::vector<Gathered> by_query, by_key;
+};
+
 /// Scores of `own` against `others`, -inf where there is no pair: [batch, rows, block, most ·
 /// block].
 at::Tensor masked_scores(const at::Tensor& own, const at::Tensor& others, const at::Tensor& hidden,
@@ -155,56 +162,86 @@ at::Tensor masked_scores(const at::Tensor& own, const at::Tensor& others, const 
 
 }  // namespace
 
+/// One plan for each shape and device, never given back: what is recorded as a CUDA graph goes on
+/// reading it.
+class BlockPlans {
+ public:
+  const DevicePlan& of(const BlockTable& table, const at::Tensor& x, std::int64_t first_head) {
+    const c10::Device device = x.device();
+    const Key key = {static_cast<std::int64_t>(device.type()),
+                     device.index(),
+                     x.size(0),
+                     x.size(1),
+                     x.size(2),
+                     first_head};
+    const std::lock_guard lock(mutex_);
+    const auto found = plans_.find(key);
+    if (found != plans_.end()) return found->second;
+    const BlockShape shape(x, table);
+    const auto side = [&](bool by_key) {
+      return Plan(table, shape, first_head, by_key).products(device);
+    };
+    return plans_[key] = {hidden_pairs(table, device), side(false), side(true)};
+  }
+
+ private:
+  using Key = std::array<std::int64_t, 6>;
+
+  std::mutex mutex_;
+  std::map<Key, DevicePlan> plans_;
+};
+
+Blocks::Blocks(BlockTable its_table)
+    : table(std::make_shared<const BlockTable>(std::move(its_table))),
+      plans(std::make_shared<BlockPlans>()) {}
+
 BandedOutput blocks_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            const BlockTable& table, std::int64_t first_head, double scale) {
-  const BlockShape shape(query, table);
+                            const Blocks& blocks, std::int64_t first_head, double scale) {
+  const BlockShape shape(query, *blocks.table);
+  const DevicePlan& plan = blocks.plans->of(*blocks.table, query, first_head);
   const at::Tensor q = shape.blocked(query);
   const at::Tensor k = shape.blocked(key);
   const at::Tensor v = shape.blocked(value);
-  const at::Tensor hidden = hidden_pairs(table, query.device());
   at::Tensor out = at::zeros({q.size(0), q.size(1), shape.block, v.size(3)}, q.options());
   at::Tensor lse = at::full({q.size(0), q.size(1), shape.block, 1}, -kInfinity, q.options());
-  const Plan plan(table, shape, first_head, /*by_key=*/false);
-  plan.for_each_product(query.device(), [&](const Gathered& part) {
-    at::Tensor scores = masked_scores(part.own_of(q), part.others_of(k), hidden, part, scale);
+  for (const Gathered& part : plan.by_query) {
+    at::Tensor scores = masked_scores(part.own_of(q), part.others_of(k), plan.hidden, part, scale);
     const at::Tensor some_lse = at::logsumexp(scores, -1, /*keepdim=*/true);
     // A query without any key: exp(-inf - 0) is 0 where exp(-inf + inf) is no number.
     const at::Tensor finite = some_lse.masked_fill(some_lse.eq(-kInfinity), 0.0);
     out.index_copy_(1, part.own, at::matmul(scores.sub_(finite).exp_(), part.others_of(v)));
     lse.index_copy_(1, part.own, some_lse);
-  });
+  }
   return {shape.unblocked(out), shape.unblocked(lse).squeeze(3)};
 }
 
 BandedGradients blocks_backward(const at::Tensor& d_out, const at::Tensor& query,
                                 const at::Tensor& key, const at::Tensor& value,
-                                const at::Tensor& out, const at::Tensor& lse,
-                                const BlockTable& table, std::int64_t first_head, double scale) {
-  const BlockShape shape(query, table);
+                                const at::Tensor& out, const at::Tensor& lse, const Blocks& blocks,
+                                std::int64_t first_head, double scale) {
+  const BlockShape shape(query, *blocks.table);
+  const DevicePlan& plan = blocks.plans->of(*blocks.table, query, first_head);
   const at::Tensor q = shape.blocked(query);
   const at::Tensor k = shape.blocked(key);
   const at::Tensor v = shape.blocked(value);
   const at::Tensor d_o = shape.blocked(d_out);
   const at::Tensor delta = (d_o * shape.blocked(out)).sum(-1, /*keepdim=*/true);
   const at::Tensor cancelled = shape.blocked(lse.unsqueeze(3), kInfinity);
-  const at::Tensor hidden = hidden_pairs(table, query.device());
   at::Tensor d_query = at::zeros_like(q);
   at::Tensor d_key = at::zeros_like(k);
   at::Tensor d_value = at::zeros_like(v);
 
-  const Plan by_query(table, shape, first_head, /*by_key=*/false);
-  by_query.for_each_product(query.device(), [&](const Gathered& part) {
+  for (const Gathered& part : plan.by_query) {
     const at::Tensor keys = part.others_of(k);
-    at::Tensor p = masked_scores(part.own_of(q), keys, hidden, part, scale);
+    at::Tensor p = masked_scores(part.own_of(q), keys, plan.hidden, part, scale);
     p.sub_(part.own_of(cancelled)).exp_();
     at::Tensor d_p = at::matmul(part.own_of(d_o), part.others_of(v).transpose(2, 3));
     const at::Tensor d_s = d_p.sub_(part.own_of(delta)).mul_(p).mul_(scale);
     d_query.index_copy_(1, part.own, at::matmul(d_s, keys));
-  });
+  }
 
-  const Plan by_key(table, shape, first_head, /*by_key=*/true);
-  const at::Tensor hidden_from_keys = hidden.transpose(1, 2);
-  by_key.for_each_product(query.device(), [&](const Gathered& part) {
+  const at::Tensor hidden_from_keys = plan.hidden.transpose(1, 2);
+  for (const Gathered& part : plan.by_key) {
     const at::Tensor queries = part.others_of(q);
     const at::Tensor d_outs = part.others_of(d_o);
     at::Tensor p = masked_scores(part.own_of(k), queries, hidden_from_keys, part, scale);
@@ -213,7 +250,7 @@ BandedGradients blocks_backward(const at::Tensor& d_out, const at::Tensor& query
     at::Tensor d_p = at::matmul(part.own_of(v), d_outs.transpose(2, 3));
     const at::Tensor d_s = d_p.sub_(part.others_of(delta).transpose(2, 3)).mul_(p).mul_(scale);
     d_key.index_copy_(1, part.own, at::matmul(d_s, queries));
-  });
+  }
   return {shape.unblocked(d_query), shape.unblocked(d_key), shape.unblocked(d_value)};
 }
 

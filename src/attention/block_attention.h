@@ -24,15 +24,15 @@ struct BlocksSize {
 /// number in the layer. Queries without any key get out 0 and lse -inf. float32, or float64 for
 /// float64.
 BandedOutput blocks_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            const BlockTable& table, std::int64_t first_head, double scale);
+                            const Blocks& blocks, std::int64_t first_head, double scale);
 
 /// As banded_backward(): with out and lse of the whole union, this piece's share of its gradients.
 /// No sum depends on the order in which threads run: keys' gradients are computed key block by key
 /// block, from scores computed again.
 BandedGradients blocks_backward(const at::Tensor& d_out, const at::Tensor& query,
                                 const at::Tensor& key, const at::Tensor& value,
-                                const at::Tensor& out, const at::Tensor& lse,
-                                const BlockTable& table, std::int64_t first_head, double scale);
+                                const at::Tensor& out, const at::Tensor& lse, const Blocks& blocks,
+                                std::int64_t first_head, double scale);
 
 /// Numbers of the accumulation type that blocks_backward() holds at its peak, its results included.
 std::int64_t blocks_backward_numbers(const BlockTable& table, const BlocksSize& size);

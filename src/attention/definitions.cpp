@@ -60,7 +60,7 @@ void add_block(BlockTableBuilder& builder, std::int64_t query, const std::set<st
 std::vector<Piece> listed(BlockTableBuilder& builder) {
   BlockTable table = builder.finish();
   if (table.is_empty()) return {};
-  return {Blocks{std::make_shared<const BlockTable>(std::move(table))}};
+  return {Blocks(std::move(table))};
 }
 
 }  // namespace

@@ -93,8 +93,7 @@ std::optional<std::string> fault(const KernelCandidate& candidate, const Attenti
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string what = error.what();
-    return what.substr(0, what.find('\n'));
+    return first_line(error);
   }
   return std::nullopt;
 }

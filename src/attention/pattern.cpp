@@ -318,7 +318,7 @@ std::vector<Piece> union_pieces(std::vector<Piece> parts, const PatternPlace& pl
   if (cut.empty()) return pieces;
   BlockTable table = left_over(cut, pieces, place);
   if (!table.is_empty()) {
-    pieces.emplace_back(Blocks{std::make_shared<const BlockTable>(std::move(table))});
+    pieces.emplace_back(Blocks(std::move(table)));
   }
   return pieces;
 }

@@ -83,10 +83,15 @@ struct Shared {
   std::int64_t groups(std::int64_t t, std::int64_t head) const;
 };
 
+class BlockPlans;  // block_attention.cpp
+
 /// Listed pairs of one head group.
 struct Blocks {
-  std::shared_ptr<const BlockTable> table;
+  explicit Blocks(BlockTable its_table);
   bool operator==(const Blocks&) const = default;
+
+  std::shared_ptr<const BlockTable> table;
+  std::shared_ptr<BlockPlans> plans;  // what attention has prepared of it for its devices
 };
 
 using Piece = std::variant<Band, Shared, Blocks>;

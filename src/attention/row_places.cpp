@@ -39,17 +39,17 @@ RecentRows::RecentRows(std::int64_t look_back, const GroupShape& shape)
 
 void RecentRows::append(const at::Tensor& store, const at::Tensor& rows, std::int64_t first) const {
   for (std::int64_t i = std::max<std::int64_t>(0, rows.size(2) - capacity_); i < rows.size(2);) {
-    const std::int64_t to = place(first + i);
+    const std::int64_t to = row(first + i);
     const std::int64_t copied = std::min(rows.size(2) - i, capacity_ - to);
     store.narrow(2, to, copied).copy_(rows.narrow(2, i, copied));
     i += copied;
   }
 }
 
-void RecentRows::add_runs(const KeyGrid& grid, std::vector<RowRun>& runs) const {
+void RecentRows::add_grid(const KeyGrid& grid, std::vector<RowRun>& runs) const {
   std::int64_t t = grid.first;
   for (std::int64_t left = grid.rows; left > 0;) {
-    const std::int64_t first = place(t);
+    const std::int64_t first = row(t);
     const std::int64_t count = std::min(left, divide_up(capacity_ - first, grid.step));
     runs.push_back({first, grid.step, count});
     t += count * grid.step;
@@ -58,11 +58,11 @@ void RecentRows::add_runs(const KeyGrid& grid, std::vector<RowRun>& runs) const 
 }
 
 WindowPlaces::WindowPlaces(const Band& band, const GroupShape& shape)
-    : band_(band), recent_(look_back(band).value(), shape) {}
+    : RecentRows(look_back(band).value(), shape), band_(band) {}
 
 void WindowPlaces::add_runs(std::int64_t t, std::int64_t /*head*/,
                             std::vector<RowRun>& runs) const {
-  recent_.add_runs(keys(band_, t), runs);
+  add_grid(keys(band_, t), runs);
 }
 
 ColumnPlaces::ColumnPlaces(const Band& band, const GroupShape& shape)
@@ -136,10 +136,12 @@ void SharedPlaces::add_runs(std::int64_t t, std::int64_t head, std::vector<RowRu
 }
 
 BlocksPlaces::BlocksPlaces(const Blocks& blocks, const GroupShape& shape)
-    : blocks_(blocks), first_head_(shape.first_head), recent_(blocks.table->look_back(), shape) {}
+    : RecentRows(blocks.table->look_back(), shape),
+      blocks_(blocks),
+      first_head_(shape.first_head) {}
 
 void BlocksPlaces::add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const {
-  for (const KeyGrid& grid : keys(blocks_, t, first_head_ + head)) recent_.add_runs(grid, runs);
+  for (const KeyGrid& grid : keys(blocks_, t, first_head_ + head)) add_grid(grid, runs);
 }
 
 LayerPlaces layer_places(const LayerPattern& layer, std::int64_t length) {

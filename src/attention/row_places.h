@@ -31,22 +31,6 @@ struct RowRun {
   bool operator==(const RowRun&) const = default;
 };
 
-/// The last positions of a sequence, each in the row that its number has modulo the capacity.
-class RecentRows {
- public:
-  RecentRows(std::int64_t look_back, const GroupShape& shape);
-  std::int64_t capacity() const { return capacity_; }
-  void append(const at::Tensor& store, const at::Tensor& rows, std::int64_t first) const;
-  std::int64_t place(std::int64_t t) const { return t % capacity_; }
-  /// The positions of a grid of width 1.
-  void add_runs(const KeyGrid& grid, std::vector<RowRun>& runs) const;
-
-  bool operator==(const RecentRows&) const = default;
-
- private:
-  std::int64_t capacity_;
-};
-
 // Of the pieces of a head group; `head` is counted within the group. Each of these classes has:
 //
 //   capacity()                  rows that it keeps for a head
@@ -56,24 +40,37 @@ class RecentRows {
 //   place(t, head)              where the row of t belongs; nothing if it is not kept
 //   add_runs(t, head, …)        the keys of t, once it and all before it are kept
 
+/// What the two that keep the last positions of a sequence share: each position is in the row that
+/// its number has modulo the capacity.
+class RecentRows {
+ public:
+  std::int64_t capacity() const { return capacity_; }
+  void append(const at::Tensor& store, const at::Tensor& rows, std::int64_t first) const;
+  std::optional<std::int64_t> place(std::int64_t t, std::int64_t /*head*/) const { return row(t); }
+
+  bool operator==(const RecentRows&) const = default;
+
+ protected:
+  RecentRows(std::int64_t look_back, const GroupShape& shape);
+  /// The positions of a grid of width 1.
+  void add_grid(const KeyGrid& grid, std::vector<RowRun>& runs) const;
+
+ private:
+  std::int64_t row(std::int64_t t) const { return t % capacity_; }
+
+  std::int64_t capacity_;
+};
+
 /// A band whose look-back has a bound.
-class WindowPlaces {
+class WindowPlaces : public RecentRows {
  public:
   WindowPlaces(const Band& band, const GroupShape& shape);
-  std::int64_t capacity() const { return recent_.capacity(); }
-  void append(const at::Tensor& store, const at::Tensor& rows, std::int64_t first) const {
-    recent_.append(store, rows, first);
-  }
-  std::optional<std::int64_t> place(std::int64_t t, std::int64_t /*head*/) const {
-    return recent_.place(t);
-  }
   void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
 
   bool operator==(const WindowPlaces&) const = default;
 
  private:
   Band band_;
-  RecentRows recent_;
 };
 
 /// A band whose look-back grows: whole columns of its view, or their first keys.
@@ -110,16 +107,9 @@ class SharedPlaces {
 };
 
 /// Listed blocks.
-class BlocksPlaces {
+class BlocksPlaces : public RecentRows {
  public:
   BlocksPlaces(const Blocks& blocks, const GroupShape& shape);
-  std::int64_t capacity() const { return recent_.capacity(); }
-  void append(const at::Tensor& store, const at::Tensor& rows, std::int64_t first) const {
-    recent_.append(store, rows, first);
-  }
-  std::optional<std::int64_t> place(std::int64_t t, std::int64_t /*head*/) const {
-    return recent_.place(t);
-  }
   void add_runs(std::int64_t t, std::int64_t head, std::vector<RowRun>& runs) const;
 
   bool operator==(const BlocksPlaces&) const = default;
@@ -127,7 +117,6 @@ class BlocksPlaces {
  private:
   Blocks blocks_;
   std::int64_t first_head_;
-  RecentRows recent_;
 };
 
 using PiecePlaces = std::variant<WindowPlaces, ColumnPlaces, SharedPlaces, BlocksPlaces>;

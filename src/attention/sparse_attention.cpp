@@ -184,7 +184,7 @@ class LayerPass {
     const Slice positions = all_positions(group);
     const BandedOutput piece =
         blocks_forward(heads_of(x_.query, group), heads_of(x_.key, group),
-                       heads_of(x_.value, group), *blocks.table, group.first_head, head_.scale);
+                       heads_of(x_.value, group), blocks, group.first_head, head_.scale);
     add_share(sum.of(positions), piece, sum.next(positions));
   }
 
@@ -216,7 +216,7 @@ class LayerPass {
     const BandedGradients share =
         blocks_backward(heads_of(d_out, group), heads_of(x_.query, group), heads_of(x_.key, group),
                         heads_of(x_.value, group), heads_of(whole.out, group),
-                        heads_of(whole.lse, group), *blocks.table, group.first_head, head_.scale);
+                        heads_of(whole.lse, group), blocks, group.first_head, head_.scale);
     add_share(gradient.of(positions, positions), share, gradient.next(positions, positions));
   }
 

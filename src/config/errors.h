@@ -3,6 +3,7 @@
 // show it) and also exits with 1.
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -46,5 +47,11 @@ class Interrupted : public std::runtime_error {
  private:
   int signal_;
 };
+
+/// What an error says, without the stack trace that LibTorch's go on with.
+inline std::string first_line(const std::exception& error) {
+  const std::string what = error.what();
+  return what.substr(0, what.find('\n'));
+}
 
 }  // namespace sparse_transformer

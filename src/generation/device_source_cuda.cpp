@@ -3,14 +3,14 @@
 #include <c10/cuda/CUDAGuard.h>
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "attention/kernels/token_cuda.h"
-#include "config/scalars.h"
+#include "config/errors.h"
 #include "generation/decoder.h"
 #include "generation/kernels/choice_launch.h"
 #include "generation/token_source.h"
@@ -22,10 +22,10 @@
 namespace sparse_transformer {
 namespace {
 
-void warn_once(const std::string& reason) {
+void warn_once(const std::exception& reason) {
   static std::once_flag warned;
   std::call_once(warned, [&] {
-    log_warning("sampling goes on without a CUDA graph, slower: " + one_line(reason));
+    log_warning("sampling goes on without a CUDA graph, slower: " + first_line(reason));
   });
 }
 
@@ -94,9 +94,9 @@ class DeviceSource : public TokenSource {
     try {
       graph_.emplace([this] { step_and_count(); });
     } catch (const c10::Error& error) {
-      warn_once(error.what_without_backtrace());
+      warn_once(error);
     } catch (const WorldError& error) {
-      warn_once(error.what());
+      warn_once(error);
     }
   }
 

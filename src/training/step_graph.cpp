@@ -1,7 +1,5 @@
 #include "training/step_graph.h"
 
-#include <string>
-
 #include "config/errors.h"
 #include "runtime/log.h"
 
@@ -26,9 +24,8 @@ bool StepGraph::try_to_record(const WorkRecorder::Work& work) {
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string what = error.what();
-    log_warning("the training step cannot be recorded as a CUDA graph (" +
-                what.substr(0, what.find('\n')) + "): its kernels are launched one by one");
+    log_warning("the training step cannot be recorded as a CUDA graph (" + first_line(error) +
+                "): its kernels are launched one by one");
     recorder_.reset();
   }
   return is_recorded_;

@@ -133,6 +133,20 @@ TEST_F(LearnerCuda, ReplayedStepsEqualLaunchedOnesBitForBit) {
   }
 }
 
+TEST_F(LearnerCuda, StepsWithListedBlocksAreRecordedToo) {
+  Settings its = settings();
+  its.model.attention.layers = {{"local+random"}};
+  resolve(its.model, 192, {8, 8, 3});
+  Watched replayed(its);
+  LaunchedLearner launched(its);
+  for (std::int64_t step = 0; step < kSteps; ++step) {
+    replayed.learner.step(batch(step), step, kSteps);
+    launched.step(batch(step), step, kSteps);
+  }
+  expect_same(replayed.learner, launched);
+  EXPECT_EQ(replayed.watch.recordings, 1);
+}
+
 // An output matrix this large makes gradients that 2^16 lifts beyond float16's 65,504.
 TEST_F(LearnerCuda, AReplayedOverflowChangesNothingButTheScale) {
   Settings its = settings();

@@ -1,5 +1,5 @@
-// What tiles_code.inl computes with: products of small matrices, and the exchange of rows and
-// columns. The rules of registers.inl hold here.
+// What tiles_code.inl and token_code.inl compute with: products of small matrices, and the exchange
+// of rows and columns. The rules of registers.inl hold here.
 #include <cstdint>
 #include <utility>
 
