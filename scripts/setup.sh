@@ -126,8 +126,11 @@ have_cudnn_frontend() {
 }
 
 install_cudnn_frontend() {
-  install_from_pip "$cudnn_frontend_folder" --no-deps "nvidia-cudnn-frontend==$cudnn_frontend_version" ||
+  install_from_pip "$cudnn_frontend_folder" --no-deps "nvidia-cudnn-frontend==$cudnn_frontend_version" || {
     say "going on without cuDNN's front end: cuDNN will be no choice for attention"
+    return
+  }
+  rm -rf "${cudnn_frontend_folder:?}/cudnn"  # what is for Python; the headers stay
 }
 
 install_libtorch() {

@@ -5,7 +5,11 @@
 #include <dlfcn.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 // The front end asks for functions of cuDNN and CUDA by name when it first needs them, so that the
 // program links neither and starts on machines without a GPU.
@@ -44,7 +48,7 @@ struct Attention {
   bool repeatable;
 };
 
-void check(const fe::error_t& error) {
+void check(fe::error_t error) {
   if (error.is_bad()) throw WorldError("attention by cuDNN: " + error.get_message());
 }
 
