@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a build needs and this machine lacks: system packages (Debian 12, Ubuntu 24.04) and LibTorch.
+# Installs what a build needs and this machine lacks: system packages (Debian 12, Ubuntu 24.04) and LibTorch, for
+# cuda also the headers of cuDNN's front end.
 # Takes less than a second where all is there.
 #
 # Usage: scripts/setup.sh [--checks] [PRESET]
@@ -8,8 +9,8 @@
 #   --checks   also what .ci/run checks the sources with: clang-format, clang-tidy, shellcheck, libFuzzer,
 #              and with Python's libraries for pictures, sound, scores and tensors.
 #
-# LibTorch goes into a versioned folder under ~/.cache/sparse-transformer (or $XDG_CACHE_HOME/sparse-transformer),
-# shared by all checkouts. One that CMAKE_PREFIX_PATH names is used instead, and nothing is downloaded.
+# Both go into versioned folders under ~/.cache/sparse-transformer (or $XDG_CACHE_HOME/sparse-transformer), shared by
+# all checkouts. Those that CMAKE_PREFIX_PATH names are used instead, and nothing is downloaded.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -33,6 +34,8 @@ if [[ $preset == cuda ]]; then flavour=cuda; else flavour=cpu; fi
 
 torch_version=$(sed -n 's/^set(SPARSE_TRANSFORMER_TORCH_VERSION \(.*\))$/\1/p' cmake/LibTorch.cmake)
 torch_folder=$cache_folder/libtorch-$torch_version-$flavour
+cudnn_frontend_version=$(sed -n 's/^set(SPARSE_TRANSFORMER_CUDNN_FRONTEND_VERSION \(.*\))$/\1/p' cmake/CudnnFrontend.cmake)
+cudnn_frontend_folder=$cache_folder/cudnn-frontend-$cudnn_frontend_version
 # libtorch_cpu of the CUDA build, the only one in the package registry, needs these two of CUDA's libraries.
 torch_packages=("torch==$torch_version")
 if [[ $flavour == cpu ]]; then
@@ -98,13 +101,36 @@ pip_install() {
   python3 -m pip install --disable-pip-version-check --root-user-action=ignore --no-compile "$@"
 }
 
-# install_for_checks FOLDER PACKAGE...
-install_for_checks() {
-  if [[ -z $checks || -d $1 ]]; then return; fi
+# install_from_pip FOLDER PACKAGE...
+install_from_pip() {
+  if [[ -d $1 ]]; then return; fi
   say "installing ${*:2} into $1"
   rm -rf "$1.new"
-  pip_install --quiet --target "$1.new" "${@:2}" || die "${*:2} could not be downloaded: see pip's message above"
+  pip_install --quiet --target "$1.new" "${@:2}" || return
   mv -T "$1.new" "$1"
+}
+
+install_for_checks() {
+  if [[ -z $checks ]]; then return; fi
+  install_from_pip "$@" || die "${*:2} could not be downloaded: see pip's message above"
+}
+
+have_cudnn_frontend() {
+  [[ $preset != cuda || -d $cudnn_frontend_folder ]] && return
+  local prefix prefixes
+  IFS=: read -ra prefixes <<<"${CMAKE_PREFIX_PATH:-}"
+  for prefix in "${prefixes[@]}"; do
+    [[ -e $prefix/include/cudnn_frontend.h ]] && return
+  done
+  return 1
+}
+
+install_cudnn_frontend() {
+  install_from_pip "$cudnn_frontend_folder" --no-deps "nvidia-cudnn-frontend==$cudnn_frontend_version" || {
+    say "going on without cuDNN's front end: cuDNN will be no choice for attention"
+    return
+  }
+  rm -rf "${cudnn_frontend_folder:?}/cudnn"  # what is for Python; the headers stay
 }
 
 install_libtorch() {
@@ -132,10 +158,11 @@ install_libtorch() {
 
 have_checks() { [[ -z $checks || (-d $clang_tidy_folder && -d $peers_folder) ]]; }
 
-if ! { have_libtorch && have_checks; } && ! python3 -m pip --version >/dev/null 2>&1; then
+if ! { have_libtorch && have_cudnn_frontend && have_checks; } && ! python3 -m pip --version >/dev/null 2>&1; then
   packages+=(python3-pip)
 fi
 install_packages
 if ! have_libtorch; then install_libtorch; fi
+if ! have_cudnn_frontend; then install_cudnn_frontend; fi
 install_for_checks "$clang_tidy_folder" "clang-tidy==${clang_tidy_folder##*-}"
 install_for_checks "$peers_folder" numpy==2.4.6 pillow==13.0.0 soundfile==0.14.0 safetensors==0.8.0 mido==1.3.3

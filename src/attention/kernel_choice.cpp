@@ -8,7 +8,7 @@
 #include <limits>
 #include <optional>
 
-#include "attention/kernels/banded_fused.h"
+#include "attention/kernels/cudnn_attention.h"
 #include "attention/kernels/union_cuda.h"
 #include "attention/slice.h"
 #include "config/errors.h"
@@ -21,22 +21,22 @@ namespace {
 
 /// Whether cuDNN computes anything of the layer.
 bool cudnn_serves(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
-  const auto serves = [&](std::int64_t keys, BandMask mask) {
-    return banded_cudnn_serves(packed.scalar_type(), shape.query_width, shape.value_width, keys,
-                               mask);
+  const auto serves = [&](std::int64_t queries, std::int64_t keys, BandMask mask) {
+    return banded_cudnn_serves(packed.scalar_type(), shape.query_width, shape.value_width, queries,
+                               keys, mask);
   };
   const SequenceShape sizes{packed.size(0), packed.size(1), packed.size(2)};
   for (const HeadGroup& group : pattern.groups) {
     for (const Piece& piece : group.pieces) {
       const auto* band = std::get_if<Band>(&piece);
       if (band == nullptr) {
-        if (std::holds_alternative<Shared>(piece) && serves(sizes.n, {})) return true;
+        if (std::holds_alternative<Shared>(piece) && serves(sizes.n, sizes.n, {})) return true;
         continue;
       }
       const auto calls =
           banded_calls(*band, sizes, {group.first_head, group.heads}, /*windows=*/true);
       for (const BandedCall& call : calls) {
-        if (serves(call.key.length, call.mask)) return true;
+        if (serves(call.query.length, call.key.length, call.mask)) return true;
       }
     }
   }
@@ -107,7 +107,7 @@ std::vector<AttentionKernel> attention_kernels(const at::Tensor& packed,
   std::vector<AttentionKernel> kernels;
   if (union_cuda_serves(packed, pattern, shape)) kernels.push_back(AttentionKernel::kOwn);
   kernels.push_back(AttentionKernel::kFlash);
-  if (!repeatable && at::globalContext().hasCuDNN() && cudnn_serves(packed, pattern, shape)) {
+  if (at::globalContext().hasCuDNN() && cudnn_serves(packed, pattern, shape)) {
     kernels.push_back(AttentionKernel::kCudnn);
   }
   return kernels;

@@ -145,7 +145,7 @@ TEST(EveryPattern, IsAsExactAsPlainCodeOnCudaByEveryKernel) {
 }
 
 // As training asks for it (take_repeatable_kernels).
-TEST(EveryPattern, RepeatsBitForBitOnCudaByLibTorchsKernels) {
+TEST(EveryPattern, RepeatsBitForBitOnCudaByEveryKernel) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
   take_repeatable_kernels(true);
   const PatternCase c{{"local+column"}, 3072, 96, 2, 4};
@@ -153,10 +153,14 @@ TEST(EveryPattern, RepeatsBitForBitOnCudaByLibTorchsKernels) {
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed = random({2, c.n, c.heads, 192}, at::kBFloat16).to(at::kCUDA);
   const at::Tensor d_out = random({2, c.n, c.heads, 64}, at::kBFloat16).to(at::kCUDA);
-  const auto flash = with(Kernels::kFused, AttentionKernel::kFlash);
-  const Result once = run(flash, packed, d_out, pattern);
-  for (int again = 0; again < 3; ++again) {
-    EXPECT_TRUE(at::equal(run(flash, packed, d_out, pattern).d_packed, once.d_packed));
+  for (const AttentionKernel kernel :
+       {AttentionKernel::kOwn, AttentionKernel::kFlash, AttentionKernel::kCudnn}) {
+    SCOPED_TRACE(kAttentionKernelWords.at(static_cast<std::size_t>(kernel)));
+    const auto attention = with(Kernels::kFused, kernel);
+    const Result once = run(attention, packed, d_out, pattern);
+    for (int again = 0; again < 3; ++again) {
+      EXPECT_TRUE(at::equal(run(attention, packed, d_out, pattern).d_packed, once.d_packed));
+    }
   }
   take_repeatable_kernels(false);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "attention/kernels/banded_fused.h"
+#include "attention/kernels/cudnn_attention.h"
 
 namespace sparse_transformer {
 namespace {
@@ -40,7 +41,7 @@ at::Tensor padded(const at::Tensor& x, std::int64_t width) {
 /// Memory-efficient attention's codes: no mask, causal aligned at the first query and key.
 std::int64_t efficient_mask(BandMask mask) { return mask.causal() ? 1 : 0; }
 
-/// cuDNN's layout: [batch, heads, length, width].
+/// [batch, length, heads, …] ↔ [batch, heads, length, …].
 at::Tensor by_head(const at::Tensor& x) { return x.transpose(1, 2); }
 
 /// [batch, queries, heads] → dense [batch, heads, queries], with `length` queries of which those
@@ -124,34 +125,11 @@ BandedGradients efficient_backward(const at::Tensor& d_out, const at::Tensor& qu
   return {std::get<0>(result), std::get<1>(result), std::get<2>(result)};
 }
 
-BandedOutput cudnn_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                           BandMask mask, double scale) {
-  const auto result = at::_scaled_dot_product_cudnn_attention(
-      by_head(query), by_head(key), by_head(value), /*attn_bias=*/std::nullopt,
-      /*compute_log_sumexp=*/true, /*dropout_p=*/0.0, mask.causal(), /*return_debug_mask=*/false,
-      scale);
-  // lse is [batch, heads, queries] or, in some versions, [batch, heads, queries, 1].
-  return {by_head(std::get<0>(result)), by_head(std::get<1>(result).flatten(2))};
-}
-
-BandedGradients cudnn_backward(const at::Tensor& d_out, const at::Tensor& query,
-                               const at::Tensor& key, const at::Tensor& value,
-                               const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                               double scale) {
-  const at::Tensor word =
-      at::zeros({}, at::TensorOptions().dtype(at::kLong).device(query.device()));
-  const auto [d_query, d_key, d_value] = at::_scaled_dot_product_cudnn_attention_backward(
-      by_head(d_out), by_head(query), by_head(key), by_head(value), by_head(out),
-      lse_by_head(lse, lse.size(1)), word, word, /*attn_bias=*/at::Tensor(), at::Tensor(),
-      at::Tensor(), query.size(1), key.size(1), /*dropout_p=*/0.0, mask.causal(), scale);
-  return {by_head(d_query), by_head(d_key), by_head(d_value)};
-}
-
 bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask,
               AttentionKernel kernel) {
   return kernel == AttentionKernel::kCudnn &&
-         banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), value.size(1),
-                             mask);
+         banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), query.size(1),
+                             value.size(1), mask);
 }
 
 }  // namespace
@@ -164,18 +142,10 @@ bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMa
          (query.scalar_type() == at::kFloat && (mask.all() || mask.causal()));
 }
 
-bool banded_cudnn_serves(at::ScalarType type, std::int64_t query_width, std::int64_t value_width,
-                         std::int64_t keys, BandMask mask) {
-  for (const std::int64_t width : {query_width, value_width}) {
-    if (width % 8 != 0 || width > 128) return false;
-  }
-  return is_half(type) && keys > 1 && (mask.all() || mask.causal());
-}
-
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value, BandMask mask, double scale,
                                  AttentionKernel kernel) {
-  const auto run = by_cudnn(query, value, mask, kernel) ? cudnn_forward
+  const auto run = by_cudnn(query, value, mask, kernel) ? banded_forward_cudnn
                    : is_half(query.scalar_type())       ? flash_forward
                                                         : efficient_forward;
   return run(query, key, value, mask, scale);
@@ -186,7 +156,7 @@ BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& 
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
                                      double scale, AttentionKernel kernel) {
   const StrictlyRepeatable while_it_runs;
-  const auto run = by_cudnn(query, value, mask, kernel) ? cudnn_backward
+  const auto run = by_cudnn(query, value, mask, kernel) ? banded_backward_cudnn
                    : is_half(query.scalar_type())       ? flash_backward
                                                         : efficient_backward;
   return run(d_out, query, key, value, out, lse, mask, scale);

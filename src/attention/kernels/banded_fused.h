@@ -26,10 +26,7 @@ void add_banded_gradients_cpu(const at::Tensor& d_out, const at::Tensor& query,
 /// (FlashAttention-2, for which the narrower of queries and values are padded), float32 with a
 /// causal or no mask (memory-efficient attention); widths that are a multiple of 8 up to 256.
 bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMask mask);
-/// Whether cuDNN's serve it: half precision, a causal or no mask, widths of up to 128. They are
-/// taken where `kernel` asks for them; their gradients do not repeat bit for bit.
-bool banded_cudnn_serves(at::ScalarType type, std::int64_t query_width, std::int64_t value_width,
-                         std::int64_t keys, BandMask mask);
+/// By cuDNN (cudnn_attention.h) where `kernel` asks for it and it serves, by LibTorch's otherwise.
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value, BandMask mask, double scale,
                                  AttentionKernel kernel);

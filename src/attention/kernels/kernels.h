@@ -14,8 +14,8 @@ inline constexpr std::array<std::string_view, 2> kKernelsWords = {"fused", "plai
 
 /// Which fused kernels compute attention on CUDA. Where one does not serve, the next does that is
 /// there: our own compute a whole layer (union_cuda.h), the others piece by piece: LibTorch's
-/// FlashAttention-2 (in float32 its memory-efficient attention), and cuDNN's, which has no windows
-/// and leaves those to the former.
+/// FlashAttention-2 (in float32 its memory-efficient attention), and cuDNN's graphs
+/// (cudnn_attention.h), which leave what they have no kernel for to the former.
 enum class AttentionKernel : std::uint8_t { kOwn, kFlash, kCudnn };
 inline constexpr std::array<std::string_view, 3> kAttentionKernelWords = {"own", "flash", "cudnn"};
 
