@@ -148,8 +148,8 @@ BandedGradients cudnn_backward(const at::Tensor& d_out, const at::Tensor& query,
 }
 
 bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask,
-              AttentionKernel kernel) {
-  return kernel == AttentionKernel::kCudnn &&
+              KernelKind kernel) {
+  return kernel == KernelKind::kCudnn &&
          banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), value.size(1),
                              mask);
 }
@@ -174,7 +174,7 @@ bool banded_cudnn_serves(at::ScalarType type, std::int64_t query_width, std::int
 
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value, BandMask mask, double scale,
-                                 AttentionKernel kernel) {
+                                 KernelKind kernel) {
   const auto run = by_cudnn(query, value, mask, kernel) ? cudnn_forward
                    : is_half(query.scalar_type())       ? flash_forward
                                                         : efficient_forward;
@@ -184,7 +184,7 @@ BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
 BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value,
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale, AttentionKernel kernel) {
+                                     double scale, KernelKind kernel) {
   const StrictlyRepeatable while_it_runs;
   const auto run = by_cudnn(query, value, mask, kernel) ? cudnn_backward
                    : is_half(query.scalar_type())       ? flash_backward

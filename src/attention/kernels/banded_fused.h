@@ -32,10 +32,10 @@ bool banded_cudnn_serves(at::ScalarType type, std::int64_t query_width, std::int
                          std::int64_t keys, BandMask mask);
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value, BandMask mask, double scale,
-                                 AttentionKernel kernel);
+                                 KernelKind kernel);
 BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value,
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale, AttentionKernel kernel);
+                                     double scale, KernelKind kernel);
 
 }  // namespace sparse_transformer

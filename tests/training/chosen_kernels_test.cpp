@@ -1,4 +1,4 @@
-#include "training/attention_choice.h"
+#include "training/chosen_kernels.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
@@ -16,8 +16,8 @@ using ::testing::IsEmpty;
 using ::testing::Key;
 using ::testing::UnorderedElementsAre;
 
-const KernelChoice kRecorded = {{"column", AttentionKernel::kCudnn},
-                                {"local", AttentionKernel::kOwn}};
+const KernelChoice kRecorded = {{"column", KernelKind::kCudnn},
+                                {"local", KernelKind::kOwn}};
 
 Settings tiny_settings() {
   Settings settings;
