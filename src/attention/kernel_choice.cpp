@@ -97,9 +97,8 @@ std::optional<std::string> fault(const KernelCandidate& candidate,
 
 }  // namespace
 
-std::vector<KernelKind> attention_kernels(const at::Tensor& packed,
-                                               const LayerPattern& pattern, const HeadShape& shape,
-                                               bool repeatable) {
+std::vector<KernelKind> attention_kernels(const at::Tensor& packed, const LayerPattern& pattern,
+                                          const HeadShape& shape, bool repeatable) {
   if (!packed.is_cuda()) return {KernelKind::kOwn};
   std::vector<KernelKind> kernels;
   if (union_cuda_serves(packed, pattern, shape)) kernels.push_back(KernelKind::kOwn);

@@ -25,9 +25,8 @@ std::string part_text(const std::string& part);
 
 /// What can compute a layer of tensors like `packed`: on the CPU and for what only one serves, one.
 /// `repeatable`: only what repeats bit for bit.
-std::vector<KernelKind> attention_kernels(const at::Tensor& packed,
-                                               const LayerPattern& pattern, const HeadShape& shape,
-                                               bool repeatable);
+std::vector<KernelKind> attention_kernels(const at::Tensor& packed, const LayerPattern& pattern,
+                                          const HeadShape& shape, bool repeatable);
 
 struct KernelCandidate {
   KernelKind kernel;

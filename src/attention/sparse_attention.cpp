@@ -266,8 +266,7 @@ class LayerPass {
 /// A layer as both passes know it.
 class Layer : public torch::CustomClassHolder {
  public:
-  Layer(const LayerPattern& pattern, const HeadShape& shape, Kernels kernels,
-        KernelKind kernel)
+  Layer(const LayerPattern& pattern, const HeadShape& shape, Kernels kernels, KernelKind kernel)
       : pattern_(pattern), shape_(shape), kernels_(kernels), kernel_(kernel) {}
 
   Union forward(const at::Tensor& packed) const {

@@ -16,9 +16,8 @@ using torch::autograd::variable_list;
 /// weight is kept.
 class ExpandAndContract : public torch::autograd::Function<ExpandAndContract> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& expand, const at::Tensor& bias,
-                            const at::Tensor& contract) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& expand,
+                            const at::Tensor& bias, const at::Tensor& contract) {
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
     const auto [pre, y] = gelu_product_cuda(rows, expand.to(x.scalar_type()), bias);
     context->save_for_backward({x, pre, y, expand, bias, contract});

@@ -28,7 +28,7 @@ struct AttentionInput {
 /// A forward and a backward pass: the output, and the gradients of queries, keys and values, which
 /// are of different sizes.
 std::vector<at::Tensor> attend(const LayerPattern& pattern, Kernels kernels, KernelKind kernel,
-                       const AttentionInput& input);
+                               const AttentionInput& input);
 
 /// Forward and backward passes of one layer's attention.
 class AttentionPass {

@@ -62,8 +62,8 @@ KernelKind choose_feedforward_kernel(const FeedforwardInput& input, bool repeata
 }  // namespace
 
 std::optional<KernelKind> choose_attention_kernel(const Settings& settings,
-                                                       const LayerPattern& pattern,
-                                                       const AttentionInput& input) {
+                                                  const LayerPattern& pattern,
+                                                  const AttentionInput& input) {
   if (!has_choice(settings, input.packed.device())) return std::nullopt;
   const bool repeatable = settings.training.deterministic;
   const std::vector<KernelKind> kernels =

@@ -19,8 +19,8 @@ KernelChoice choose_kernels(const Settings& settings, c10::Device device, Kernel
 
 /// The same for one pattern's attention: nothing where there is no choice.
 std::optional<KernelKind> choose_attention_kernel(const Settings& settings,
-                                                       const LayerPattern& pattern,
-                                                       const AttentionInput& input);
+                                                  const LayerPattern& pattern,
+                                                  const AttentionInput& input);
 
 /// What of a checkpoint's choice these settings can have on this device; the rest is warned of.
 KernelChoice available_kernels(const Settings& settings, c10::Device device,

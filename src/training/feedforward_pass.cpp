@@ -14,8 +14,7 @@ at::Tensor leaf(const at::Tensor& x) { return x.detach().requires_grad_(true); }
 
 /// Of numbers that a product with numbers around 1 keeps around 1.
 Linear random_linear(std::int64_t out, std::int64_t in, c10::Device device) {
-  const at::Tensor weight =
-      at::randn({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
+  const at::Tensor weight = at::randn({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
   return {leaf(weight), leaf(at::randn({out}, device))};
 }
 

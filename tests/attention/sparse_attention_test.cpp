@@ -134,8 +134,7 @@ TEST(EveryPattern, IsAsExactAsPlainCodeInFloat16) {
 // Queries of one width with values and not.
 TEST(EveryPattern, IsAsExactAsPlainCodeOnCudaByEveryKernel) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
-  for (const KernelKind kernel :
-       {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
+  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
     SCOPED_TRACE(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
     for_every_pattern([kernel](const PatternCase& c) {
       expect_exact_in_half(c, at::kBFloat16, 2e-2, at::kCUDA, 8, kernel);

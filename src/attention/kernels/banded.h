@@ -54,8 +54,7 @@ void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
                           const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
                           BandMask mask, double scale, const BandedGradients& sum, Share share,
-                          Kernels kernels = Kernels::kFused,
-                          KernelKind kernel = KernelKind::kOwn);
+                          Kernels kernels = Kernels::kFused, KernelKind kernel = KernelKind::kOwn);
 
 /// The attention to these keys alone, by plain matrix products, in any dtype on any device; memory
 /// is batch · heads · queries · keys. What no fused kernel serves comes here, and tests compare

@@ -147,11 +147,9 @@ BandedGradients cudnn_backward(const at::Tensor& d_out, const at::Tensor& query,
   return {by_head(d_query), by_head(d_key), by_head(d_value)};
 }
 
-bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask,
-              KernelKind kernel) {
-  return kernel == KernelKind::kCudnn &&
-         banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), value.size(1),
-                             mask);
+bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask, KernelKind kernel) {
+  return kernel == KernelKind::kCudnn && banded_cudnn_serves(query.scalar_type(), query.size(3),
+                                                             value.size(3), value.size(1), mask);
 }
 
 }  // namespace

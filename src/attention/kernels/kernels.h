@@ -17,8 +17,8 @@ inline constexpr std::array<std::string_view, 2> kKernelsWords = {"fused", "plai
 ///
 /// Attention: our own compute a whole layer (union_cuda.h), the others piece by piece: LibTorch's
 /// FlashAttention-2 (in float32 its memory-efficient attention), and cuDNN's, which has no windows
-/// and leaves those to the former. The feed-forward part: products of our own with the non-linearity
-/// in them (model/feedforward.h), or cuBLAS's, and a pass over memory between them.
+/// and leaves those to the former. The feed-forward part: products of our own with the
+/// non-linearity in them (model/feedforward.h), or cuBLAS's, and a pass over memory between them.
 enum class KernelKind : std::uint8_t { kOwn, kFlash, kCudnn, kCublas };
 inline constexpr std::array<std::string_view, 4> kKernelKindWords = {"own", "flash", "cudnn",
                                                                      "cublas"};

@@ -30,10 +30,11 @@ enum class Factor { kByColumns, kByRows };
 /// Numbers of a stage: a tile of a, then one of b.
 constexpr int kFactorA = tiles::Tile<kTileDepth>::size(kTileRows);
 template <Factor kFactor>
-constexpr int kFactorB = kFactor == Factor::kByColumns ? tiles::Tile<kTileDepth>::size(kTileColumns)
-                                                       : tiles::Tile<kTileColumns>::size(kTileDepth);
+constexpr int kFactorB = kFactor == Factor::kByColumns
+                             ? tiles::Tile<kTileDepth>::size(kTileColumns)
+                             : tiles::Tile<kTileColumns>::size(kTileDepth);
 template <Factor kFactor>
-constexpr int kSharedBytes = 2 * kStages * (kFactorA + kFactorB<kFactor>);
+constexpr int kSharedBytes = 2 * kStages*(kFactorA + kFactorB<kFactor>);
 
 SPARSE_TRANSFORMER_ANYWHERE std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -84,7 +85,8 @@ SPARSE_TRANSFORMER_DEVICE void load_tile(Thread& thread, const Matrix& from, std
   }
 }
 
-/// A warp's accumulators: [row / 16][column / 8], of each this thread's four (runtime/cuda/tiles.cuh).
+/// A warp's accumulators: [row / 16][column / 8], of each this thread's four
+/// (runtime/cuda/tiles.cuh).
 struct Sums {
   float at[kWarpRows / 16][kWarpColumns / 8][4] = {};
 };
@@ -172,7 +174,7 @@ SPARSE_TRANSFORMER_DEVICE void sum_products(Thread& thread, const GeluProduct& w
   }
 }
 
-constexpr int kEight = 8;                  // neighbouring columns that a thread moves at once, 16 bytes
+constexpr int kEight = 8;  // neighbouring columns that a thread moves at once, 16 bytes
 constexpr int kEights = kWarpRows / 8;     // … below each other that it has
 constexpr int kParts = kWarpColumns / 32;  // … beside each other
 
@@ -199,7 +201,9 @@ struct Eights {
     column = tile.column + warp.column + 32 * part + thread.lane() % 4 * kEight;
   }
   SPARSE_TRANSFORMER_DEVICE bool has(int i) const { return row + 8 * i < rows && column < columns; }
-  SPARSE_TRANSFORMER_DEVICE std::int64_t at(int i) const { return (row + 8 * i) * columns + column; }
+  SPARSE_TRANSFORMER_DEVICE std::int64_t at(int i) const {
+    return (row + 8 * i) * columns + column;
+  }
 
   std::int64_t rows, columns, row, column;
 };
@@ -264,8 +268,8 @@ SPARSE_TRANSFORMER_DEVICE void write_stripe(Thread& thread, const Eights& eights
     for (int bits = 4; bits < 32; bits *= 2) total[j] += thread.exchange(total[j], bits);
   }
   if (thread.lane() < 4 && eights.has(0)) {
-    row_kernels::store(
-        thread, total, sums + eights.row / kProductStripeRows * eights.columns + eights.column);
+    row_kernels::store(thread, total,
+                       sums + eights.row / kProductStripeRows * eights.columns + eights.column);
   }
 }
 

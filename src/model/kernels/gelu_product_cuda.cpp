@@ -31,8 +31,7 @@ void check(int code) { check_launch(code, "the feed-forward part"); }
 
 bool gelu_product_serves(const at::Tensor& x, std::int64_t inner) {
   return has_kernels_for(x.device()) && at::isReducedFloatingType(x.scalar_type()) &&
-         x.size(-1) % kChunk == 0 && inner % kChunk == 0 &&
-         x.numel() >= kFewestRows * x.size(-1);
+         x.size(-1) % kChunk == 0 && inner % kChunk == 0 && x.numel() >= kFewestRows * x.size(-1);
 }
 
 GeluOfProduct gelu_product_cuda(const at::Tensor& x, const at::Tensor& weight,

@@ -12,7 +12,8 @@ using gelu_product::Factor;
 using gelu_product::kSharedBytes;
 using gelu_product::kThreads;
 
-constexpr int kBlocksEach = 2;  // of a multiprocessor: one multiplies while the other begins or ends
+constexpr int kBlocksEach =
+    2;  // of a multiprocessor: one multiplies while the other begins or ends
 
 template <HalfType kType>
 __global__ void __launch_bounds__(kThreads, kBlocksEach)

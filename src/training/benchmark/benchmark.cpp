@@ -12,10 +12,10 @@
 #include "model/size.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
-#include "training/chosen_kernels.h"
 #include "training/attention_pass.h"
 #include "training/benchmark/sampling_run.h"
 #include "training/benchmark/training_steps.h"
+#include "training/chosen_kernels.h"
 
 namespace sparse_transformer {
 namespace {
@@ -142,9 +142,9 @@ class Comparison {
                                    .pairs_per_query = pairs_per_query({pattern}, n),
                                    .work = work,
                                    .kernel = kernel});
-      add([pass = AttentionPass(pattern, settings_.training.kernels,
-                                kernel.value_or(KernelKind::kOwn), input,
-                                how_.steps)] { pass.run(); },
+      add([pass =
+               AttentionPass(pattern, settings_.training.kernels, kernel.value_or(KernelKind::kOwn),
+                             input, how_.steps)] { pass.run(); },
           [this, i](double seconds) {
             result_.attention[i].seconds = seconds / static_cast<double>(how_.steps);
           });

@@ -70,9 +70,8 @@ class Product {
       bias.push_back(0.5F * std::sin(static_cast<float>(i)));
     }
     out.assign(pre.size() + kGuard, kUnwritten);
-    sums.assign(
-        static_cast<std::size_t>(product_stripes(sizes.rows) * sizes.columns) + kGuard,
-        std::nanf(""));
+    sums.assign(static_cast<std::size_t>(product_stripes(sizes.rows) * sizes.columns) + kGuard,
+                std::nanf(""));
   }
 
   GeluProduct work() {
@@ -90,8 +89,8 @@ class Product {
         for (std::int64_t k = 0; k < sizes_.depth; ++k) {
           const std::int64_t of_b =
               factor_ == Factor::kByColumns ? j * sizes_.depth + k : k * sizes_.columns + j;
-          sum += x[static_cast<std::size_t>(i * sizes_.depth + k)] *
-                 y[static_cast<std::size_t>(of_b)];
+          sum +=
+              x[static_cast<std::size_t>(i * sizes_.depth + k)] * y[static_cast<std::size_t>(of_b)];
         }
         result.push_back(sum);
       }
