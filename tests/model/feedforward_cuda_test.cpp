@@ -1,6 +1,4 @@
 // The feed-forward part's products on a GPU; skipped where there is none.
-#include "model/feedforward.h"
-
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <gmock/gmock.h>
@@ -11,6 +9,8 @@
 #include <string>
 #include <tuple>
 #include <vector>
+
+#include "model/feedforward.h"
 
 namespace sparse_transformer {
 namespace {
@@ -36,8 +36,8 @@ template <typename Operation>
 std::vector<at::Tensor> run(const Operation& operation, Numbers numbers) {
   for (std::size_t i = 0; i < 4; ++i) numbers[i] = numbers[i].detach().requires_grad_(true);
   const at::Tensor out = operation(numbers);
-  std::vector<at::Tensor> results = torch::autograd::grad(
-      {out}, {numbers[0], numbers[1], numbers[2], numbers[3]}, {numbers[4]});
+  std::vector<at::Tensor> results =
+      torch::autograd::grad({out}, {numbers[0], numbers[1], numbers[2], numbers[3]}, {numbers[4]});
   results.insert(results.begin(), out.detach());
   return results;
 }

@@ -178,7 +178,7 @@ constexpr int kEight = 8;  // neighbouring columns that a thread moves at once, 
 constexpr int kEights = kWarpRows / 8;     // … below each other that it has
 constexpr int kParts = kWarpColumns / 32;  // … beside each other
 
-/// This thread's eight numbers in row of_eight(i) of part `part` of a warp's sums, rounded.
+/// Rounded, the i-th of this thread's eights of numbers in a part of a warp's sums.
 template <HalfType kType, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void take_eight(Thread& thread, const Sums& sums, int part, int i,
                                           std::uint32_t (&pairs)[4]) {
@@ -190,7 +190,7 @@ SPARSE_TRANSFORMER_DEVICE void take_eight(Thread& thread, const Sums& sums, int 
   tiles::transpose(thread, pairs);
 }
 
-/// Where this thread's eights of a part of a warp's sums lie in the result.
+/// Where those eights lie in the result: below each other, 8 rows apart.
 struct Eights {
   template <typename Thread>
   SPARSE_TRANSFORMER_DEVICE Eights(Thread& thread, const GeluProduct& work, const Place& tile,
@@ -224,7 +224,7 @@ SPARSE_TRANSFORMER_DEVICE void write_eight(Thread& thread, const float (&x)[kEig
   thread.write(to, pairs);
 }
 
-/// The kernels' constants for these eight columns; 0 beyond the last.
+/// The bias of eight columns; left as it is beyond the last.
 template <typename Thread>
 SPARSE_TRANSFORMER_DEVICE void load_bias(Thread& thread, const GeluProduct& work,
                                          std::int64_t column, float (&bias)[kEight]) {

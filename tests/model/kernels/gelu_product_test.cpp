@@ -169,7 +169,9 @@ TYPED_TEST(GeluProductKernels, ForwardKeepsTheProductAndWritesItsGelu) {
       for (double& u : right) u = gelu(u);
       expect_close(exact<kType>(product.out), right, kTolerance<kType>, "out");
       EXPECT_TRUE(product.guards_are_whole());
-      if (!before.empty()) EXPECT_EQ(product.out, before);
+      if (!before.empty()) {
+        EXPECT_EQ(product.out, before);
+      }
       before = product.out;
     });
   }
