@@ -43,8 +43,8 @@ bool cudnn_serves(const at::Tensor& packed, const LayerPattern& pattern, const H
   return false;
 }
 
-std::string word(AttentionKernel kernel) {
-  return std::string(kAttentionKernelWords.at(static_cast<std::size_t>(kernel)));
+std::string word(KernelKind kernel) {
+  return std::string(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
 }
 
 /// |a - b| / |b| over all numbers; both in float32.
@@ -52,22 +52,17 @@ double relative_error(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(at::kFloat) - b).norm() / b.norm()).item<double>();
 }
 
-/// The largest of the output's and of the gradients of queries, keys and values.
-double largest_error(const AttentionResult& result, const AttentionResult& plain,
-                     const HeadShape& shape) {
-  std::vector<double> errors = {relative_error(result.out, plain.out)};
-  std::int64_t first = 0;
-  for (const std::int64_t width : {shape.query_width, shape.query_width, shape.value_width}) {
-    errors.push_back(relative_error(result.d_packed.narrow(3, first, width),
-                                    plain.d_packed.narrow(3, first, width)));
-    first += width;
+double largest_error(const std::vector<at::Tensor>& result, const std::vector<at::Tensor>& plain) {
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    errors.push_back(relative_error(result[i], plain[i]));
   }
   // What is not a number counts as the largest.
   return *std::max_element(errors.begin(), errors.end(),
                            [](double a, double b) { return !(a >= b) && !std::isnan(a); });
 }
 
-/// Weights and scores' gradients are rounded to the type of the numbers, and so are the results.
+/// What is between is rounded to the type of the numbers, and so are the results.
 double rounding(at::ScalarType type) {
   constexpr double kRoundings = 2.0;
   if (type == at::kBFloat16) return kRoundings * std::numeric_limits<c10::BFloat16>::epsilon();
@@ -75,17 +70,18 @@ double rounding(at::ScalarType type) {
   return 1e-4;
 }
 
-bool equal(const AttentionResult& a, const AttentionResult& b) {
-  return at::equal(a.out, b.out) && at::equal(a.d_packed, b.d_packed);
+bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const at::Tensor& x, const at::Tensor& y) { return at::equal(x, y); });
 }
 
 /// What keeps a candidate from being chosen, or nothing.
-std::optional<std::string> fault(const KernelCandidate& candidate, const AttentionResult& plain,
-                                 const HeadShape& shape, bool repeatable) {
+std::optional<std::string> fault(const KernelCandidate& candidate,
+                                 const std::vector<at::Tensor>& plain, bool repeatable) {
   try {
-    const AttentionResult result = candidate.compute();
-    const double error = largest_error(result, plain, shape);
-    if (!(error <= rounding(result.out.scalar_type()))) {
+    const std::vector<at::Tensor> result = candidate.compute();
+    const double error = largest_error(result, plain);
+    if (!(error <= rounding(result.front().scalar_type()))) {
       return "its results differ by " + format_fixed(100 * error, 2) + "% from plain code's";
     }
     if (repeatable && !equal(result, candidate.compute())) return "it does not repeat bit for bit";
@@ -100,28 +96,29 @@ std::optional<std::string> fault(const KernelCandidate& candidate, const Attenti
 
 }  // namespace
 
-std::vector<AttentionKernel> attention_kernels(const at::Tensor& packed,
-                                               const LayerPattern& pattern, const HeadShape& shape,
-                                               bool repeatable) {
-  if (!packed.is_cuda()) return {AttentionKernel::kOwn};
-  std::vector<AttentionKernel> kernels;
-  if (union_cuda_serves(packed, pattern, shape)) kernels.push_back(AttentionKernel::kOwn);
-  kernels.push_back(AttentionKernel::kFlash);
+std::vector<KernelKind> attention_kernels(const at::Tensor& packed, const LayerPattern& pattern,
+                                          const HeadShape& shape) {
+  if (!packed.is_cuda()) return {KernelKind::kOwn};
+  std::vector<KernelKind> kernels;
+  if (union_cuda_serves(packed, pattern, shape)) kernels.push_back(KernelKind::kOwn);
+  kernels.push_back(KernelKind::kFlash);
   if (at::globalContext().hasCuDNN() && cudnn_serves(packed, pattern, shape)) {
-    kernels.push_back(AttentionKernel::kCudnn);
+    kernels.push_back(KernelKind::kCudnn);
   }
   return kernels;
 }
 
-AttentionKernel fastest_kernel(const std::string& pattern,
-                               const std::vector<KernelCandidate>& candidates,
-                               const AttentionResult& plain, const HeadShape& shape,
-                               bool repeatable) {
-  const std::string subject = "attention of " + pattern + ": ";
-  std::vector<AttentionKernel> sound;
+std::string part_text(const std::string& part) {
+  return part == kFeedforward ? "feed-forward" : "attention of " + part;
+}
+
+KernelKind fastest_kernel(const std::string& part, const std::vector<KernelCandidate>& candidates,
+                          const std::vector<at::Tensor>& plain, bool repeatable) {
+  const std::string subject = part_text(part) + ": ";
+  std::vector<KernelKind> sound;
   std::vector<std::function<double()>> measurements;
   for (const KernelCandidate& candidate : candidates) {
-    if (const auto problem = fault(candidate, plain, shape, repeatable)) {
+    if (const auto problem = fault(candidate, plain, repeatable)) {
       log_info(subject + word(candidate.kernel) + " is no choice: " + *problem);
       continue;
     }
@@ -140,20 +137,20 @@ AttentionKernel fastest_kernel(const std::string& pattern,
         (i == 0 ? "" : ", ") + word(sound[i]) + " " + format_fixed(1e3 * seconds[i], 3) + " ms";
   }
   const auto fastest = std::min_element(seconds.begin(), seconds.end()) - seconds.begin();
-  const AttentionKernel chosen = sound[static_cast<std::size_t>(fastest)];
+  const KernelKind chosen = sound[static_cast<std::size_t>(fastest)];
   log_info(subject + word(chosen) + " (" + times + ")");
   return chosen;
 }
 
 KernelChoice available_kernels(const KernelChoice& recorded,
-                               const std::map<std::string, std::vector<AttentionKernel>>& here) {
+                               const std::map<std::string, std::vector<KernelKind>>& here) {
   KernelChoice available;
-  for (const auto& [pattern, kernel] : recorded) {
-    const auto found = here.find(pattern);
+  for (const auto& [part, kernel] : recorded) {
+    const auto found = here.find(part);
     if (found != here.end() && std::count(found->second.begin(), found->second.end(), kernel) > 0) {
-      available[pattern] = kernel;
+      available[part] = kernel;
     } else {
-      log_warning("the checkpoint's attention of " + pattern + " is computed by " + word(kernel) +
+      log_warning("the checkpoint's " + part_text(part) + " is computed by " + word(kernel) +
                   ", which cannot be had here: the run goes on, but not bit for bit as it would " +
                   "have there");
     }

@@ -49,7 +49,7 @@ at::Tensor in_kernel_type(const at::Tensor& x) { return x.is_cpu() ? x.to(sum_ty
 class LayerPass {
  public:
   LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head,
-            Kernels kernels, AttentionKernel kernel)
+            Kernels kernels, KernelKind kernel)
       : type_(packed.scalar_type()),
         x_(in_kernel_type(packed), head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
@@ -259,15 +259,14 @@ class LayerPass {
   const LayerPattern& pattern_;
   HeadShape head_;
   Kernels kernels_;
-  AttentionKernel kernel_;
+  KernelKind kernel_;
   bool windows_;
 };
 
 /// A layer as both passes know it.
 class Layer : public torch::CustomClassHolder {
  public:
-  Layer(const LayerPattern& pattern, const HeadShape& shape, Kernels kernels,
-        AttentionKernel kernel)
+  Layer(const LayerPattern& pattern, const HeadShape& shape, Kernels kernels, KernelKind kernel)
       : pattern_(pattern), shape_(shape), kernels_(kernels), kernel_(kernel) {}
 
   Union forward(const at::Tensor& packed) const {
@@ -285,21 +284,21 @@ class Layer : public torch::CustomClassHolder {
 
  private:
   bool is_fused_union(const at::Tensor& packed) const {
-    return kernels_ == Kernels::kFused && kernel_ == AttentionKernel::kOwn &&
+    return kernels_ == Kernels::kFused && kernel_ == KernelKind::kOwn &&
            union_cuda_serves(packed, pattern_, shape_);
   }
 
   const LayerPattern& pattern_;
   HeadShape shape_;
   Kernels kernels_;
-  AttentionKernel kernel_;
+  KernelKind kernel_;
 };
 
 class SparseAttention : public torch::autograd::Function<SparseAttention> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& packed,
                             const LayerPattern* pattern, const HeadShape& shape, Kernels kernels,
-                            AttentionKernel kernel) {
+                            KernelKind kernel) {
     const auto layer = c10::make_intrusive<Layer>(*pattern, shape, kernels, kernel);
     const Union result = layer->forward(packed);
     context->save_for_backward({packed, result.out, result.lse});
@@ -328,7 +327,7 @@ void check(const at::Tensor& packed, const LayerPattern& pattern, const HeadShap
 }  // namespace
 
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
-                            const HeadShape& shape, Kernels kernels, AttentionKernel kernel) {
+                            const HeadShape& shape, Kernels kernels, KernelKind kernel) {
   check(packed, pattern, shape);
   return SparseAttention::apply(packed, &pattern, shape, kernels, kernel);
 }

@@ -24,7 +24,7 @@ namespace sparse_transformer {
 /// `kernel`: which of the fused ones, on CUDA.
 at::Tensor sparse_attention(const at::Tensor& packed, const LayerPattern& pattern,
                             const HeadShape& shape, Kernels kernels = Kernels::kFused,
-                            AttentionKernel kernel = AttentionKernel::kOwn);
+                            KernelKind kernel = KernelKind::kOwn);
 
 /// The same by its definition, in plain differentiable operations over n × n scores: for tests
 /// only, in any dtype.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "model/feedforward.h"
 #include "model/fused_rows.h"
 #include "model/recompute.h"
 #include "runtime/stop.h"
@@ -89,7 +90,8 @@ at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
                                 const DropoutPlace* dropout_place) const {
   if (fuses_rows(h, computation_.kernels)) {
     const auto [passed, normed] = pass_and_norm(attention_norm_, h);
-    return add_branch(passed, attention(normed, attend), attention_output_, dropout_place, 0);
+    const at::Tensor product = apply({attention_output_.weight, {}}, attention(normed, attend));
+    return add_branch(passed, product, attention_output_.bias, dropout_place, 0);
   }
   const at::Tensor out = attention(attention_norm_(h), attend);
   return h + drop(apply(attention_output_, out), dropout_place, 0);
@@ -98,17 +100,16 @@ at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
 at::Tensor Block::add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const {
   if (fuses_rows(a, computation_.kernels)) {
     const auto [passed, normed] = pass_and_norm(feedforward_norm_, a);
-    const at::Tensor inner = gelu(apply({expand_.weight, {}}, normed), expand_.bias);
-    return add_branch(passed, inner, contract_, dropout_place, 1);
+    const at::Tensor product = expand_and_contract(expand_, contract_, normed, feedforward_kernel_);
+    return add_branch(passed, product, contract_.bias, dropout_place, 1);
   }
   return a + drop(feedforward(feedforward_norm_(a)), dropout_place, 1);
 }
 
-at::Tensor Block::add_branch(const at::Tensor& h, const at::Tensor& inner, const Linear& last,
+at::Tensor Block::add_branch(const at::Tensor& h, const at::Tensor& product, const at::Tensor& bias,
                              const DropoutPlace* dropout_place, std::int64_t site) const {
-  const at::Tensor product = apply({last.weight, {}}, inner);
-  if (dropout_place == nullptr) return add_residual(h, product, last.bias);
-  return add_residual(h, product, last.bias, settings_.dropout, at_site(*dropout_place, site));
+  if (dropout_place == nullptr) return add_residual(h, product, bias);
+  return add_residual(h, product, bias, settings_.dropout, at_site(*dropout_place, site));
 }
 
 at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,

@@ -51,6 +51,9 @@ class Block {
   /// run again and again does not round them each time. Not to be trained.
   Block rounded(c10::ScalarType type) const;
 
+  /// Which kernels compute the feed-forward part on CUDA; kCublas at first.
+  void compute_feedforward_by(KernelKind kernel) { feedforward_kernel_ = kernel; }
+
   /// Adds the block's tensors with their names, as references to the same memory.
   void collect(NamedTensors& parameters) const;
 
@@ -62,8 +65,8 @@ class Block {
   at::Tensor drop(const at::Tensor& x, const DropoutPlace* dropout_place, std::int64_t site) const;
   /// site: 0 or 1, of the layer's two.
   DropoutPlace at_site(DropoutPlace place, std::int64_t site) const;
-  /// h + drop(last(inner)) by fused kernels.
-  at::Tensor add_branch(const at::Tensor& h, const at::Tensor& inner, const Linear& last,
+  /// h + drop(product + bias) by fused kernels.
+  at::Tensor add_branch(const at::Tensor& h, const at::Tensor& product, const at::Tensor& bias,
                         const DropoutPlace* dropout_place, std::int64_t site) const;
   /// Up to the product with attention_output_: [batch, n, heads · value_width].
   at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
@@ -74,6 +77,7 @@ class Block {
   ModelSettings settings_;
   std::int64_t layer_;
   Computation computation_;
+  KernelKind feedforward_kernel_ = KernelKind::kCublas;
   Norm attention_norm_, feedforward_norm_;
   Linear query_key_value_, attention_output_, expand_, contract_;
 };

@@ -12,7 +12,7 @@ Transformer::Transformer(const ModelSettings& settings, const SequenceLayout& la
       layout_(layout),
       computation_(computation),
       patterns_(layer_patterns(settings.attention, settings.layers, settings.heads, layout.length)),
-      kernels_(patterns_.size(), AttentionKernel::kOwn),
+      kernels_(patterns_.size(), KernelKind::kOwn),
       embedding_(settings, layout, computation),
       final_norm_{at::empty({settings.width}), at::empty({settings.width}), 1e-6},
       output_(at::empty({256, settings.width})) {
@@ -51,11 +51,14 @@ at::Tensor Transformer::logits(const at::Tensor& hidden, const DropoutPlace* dro
   return at::linear(final_norm_(hidden, output_.scalar_type()), output);
 }
 
-void Transformer::attend_by(const KernelChoice& choice) {
+void Transformer::compute_by(const KernelChoice& choice) {
   for (std::size_t layer = 0; layer < patterns_.size(); ++layer) {
     const auto chosen = choice.find(patterns_[layer].name());
     if (chosen != choice.end()) kernels_[layer] = chosen->second;
   }
+  const auto chosen = choice.find(kFeedforward);
+  if (chosen == choice.end()) return;
+  for (Block& block : blocks_) block.compute_feedforward_by(chosen->second);
 }
 
 HeadShape Transformer::head_shape() const { return sparse_transformer::head_shape(settings_); }

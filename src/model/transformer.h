@@ -41,9 +41,9 @@ class Transformer {
                         const DropoutPlace* dropout_place = nullptr) const;
   at::Tensor logits(const at::Tensor& hidden, const DropoutPlace* dropout_place = nullptr) const;
 
-  /// From the next pass on, which kernels compute the attention of whole sequences on CUDA; what is
-  /// not named stays as it is, kOwn at first.
-  void attend_by(const KernelChoice& choice);
+  /// From the next pass on, which kernels compute the attention of whole sequences and the
+  /// feed-forward part on CUDA; what is not named stays as it is, at first kOwn and kCublas.
+  void compute_by(const KernelChoice& choice);
 
   const Embedding& embedding() const { return embedding_; }
   const std::vector<Block>& blocks() const { return blocks_; }
@@ -64,7 +64,7 @@ class Transformer {
   SequenceLayout layout_;
   Computation computation_;
   std::vector<LayerPattern> patterns_;
-  std::vector<AttentionKernel> kernels_;  // of each layer
+  std::vector<KernelKind> kernels_;  // of each layer's attention
   Embedding embedding_;
   std::vector<Block> blocks_;
   Norm final_norm_;

@@ -24,13 +24,18 @@ AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
   d_out = at::randn({sequences, padded, heads, shape.value_width}, options);
 }
 
-AttentionResult attend(const LayerPattern& pattern, Kernels kernels, AttentionKernel kernel,
-                       const AttentionInput& input) {
+std::vector<at::Tensor> attend(const LayerPattern& pattern, Kernels kernels, KernelKind kernel,
+                               const AttentionInput& input) {
   const at::Tensor out = sparse_attention(input.packed, pattern, input.shape, kernels, kernel);
-  return {out.detach(), torch::autograd::grad({out}, {input.packed}, {input.d_out}).front()};
+  const at::Tensor d_packed = torch::autograd::grad({out}, {input.packed}, {input.d_out}).front();
+  const HeadShape& shape = input.shape;
+  std::vector<at::Tensor> results =
+      d_packed.split_with_sizes({shape.query_width, shape.query_width, shape.value_width}, 3);
+  results.insert(results.begin(), out.detach());
+  return results;
 }
 
-AttentionPass::AttentionPass(LayerPattern pattern, Kernels kernels, AttentionKernel kernel,
+AttentionPass::AttentionPass(LayerPattern pattern, Kernels kernels, KernelKind kernel,
                              AttentionInput input, std::int64_t count)
     : pattern_(std::move(pattern)),
       kernels_(kernels),
@@ -41,9 +46,9 @@ AttentionPass::AttentionPass(LayerPattern pattern, Kernels kernels, AttentionKer
 void AttentionPass::run() const {
   at::Tensor gradient;
   for (std::int64_t i = 0; i < count_; ++i) {
-    gradient = attend(pattern_, kernels_, kernel_, input_).d_packed;
+    gradient = attend(pattern_, kernels_, kernel_, input_).back();
   }
-  gradient.flatten().select(0, 0).item<double>();
+  gradient[0][0][0][0].item<double>();
 }
 
 }  // namespace sparse_transformer

@@ -5,6 +5,7 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "attention/head_shape.h"
 #include "attention/kernel_choice.h"
@@ -24,21 +25,22 @@ struct AttentionInput {
   at::Tensor d_out;   // [batch, n, heads, value width], the gradient of the output
 };
 
-/// A forward and a backward pass.
-AttentionResult attend(const LayerPattern& pattern, Kernels kernels, AttentionKernel kernel,
-                       const AttentionInput& input);
+/// A forward and a backward pass: the output, and the gradients of queries, keys and values, which
+/// are of different sizes.
+std::vector<at::Tensor> attend(const LayerPattern& pattern, Kernels kernels, KernelKind kernel,
+                               const AttentionInput& input);
 
 /// Forward and backward passes of one layer's attention.
 class AttentionPass {
  public:
-  AttentionPass(LayerPattern pattern, Kernels kernels, AttentionKernel kernel, AttentionInput input,
+  AttentionPass(LayerPattern pattern, Kernels kernels, KernelKind kernel, AttentionInput input,
                 std::int64_t count);
   void run() const;  // and waits
 
  private:
   LayerPattern pattern_;
   Kernels kernels_;
-  AttentionKernel kernel_;
+  KernelKind kernel_;
   AttentionInput input_;
   std::int64_t count_;
 };

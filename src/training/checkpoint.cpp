@@ -64,19 +64,19 @@ TokenFormat format_from_json(const Json& json) {
 
 Json to_json(const KernelChoice& choice) {
   Json json = Json::object();
-  for (const auto& [pattern, kernel] : choice) {
-    json[pattern] = kAttentionKernelWords.at(static_cast<std::size_t>(kernel));
+  for (const auto& [part, kernel] : choice) {
+    json[part] = kKernelKindWords.at(static_cast<std::size_t>(kernel));
   }
   return json;
 }
 
 KernelChoice choice_from_json(const Json& json) {
-  const auto& words = kAttentionKernelWords;
+  const auto& words = kKernelKindWords;
   KernelChoice choice;
-  for (const auto& [pattern, word] : json.items()) {
+  for (const auto& [part, word] : json.items()) {
     const auto* kernel = std::find(words.begin(), words.end(), word.get<std::string>());
     if (kernel == words.end()) throw std::invalid_argument("no such kernel");
-    choice[pattern] = static_cast<AttentionKernel>(kernel - words.begin());
+    choice[part] = static_cast<KernelKind>(kernel - words.begin());
   }
   return choice;
 }
@@ -97,7 +97,7 @@ Json to_json(const TrainingProgress& progress) {
                    {"gradient_norm", to_json(progress.watch.gradient_norm)},
                    {"calm_steps", progress.watch.calm_steps}};
   json["machine"] = progress.machine;
-  if (!progress.attention.empty()) json["attention"] = to_json(progress.attention);
+  if (!progress.kernels.empty()) json["kernels"] = to_json(progress.kernels);
   json["data_hash"] = progress.data_hash;
   json["format"] = to_json(progress.format);
   return json;
@@ -120,7 +120,10 @@ TrainingProgress from_json(const Json& json) {
                     .gradient_norm = figure_from_json(watch.at("gradient_norm")),
                     .calm_steps = watch.at("calm_steps").get<std::int64_t>()};
   progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
-  if (json.contains("attention")) progress.attention = choice_from_json(json.at("attention"));
+  // "attention": until other parts had a choice.
+  for (const char* key : {"attention", "kernels"}) {
+    if (json.contains(key)) progress.kernels = choice_from_json(json.at(key));
+  }
   progress.data_hash = json.at("data_hash").get<std::string>();
   progress.format = format_from_json(json.at("format"));
   return progress;

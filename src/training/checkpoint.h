@@ -37,7 +37,7 @@ struct TrainingProgress {
   std::int64_t rollbacks = 0;        // to this very step
   WatchState watch;
   std::map<std::string, std::string> machine;  // describe_machine()
-  KernelChoice attention;                      // where there was a choice (attention_choice.h)
+  KernelChoice kernels;                        // where there was a choice (chosen_kernels.h)
   std::string data_hash;                       // DataSet::content_hash()
   TokenFormat format;                          // how samples become files
 };

@@ -69,9 +69,9 @@ std::string progress_text(const TrainingProgress& progress) {
   }
   text += line("data", progress.data_hash);
   for (const auto& [what, value] : progress.machine) text += line(what, value);
-  for (const auto& [pattern, kernel] : progress.attention) {
+  for (const auto& [part, kernel] : progress.kernels) {
     text +=
-        line("attention", pattern + " by " + std::string(word_of(kAttentionKernelWords, kernel)));
+        line("kernels", part_text(part) + " by " + std::string(word_of(kKernelKindWords, kernel)));
   }
   return text;
 }

@@ -125,9 +125,9 @@ NamedTensors Learner::averages() const {
   return average_ ? average_->model().parameters() : NamedTensors{};
 }
 
-void Learner::attend_by(const KernelChoice& choice) {
-  model_.attend_by(choice);
-  if (average_) average_->attend_by(choice);
+void Learner::compute_by(const KernelChoice& choice) {
+  model_.compute_by(choice);
+  if (average_) average_->compute_by(choice);
   graph_.forget();  // it may have recorded others
 }
 

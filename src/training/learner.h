@@ -39,8 +39,8 @@ class Learner {
   /// device. On CUDA with Kernels::kFused steps are replayed as a graph (step_graph.h).
   StepFigures step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps);
 
-  /// Which kernels compute attention on CUDA, from the next step on.
-  void attend_by(const KernelChoice& choice);
+  /// Which kernels compute on CUDA, from the next step on.
+  void compute_by(const KernelChoice& choice);
 
   /// The averaged weights where there are any.
   const Transformer& best_model() const;

@@ -42,7 +42,7 @@ void load_weights(TrainedModel& trained) {
   trained.model =
       std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings),
                                     trained.settings.training.computation());
-  trained.model->attend_by(checkpoint.progress().attention);
+  trained.model->compute_by(checkpoint.progress().kernels);
   trained.averaged = checkpoint.has_average();
   if (trained.averaged) {
     checkpoint.read_average(trained.model->parameters());

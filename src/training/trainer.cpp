@@ -10,7 +10,7 @@
 #include "runtime/device.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
-#include "training/attention_choice.h"
+#include "training/chosen_kernels.h"
 #include "training/evaluation.h"
 #include "training/preview.h"
 #include "training/schedule.h"
@@ -57,7 +57,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
                 "): the run goes on, but not bit for bit as it would have there");
   }
   check_same_data(checkpoint, data_, progress_.data_hash);
-  progress_.attention = available_kernels(settings_, device_, checkpoint.progress().attention);
+  progress_.kernels = available_kernels(settings_, device_, checkpoint.progress().kernels);
   take(checkpoint);
 }
 
@@ -66,7 +66,7 @@ void Trainer::take(const Checkpoint& checkpoint) {
   learner_.restore(checkpoint);
   TrainingProgress progress = checkpoint.progress();
   progress.machine = progress_.machine;
-  progress.attention = progress_.attention;
+  progress.kernels = progress_.kernels;
   progress_ = std::move(progress);
 }
 
@@ -81,8 +81,8 @@ bool Trainer::is_finished() const {
 
 void Trainer::train() {
   keeper_.tidy(progress_.best_step);
-  progress_.attention = choose_attention_kernels(settings_, device_, progress_.attention);
-  learner_.attend_by(progress_.attention);
+  progress_.kernels = choose_kernels(settings_, device_, progress_.kernels);
+  learner_.compute_by(progress_.kernels);
   start_lines();
   const bool may_go_back = settings_.training.non_finite == NonFinite::kRollback;
   if (may_go_back && !keeper_.newest_sound()) saved_ = false;

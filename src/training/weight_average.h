@@ -22,7 +22,7 @@ class WeightAverage {
   /// 1 - d after step t.
   double share(std::int64_t t) const;
 
-  void attend_by(const KernelChoice& choice) { average_.attend_by(choice); }
+  void compute_by(const KernelChoice& choice) { average_.compute_by(choice); }
   const Transformer& model() const { return average_; }
 
  private:

@@ -52,7 +52,7 @@ void for_every_pattern(const std::function<void(const PatternCase&)>& check) {
   }
 }
 
-auto with(Kernels kernels, AttentionKernel kernel = AttentionKernel::kOwn) {
+auto with(Kernels kernels, KernelKind kernel = KernelKind::kOwn) {
   return [=](const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
     return sparse_attention(packed, pattern, shape, kernels, kernel);
   };
@@ -107,7 +107,7 @@ TEST(EveryPattern, ServesSequencesOfAnyLength) {
 // Error to float64 at most twice that of plain code in the same type, plus a rounding floor.
 void expect_exact_in_half(const PatternCase& c, at::ScalarType type, double rounding_floor,
                           at::Device device = at::kCPU, std::int64_t value_width = 8,
-                          AttentionKernel kernel = AttentionKernel::kOwn) {
+                          KernelKind kernel = KernelKind::kOwn) {
   at::manual_seed(7);
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed =
@@ -134,9 +134,8 @@ TEST(EveryPattern, IsAsExactAsPlainCodeInFloat16) {
 // Queries of one width with values and not.
 TEST(EveryPattern, IsAsExactAsPlainCodeOnCudaByEveryKernel) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
-  for (const AttentionKernel kernel :
-       {AttentionKernel::kOwn, AttentionKernel::kFlash, AttentionKernel::kCudnn}) {
-    SCOPED_TRACE(kAttentionKernelWords.at(static_cast<std::size_t>(kernel)));
+  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
+    SCOPED_TRACE(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
     for_every_pattern([kernel](const PatternCase& c) {
       expect_exact_in_half(c, at::kBFloat16, 2e-2, at::kCUDA, 8, kernel);
       expect_exact_in_half(c, at::kHalf, 3e-3, at::kCUDA, 16, kernel);
@@ -153,9 +152,8 @@ TEST(EveryPattern, RepeatsBitForBitOnCudaByEveryKernel) {
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed = random({2, c.n, c.heads, 192}, at::kBFloat16).to(at::kCUDA);
   const at::Tensor d_out = random({2, c.n, c.heads, 64}, at::kBFloat16).to(at::kCUDA);
-  for (const AttentionKernel kernel :
-       {AttentionKernel::kOwn, AttentionKernel::kFlash, AttentionKernel::kCudnn}) {
-    SCOPED_TRACE(kAttentionKernelWords.at(static_cast<std::size_t>(kernel)));
+  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
+    SCOPED_TRACE(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
     const auto attention = with(Kernels::kFused, kernel);
     const Result once = run(attention, packed, d_out, pattern);
     for (int again = 0; again < 3; ++again) {

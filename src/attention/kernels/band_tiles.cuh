@@ -18,8 +18,12 @@
 #include <cstdint>
 
 #include "attention/kernels/band_call.h"
+#include "runtime/cuda/tiles.cuh"
 
 namespace sparse_transformer::union_kernels {
+
+using tiles::Tile;
+using tiles::transpose;
 
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kMinusInfinity = -__builtin_huge_valf();
@@ -27,14 +31,6 @@ constexpr float kMinusInfinity = -__builtin_huge_valf();
 SPARSE_TRANSFORMER_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 SPARSE_TRANSFORMER_DEVICE int larger(int a, int b) { return a > b ? a : b; }
 SPARSE_TRANSFORMER_DEVICE float larger(float a, float b) { return a > b ? a : b; }
-
-/// A matrix [rows, kWidth] in shared memory. 16 bytes between rows put the 8 rows that ldmatrix
-/// reads at once into different banks.
-template <int kWidth>
-struct Tile {
-  static constexpr int kStep = kWidth + 8;
-  SPARSE_TRANSFORMER_ANYWHERE static constexpr int size(int rows) { return rows * kStep; }
-};
 
 /// Rows of a group, or of one tensor at those rows: row i is `first + i·step`.
 struct Rows {
@@ -294,26 +290,6 @@ template <typename Thread>
 SPARSE_TRANSFORMER_DEVICE float row_largest(Thread& thread, float x) {
   x = larger(x, thread.exchange(x, 1));
   return larger(x, thread.exchange(x, 2));
-}
-
-/// Between the four threads that share a row of accumulators: thread c gets in x[i] what thread i
-/// had in x[c].
-template <typename Thread>
-SPARSE_TRANSFORMER_DEVICE void transpose(Thread& thread, std::uint32_t (&x)[4]) {
-  SPARSE_TRANSFORMER_UNROLL
-  for (int bit = 1; bit < 4; bit *= 2) {
-    const bool upper = (thread.lane() & bit) != 0;
-    SPARSE_TRANSFORMER_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      if ((i & bit) != 0) continue;
-      const std::uint32_t theirs = thread.exchange(upper ? x[i] : x[i | bit], bit);
-      if (upper) {
-        x[i] = theirs;
-      } else {
-        x[i | bit] = theirs;
-      }
-    }
-  }
 }
 
 /// A warp's rows of a half-precision matrix in memory, `width` of the kWidth channels that the

@@ -34,7 +34,7 @@ at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask,
 
 void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                 BandMask mask, double scale, const BandedOutput& sum, Share share, Kernels kernels,
-                AttentionKernel kernel) {
+                KernelKind kernel) {
   if (kernels == Kernels::kFused && query.is_cpu()) {
     add_banded_cpu(query, key, value, mask, scale, sum, share, *instruction_sets().front());
   } else if (kernels == Kernels::kFused && on_cuda(query, value, mask)) {
@@ -47,7 +47,7 @@ void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
                           const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
                           BandMask mask, double scale, const BandedGradients& sum, Share share,
-                          Kernels kernels, AttentionKernel kernel) {
+                          Kernels kernels, KernelKind kernel) {
   if (kernels == Kernels::kFused && query.is_cpu()) {
     add_banded_gradients_cpu(d_out, query, key, value, out, lse, mask, scale, sum, share,
                              *instruction_sets().front());

@@ -125,9 +125,8 @@ BandedGradients efficient_backward(const at::Tensor& d_out, const at::Tensor& qu
   return {std::get<0>(result), std::get<1>(result), std::get<2>(result)};
 }
 
-bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask,
-              AttentionKernel kernel) {
-  return kernel == AttentionKernel::kCudnn &&
+bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask, KernelKind kernel) {
+  return kernel == KernelKind::kCudnn &&
          banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), query.size(1),
                              value.size(1), mask);
 }
@@ -144,7 +143,7 @@ bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMa
 
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value, BandMask mask, double scale,
-                                 AttentionKernel kernel) {
+                                 KernelKind kernel) {
   const auto run = by_cudnn(query, value, mask, kernel) ? banded_forward_cudnn
                    : is_half(query.scalar_type())       ? flash_forward
                                                         : efficient_forward;
@@ -154,7 +153,7 @@ BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
 BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value,
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale, AttentionKernel kernel) {
+                                     double scale, KernelKind kernel) {
   const StrictlyRepeatable while_it_runs;
   const auto run = by_cudnn(query, value, mask, kernel) ? banded_backward_cudnn
                    : is_half(query.scalar_type())       ? flash_backward

@@ -29,10 +29,10 @@ bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMa
 /// By cuDNN (cudnn_attention.h) where `kernel` asks for it and it serves, by LibTorch's otherwise.
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value, BandMask mask, double scale,
-                                 AttentionKernel kernel);
+                                 KernelKind kernel);
 BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value,
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale, AttentionKernel kernel);
+                                     double scale, KernelKind kernel);
 
 }  // namespace sparse_transformer

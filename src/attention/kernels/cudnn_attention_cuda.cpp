@@ -35,8 +35,8 @@ namespace graph = cudnn_frontend::graph;
 
 enum Role : std::int64_t { kQuery, kKey, kValue, kOut, kLse, kDOut, kDQuery, kDKey, kDValue };
 
-/// What a call reads and writes, as cuDNN sees it: [batch, heads, length, width], the last dimension
-/// of lse 1.
+/// What a call reads and writes, as cuDNN sees it: [batch, heads, length, width], the last
+/// dimension of lse 1.
 using Operands = std::map<Role, at::Tensor>;
 
 /// [batch, length, heads, width] ↔ [batch, heads, length, width].
@@ -77,8 +77,7 @@ class Plan {
   void run(const Operands& x) const {
     std::unordered_map<std::int64_t, void*> memory;
     for (const auto& [role, tensor] : x) memory[role] = tensor.data_ptr();
-    const at::Tensor workspace =
-        at::empty({workspace_}, x.at(kQuery).options().dtype(at::kByte));
+    const at::Tensor workspace = at::empty({workspace_}, x.at(kQuery).options().dtype(at::kByte));
     check(graph_.execute(at::native::getCudnnHandle(), memory, workspace.data_ptr()));
   }
 
@@ -106,8 +105,8 @@ class Plan {
     describe_output(x, kDValue, d_value);
   }
 
-  /// A band is aligned at the first query and key, as ours is. Its left bound counts the query's own
-  /// position.
+  /// A band is aligned at the first query and key, as ours is. Its left bound counts the query's
+  /// own position.
   template <typename Attributes>
   static void set(Attributes& attributes, const Attention& attention) {
     const BandMask mask = attention.mask;
@@ -143,7 +142,8 @@ class Plan {
   std::int64_t workspace_ = 0;  // bytes
 };
 
-/// Plans by all that they depend on, for the whole process: building one takes tens of milliseconds.
+/// Plans by all that they depend on, for the whole process: building one takes tens of
+/// milliseconds.
 class Plans {
  public:
   const Plan& of(const Operands& x, const Attention& attention) {

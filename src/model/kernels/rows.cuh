@@ -91,11 +91,13 @@ SPARSE_TRANSFORMER_DEVICE void store(Thread& thread, const float (&x)[kCount], T
     put(thread, x[0], to);
   } else {
     constexpr int kEach = sizeof(std::uint32_t) / sizeof(T);
-    static_assert(kCount == kWordsAtOnce * kEach);
-    std::uint32_t words[kWordsAtOnce];
     SPARSE_TRANSFORMER_UNROLL
-    for (int w = 0; w < kWordsAtOnce; ++w) words[w] = Packed<T>::pack(thread, x + w * kEach);
-    thread.write(to, words);
+    for (int i = 0; i < kCount; i += kWordsAtOnce * kEach) {
+      std::uint32_t words[kWordsAtOnce];
+      SPARSE_TRANSFORMER_UNROLL
+      for (int w = 0; w < kWordsAtOnce; ++w) words[w] = Packed<T>::pack(thread, x + i + w * kEach);
+      thread.write(to + i, words);
+    }
   }
 }
 
@@ -399,7 +401,20 @@ constexpr float kSlope = 1.702f;
 template <typename Thread>
 SPARSE_TRANSFORMER_DEVICE float sigmoid(Thread& thread, float x) {
   constexpr float kLog2E = 1.4426950408889634f;
-  return 1.0f / (1.0f + thread.exp2(-kLog2E * x));
+  return thread.reciprocal(1.0f + thread.exp2(-kLog2E * x));
+}
+
+/// f(u) = u · sigmoid(1.702 · u) (paper §5.2).
+template <typename Thread>
+SPARSE_TRANSFORMER_DEVICE float gelu_of(Thread& thread, float u) {
+  return u * sigmoid(thread, kSlope * u);
+}
+
+/// f'(u): with s = sigmoid(1.702 · u), s + 1.702 · u · s · (1 - s).
+template <typename Thread>
+SPARSE_TRANSFORMER_DEVICE float gelu_slope(Thread& thread, float u) {
+  const float s = sigmoid(thread, kSlope * u);
+  return s + kSlope * u * s * (1.0f - s);
 }
 
 template <int kCount, typename T, typename Thread>
@@ -412,16 +427,12 @@ SPARSE_TRANSFORMER_DEVICE void gelu(Thread& thread, std::int64_t block,
         load<kCount>(thread, work.x + row * width + column, x);
         load<kCount>(thread, work.bias + column, bias);
         SPARSE_TRANSFORMER_UNROLL
-        for (int i = 0; i < kCount; ++i) {
-          const float u = x[i] + bias[i];
-          x[i] = u * sigmoid(thread, kSlope * u);
-        }
+        for (int i = 0; i < kCount; ++i) x[i] = gelu_of(thread, x[i] + bias[i]);
         store(thread, x, work.y + row * width + column);
       });
 }
 
-/// With s = sigmoid(1.702 · u): dy/du = s + 1.702 · u · s · (1 - s). sums: [stripes, 1, width], of
-/// d_bias.
+/// sums: [stripes, 1, width], of d_bias.
 template <int kCount, typename T, typename Thread>
 SPARSE_TRANSFORMER_DEVICE void gelu_gradient(Thread& thread, std::int64_t block,
                                              const GeluRowsGradient<T, float>& work,
@@ -435,9 +446,7 @@ SPARSE_TRANSFORMER_DEVICE void gelu_gradient(Thread& thread, std::int64_t block,
                 load<kCount>(thread, work.d_y + row * width + column, d);
                 SPARSE_TRANSFORMER_UNROLL
                 for (int i = 0; i < kCount; ++i) {
-                  const float u = x[i] + bias[i];
-                  const float s = sigmoid(thread, kSlope * u);
-                  d[i] *= s + kSlope * u * s * (1.0f - s);
+                  d[i] *= gelu_slope(thread, x[i] + bias[i]);
                   own[0][i] += d[i];
                 }
                 store(thread, d, work.d_x + row * width + column);

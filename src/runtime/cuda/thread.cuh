@@ -162,6 +162,12 @@ class CudaThread {
     return y;
   }
   __device__ float log2(float x) const { return log2f(x); }
+  /// To a unit in the last place, 0 instead of what is too small for a normal number.
+  __device__ float reciprocal(float x) const {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+  }
   __device__ double exp(double x) const { return ::exp(x); }
   __device__ float reciprocal_root(float x) const { return 1.0f / sqrtf(x); }
 };

@@ -12,10 +12,10 @@
 #include "model/size.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
-#include "training/attention_choice.h"
 #include "training/attention_pass.h"
 #include "training/benchmark/sampling_run.h"
 #include "training/benchmark/training_steps.h"
+#include "training/chosen_kernels.h"
 
 namespace sparse_transformer {
 namespace {
@@ -142,9 +142,9 @@ class Comparison {
                                    .pairs_per_query = pairs_per_query({pattern}, n),
                                    .work = work,
                                    .kernel = kernel});
-      add([pass = AttentionPass(pattern, settings_.training.kernels,
-                                kernel.value_or(AttentionKernel::kOwn), input,
-                                how_.steps)] { pass.run(); },
+      add([pass =
+               AttentionPass(pattern, settings_.training.kernels, kernel.value_or(KernelKind::kOwn),
+                             input, how_.steps)] { pass.run(); },
           [this, i](double seconds) {
             result_.attention[i].seconds = seconds / static_cast<double>(how_.steps);
           });
@@ -163,7 +163,7 @@ class Comparison {
     result_.models.push_back({.pattern = pattern,
                               .flops_per_token = work.flops / static_cast<double>(result_.tokens()),
                               .work = work});
-    chosen_ = choose_attention_kernels(settings, device_, chosen_);
+    chosen_ = choose_kernels(settings, device_, chosen_);
     steps_.push_back(std::make_unique<TrainingSteps>(settings, device_, chosen_, how_.steps));
     add([&steps = *steps_.back()] { steps.run(); },
         [this, i](double seconds) {

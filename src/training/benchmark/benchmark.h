@@ -37,7 +37,7 @@ struct TimedAttention {
   double pairs_per_query = 0.0;  // mean over queries and heads
   Work work = {};
   double seconds = 0.0;
-  std::optional<AttentionKernel> kernel = {};  // where there was a choice
+  std::optional<KernelKind> kernel = {};  // where there was a choice
 };
 
 /// One model's training steps.

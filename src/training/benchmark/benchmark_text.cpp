@@ -121,7 +121,7 @@ Json attention_json(const BenchmarkResult& result, const TimedAttention& timed) 
                {"tokens_per_second", rate(result.attention_tokens(), timed.seconds)},
                {"pairs_per_query", timed.pairs_per_query}};
   if (timed.kernel) {
-    json["kernel"] = kAttentionKernelWords.at(static_cast<std::size_t>(*timed.kernel));
+    json["kernel"] = kKernelKindWords.at(static_cast<std::size_t>(*timed.kernel));
   }
   json.update(timed_json(result.limits, timed.work, timed.seconds));
   return json;

@@ -19,13 +19,13 @@ std::int64_t bytes_of(const CheckpointTensors& tensors) {
 }  // namespace
 
 TrainingSteps::TrainingSteps(const Settings& settings, c10::Device device,
-                             const KernelChoice& attention, std::int64_t count)
+                             const KernelChoice& kernels, std::int64_t count)
     : learner_(settings, device),
       device_(device),
       count_(count),
       tokens_(at::randint(0, 256, {settings.training.batch, settings.data.sequence_length()},
                           at::kByte)) {
-  learner_.attend_by(attention);
+  learner_.compute_by(kernels);
 }
 
 void TrainingSteps::run() {

@@ -16,8 +16,8 @@ namespace sparse_transformer {
 /// Steps of a learner on the same random tokens, optimizer included.
 class TrainingSteps {
  public:
-  /// With the kernels of attention that are chosen, where there is a choice.
-  TrainingSteps(const Settings& settings, c10::Device device, const KernelChoice& attention,
+  /// With the kernels that are chosen, where there is a choice.
+  TrainingSteps(const Settings& settings, c10::Device device, const KernelChoice& kernels,
                 std::int64_t count);
 
   /// `count` steps, and waits. The first run also measures memory, in two steps more; they come

@@ -96,9 +96,8 @@ void expect_equal_to_plain(const BandedCase& c, at::ScalarType type, double tole
   lse.select(1, c.queries / 2).fill_(std::numeric_limits<double>::infinity());
   const BandedGradients d_plain = banded_backward_plain(x.d_out.to(at::kDouble), query, key, value,
                                                         plain.out, lse, c.mask, kScale);
-  const BandedGradients d =
-      banded_backward_cudnn(x.d_out, x.query, x.key, x.value, plain.out.to(type),
-                            lse.to(at::kFloat), c.mask, kScale);
+  const BandedGradients d = banded_backward_cudnn(
+      x.d_out, x.query, x.key, x.value, plain.out.to(type), lse.to(at::kFloat), c.mask, kScale);
   expect_near(d.d_query, d_plain.d_query, tolerance, "d_query");
   expect_near(d.d_key, d_plain.d_key, tolerance, "d_key");
   expect_near(d.d_value, d_plain.d_value, tolerance, "d_value");

@@ -107,6 +107,7 @@ class EmulatedThread {
 
   static float exp2(float x) { return std::exp2(x); }
   static float log2(float x) { return std::log2(x); }
+  static float reciprocal(float x) { return 1.0F / x; }
   static double exp(double x) { return std::exp(x); }
   static float reciprocal_root(float x) { return 1.0F / std::sqrt(x); }
 

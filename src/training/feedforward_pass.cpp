@@ -1,0 +1,76 @@
+#include "training/feedforward_pass.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace sparse_transformer {
+namespace {
+
+at::Tensor leaf(const at::Tensor& x) { return x.detach().requires_grad_(true); }
+
+/// Of numbers that a product with numbers around 1 keeps around 1.
+Linear random_linear(std::int64_t out, std::int64_t in, c10::Device device) {
+  const at::Tensor weight = at::randn({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
+  return {leaf(weight), leaf(at::randn({out}, device))};
+}
+
+/// Of x, expand.weight, expand.bias and contract.weight.
+std::vector<at::Tensor> with_gradients(const at::Tensor& out, const at::Tensor& x,
+                                       const FeedforwardInput& input) {
+  std::vector<at::Tensor> results = torch::autograd::grad(
+      {out}, {x, input.expand.weight, input.expand.bias, input.contract.weight},
+      {input.d_out.to(out.scalar_type())});
+  results.insert(results.begin(), out.detach());
+  return results;
+}
+
+}  // namespace
+
+FeedforwardInput::FeedforwardInput(const Settings& settings, c10::Device device) {
+  const std::int64_t n = settings.data.sequence_length();
+  const std::int64_t stride = *settings.model.attention.stride;
+  const std::int64_t padded = (n + stride - 1) / stride * stride;
+  const std::int64_t rows = settings.training.sequences_at_a_time() * padded;
+  const std::int64_t width = settings.model.width, inner = settings.model.feedforward_width();
+  expand = random_linear(inner, width, device);
+  contract = {random_linear(width, inner, device).weight, {}};
+  const auto options =
+      at::TensorOptions(device).dtype(activation_type(settings.training.precision));
+  x = leaf(at::randn({rows, width}, options));
+  d_out = at::randn({rows, width}, options);
+}
+
+FeedforwardInput FeedforwardInput::first(std::int64_t count) const {
+  FeedforwardInput few = *this;
+  const std::int64_t rows = std::min(count, x.size(0));
+  few.x = leaf(x.detach().narrow(0, 0, rows));
+  few.d_out = d_out.narrow(0, 0, rows);
+  return few;
+}
+
+std::vector<at::Tensor> feed_forward(const FeedforwardInput& input, KernelKind kernel) {
+  return with_gradients(expand_and_contract(input.expand, input.contract, input.x, kernel), input.x,
+                        input);
+}
+
+std::vector<at::Tensor> feed_forward_plainly(const FeedforwardInput& input) {
+  const at::Tensor x = leaf(input.x.detach().to(at::kFloat));
+  const at::Tensor u = at::linear(x, input.expand.weight, input.expand.bias);
+  const at::Tensor out = at::linear(u * at::sigmoid(1.702 * u), input.contract.weight);
+  return with_gradients(out, x, input);
+}
+
+FeedforwardPass::FeedforwardPass(FeedforwardInput input, KernelKind kernel, std::int64_t count)
+    : input_(std::move(input)), kernel_(kernel), count_(count) {}
+
+void FeedforwardPass::run() const {
+  at::Tensor gradient;
+  for (std::int64_t i = 0; i < count_; ++i) gradient = feed_forward(input_, kernel_).back();
+  gradient[0][0].item<double>();
+}
+
+}  // namespace sparse_transformer
