@@ -209,13 +209,15 @@ BandedGradients banded_backward_cudnn(const at::Tensor& d_out, const at::Tensor&
                                       const at::Tensor& out, const at::Tensor& lse, BandMask mask,
                                       double scale) {
   const c10::cuda::CUDAGuard device(query.device());
+  // A clone: contiguous() would leave the strides of dimensions of size 1, which cuDNN looks at.
+  const at::Tensor dense_lse = by_head(lse).unsqueeze(3).clone(at::MemoryFormat::Contiguous);
   const auto gradient_of = [](const at::Tensor& x) { return at::empty(x.sizes(), x.options()); };
   const BandedGradients d{gradient_of(query), gradient_of(key), gradient_of(value)};
   run({{kQuery, by_head(query)},
        {kKey, by_head(key)},
        {kValue, by_head(value)},
        {kOut, by_head(out)},
-       {kLse, by_head(lse).unsqueeze(3).contiguous()},
+       {kLse, dense_lse},
        {kDOut, by_head(d_out)},
        {kDQuery, by_head(d.d_query)},
        {kDKey, by_head(d.d_key)},
