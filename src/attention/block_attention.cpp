@@ -174,7 +174,7 @@ class BlockPlans {
                      x.size(1),
                      x.size(2),
                      first_head};
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     const auto found = plans_.find(key);
     if (found != plans_.end()) return found->second;
     const BlockShape shape(x, table);
