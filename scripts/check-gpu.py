@@ -163,7 +163,7 @@ class Check:
         tool = os.environ.get("SANITIZER") or shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
         for kind in ("memcheck", "racecheck", "initcheck"):
             for program in TESTS[1:]:
-                tests = f"{ON_CUDA}:-*Long*:EveryPattern*:AttentionChoice*" if kind == "memcheck" else "*Cuda*SmallCase*"
+                tests = f"{ON_CUDA}:-*Long*:EveryPattern*:ChosenKernels*" if kind == "memcheck" else "*Cuda*SmallCase*"
 
                 def run(kind=kind, program=program, tests=tests):
                     if not pathlib.Path(tool).exists():
