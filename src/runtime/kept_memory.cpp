@@ -14,7 +14,7 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr std::size_t kSmallest = std::size_t{1} << 20;  // below it LibTorch's own allocator serves
+constexpr std::size_t kSmallest = std::size_t{1} << 17;  // below it LibTorch's own allocator serves
 constexpr std::size_t kHeader = 64;                      // before the data: the size of the block
 
 /// A block for so many bytes: rounded up to one of eight sizes between two powers of two, so that
