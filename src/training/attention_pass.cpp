@@ -10,11 +10,14 @@
 
 namespace sparse_transformer {
 
+std::int64_t padded_length(const Settings& settings) {
+  const std::int64_t stride = *settings.model.attention.stride;
+  return (settings.data.sequence_length() + stride - 1) / stride * stride;
+}
+
 AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
     : shape(head_shape(settings.model)) {
-  const std::int64_t n = settings.data.sequence_length();
-  const std::int64_t stride = *settings.model.attention.stride;
-  const std::int64_t padded = (n + stride - 1) / stride * stride;
+  const std::int64_t padded = padded_length(settings);
   const std::int64_t sequences = settings.training.sequences_at_a_time();
   const std::int64_t heads = settings.model.heads;
   const auto options =

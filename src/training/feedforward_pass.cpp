@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include "training/attention_pass.h"
+
 namespace sparse_transformer {
 namespace {
 
@@ -31,10 +33,7 @@ std::vector<at::Tensor> with_gradients(const at::Tensor& out, const at::Tensor& 
 }  // namespace
 
 FeedforwardInput::FeedforwardInput(const Settings& settings, c10::Device device) {
-  const std::int64_t n = settings.data.sequence_length();
-  const std::int64_t stride = *settings.model.attention.stride;
-  const std::int64_t padded = (n + stride - 1) / stride * stride;
-  const std::int64_t rows = settings.training.sequences_at_a_time() * padded;
+  const std::int64_t rows = settings.training.sequences_at_a_time() * padded_length(settings);
   const std::int64_t width = settings.model.width, inner = settings.model.feedforward_width();
   expand = random_linear(inner, width, device);
   contract = {random_linear(width, inner, device).weight, {}};
