@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times attention and training steps beside the same in PyTorch, and prints one table of each.
 
-Usage: scripts/compare-peers.py [--peers FOLDER] [--python PYTHON] [--rows ROW,...] [--quick] PROGRAM
+Usage: scripts/compare-peers.py [--peers FOLDER] [--python PYTHON] [--rows ROW,...] [--rounds N] [--quick] [--no-bf16] PROGRAM
 
 FOLDER has the peers, cpu_bench.py and train_bench.py (left out: ../shared/peers); PYTHON is one that has PyTorch. ROWs are
 attention, tiny, small and enwik8 (left out: all). On the CPU, float32 except where bf16 is written:
@@ -149,10 +149,10 @@ class Comparison:
                     self.attention.add((pattern, f"{n:,}"), name, milliseconds)
 
     def train(self, name, pattern):
-        """Steps of ours in both precisions, and of the peers."""
+        """Steps of ours and of the peers, in both precisions unless bf16 is left out."""
         modes, more, data, model = MODELS[name]
         row, few = (name, pattern), self.given.quick or name == "enwik8"
-        for precision in ("fp32", "bf16"):
+        for precision in ("fp32",) if self.given.no_bf16 else ("fp32", "bf16"):
             ours = self.benchmark(name, data, f"{model}, layers: [{pattern}]}}",
                                   ["--parts", "step", "--steps", "1", "--rounds", "2" if few else "5",
                                    "--set", f"training.precision={precision}"])
@@ -181,7 +181,8 @@ class Comparison:
             yield name, False, implementation, False
             if not self.given.quick:
                 yield name + " compiled", False, implementation, True
-        yield "parts bf16", True, "fa2", False
+        if not self.given.no_bf16:
+            yield "parts bf16", True, "fa2", False
 
     def run(self):
         for round_number in range(self.given.rounds):
@@ -251,6 +252,8 @@ def main():
     options.add_argument("--rows", default=rows, type=lambda text: text.split(","))
     options.add_argument("--rounds", type=int)
     options.add_argument("--quick", action="store_true", help="one round, of fewer repetitions, nothing compiled")
+    options.add_argument("--no-bf16", action="store_true",
+                         help="float32 alone: a processor without bfloat16 takes the peers' bf16 half a minute a step")
     given = options.parse_args()
     given.rounds = given.rounds or (1 if given.quick else 3)
     unknown = [row for row in given.rows if row not in rows]

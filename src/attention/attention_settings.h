@@ -20,6 +20,11 @@ struct AttentionSettings {
   std::int64_t summary = 32;                   // c
   std::optional<std::int64_t> summary_blocks;  // sub-blocks that heads rotate over; l / c
   Named<Definition> define;
+
+  /// Positions of a sequence that is padded to whole rows of the stride, which must be set.
+  std::int64_t padded_length(std::int64_t length) const {
+    return (length + *stride - 1) / *stride * *stride;
+  }
   void describe(FieldVisitor& visit);
 };
 

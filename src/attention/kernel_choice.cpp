@@ -12,6 +12,7 @@
 #include "attention/kernels/union_cuda.h"
 #include "attention/slice.h"
 #include "config/errors.h"
+#include "config/words.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/timing.h"
@@ -43,9 +44,7 @@ bool cudnn_serves(const at::Tensor& packed, const LayerPattern& pattern, const H
   return false;
 }
 
-std::string word(KernelKind kernel) {
-  return std::string(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
-}
+std::string word(KernelKind kernel) { return word_of(kKernelKindWords, kernel); }
 
 /// |a - b| / |b| over all numbers; both in float32.
 double relative_error(const at::Tensor& a, const at::Tensor& b) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "data/text.h"
 #include "data/token_sources.h"
 #include "files/safetensors.h"
@@ -22,10 +23,9 @@ constexpr std::int64_t kBlock = 1 << 20;
 
 Metadata format_metadata(const DataSet& data) {
   const TokenFormat& format = data.format;
-  Metadata metadata = {
-      {"sparse_transformer.data", "1"},
-      {"kind", std::string(TokenFormat::kKindWords.at(static_cast<std::size_t>(format.kind)))},
-      {"source", data.source}};
+  Metadata metadata = {{"sparse_transformer.data", "1"},
+                       {"kind", word_of(TokenFormat::kKindWords, format.kind)},
+                       {"source", data.source}};
   if (format.kind == TokenFormat::Kind::kPicture) {
     metadata["shape"] = shape_text(format.shape);
   }
@@ -81,14 +81,13 @@ TokenFormat read_format(const SafetensorsFile& file) {
   if (version != "1") {
     refuse(file, "packed data of version " + version + ", which this program does not know");
   }
-  const std::string kind = value_of(file, "kind");
-  const auto& words = TokenFormat::kKindWords;
-  const auto* found = std::find(words.begin(), words.end(), kind);
-  if (found == words.end()) {
-    refuse(file, "data of kind '" + kind + "'");
+  const std::string word = value_of(file, "kind");
+  const auto kind = meaning_of<TokenFormat::Kind>(TokenFormat::kKindWords, word);
+  if (!kind) {
+    refuse(file, "data of kind '" + word + "'");
   }
   TokenFormat format;
-  format.kind = static_cast<TokenFormat::Kind>(found - words.begin());
+  format.kind = *kind;
   if (format.kind == TokenFormat::Kind::kPicture) {
     format.shape = read_shape(file);
   }
@@ -156,7 +155,7 @@ std::vector<std::int64_t> read_parts(const SafetensorsFile& file, const std::str
 
 TensorToStore parts_to_store(const DataSet& data, Split split) {
   const std::vector<std::int64_t> starts = data.split(split).part_starts();
-  return {parts_name(split_name(split)),
+  return {parts_name(word_of(kSplitWords, split)),
           ElementType::kInt64,
           {std::ssize(starts)},
           [starts](const std::function<void(std::span<const std::byte>)>& sink) {
@@ -215,7 +214,7 @@ void pack_data(const DataSet& data, const std::filesystem::path& path,
     if (!data.is_stream()) {
       shape = {tokens.size() / data.item_size, data.item_size};
     }
-    tensors.push_back({std::string(split_name(split)), ElementType::kUint8, shape, write});
+    tensors.push_back({word_of(kSplitWords, split), ElementType::kUint8, shape, write});
     if (has_parts(data)) tensors.push_back(parts_to_store(data, split));
   }
   write_safetensors(path, tensors, format_metadata(data));

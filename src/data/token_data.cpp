@@ -46,8 +46,6 @@ bool is_picture_shape(std::span<const std::int64_t> shape) {
          (shape[2] == 1 || shape[2] == 3);
 }
 
-std::string_view split_name(Split split) { return kSplitWords.at(static_cast<std::size_t>(split)); }
-
 const Tokens& DataSet::split(Split which) const {
   switch (which) {
     case Split::kTrain:

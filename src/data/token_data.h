@@ -60,7 +60,6 @@ class Tokens {
 
 enum class Split { kTrain, kValid, kTest };
 inline constexpr std::array<std::string_view, 3> kSplitWords = {"train", "valid", "test"};
-std::string_view split_name(Split split);
 
 /// A file that is no part of a data set, though its path was given.
 struct SkippedFile {

@@ -168,8 +168,7 @@ std::int64_t kept_at_the_ends(const ModelSettings& settings, const SequenceLayou
 std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
                               const std::vector<LayerPattern>& patterns, std::int64_t micro_batch,
                               const Computation& computation) {
-  const std::int64_t stride = *settings.attention.stride;
-  const std::int64_t padded = (layout.length + stride - 1) / stride * stride;
+  const std::int64_t padded = settings.attention.padded_length(layout.length);
   const std::int64_t tokens = micro_batch * padded;
   const BlockBytes block(settings, computation);
   const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);

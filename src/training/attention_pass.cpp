@@ -10,14 +10,10 @@
 
 namespace sparse_transformer {
 
-std::int64_t padded_length(const Settings& settings) {
-  const std::int64_t stride = *settings.model.attention.stride;
-  return (settings.data.sequence_length() + stride - 1) / stride * stride;
-}
-
 AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
     : shape(head_shape(settings.model)) {
-  const std::int64_t padded = padded_length(settings);
+  const std::int64_t padded =
+      settings.model.attention.padded_length(settings.data.sequence_length());
   const std::int64_t sequences = settings.training.sequences_at_a_time();
   const std::int64_t heads = settings.model.heads;
   const auto options =

@@ -15,9 +15,6 @@
 
 namespace sparse_transformer {
 
-/// Positions of a sequence as the model pads it, to whole rows.
-std::int64_t padded_length(const Settings& settings);
-
 /// What a layer's attention is given, at random: micro_batch sequences, padded.
 struct AttentionInput {
   AttentionInput(const Settings& settings, c10::Device device);

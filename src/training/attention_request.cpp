@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "data/codec.h"
 #include "generation/attention_drawing.h"
 #include "generation/output_file.h"
@@ -37,9 +38,8 @@ Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
   const std::int64_t first_end = starts.size() > 1 ? starts[1] : tokens.size();
   std::vector<std::uint8_t> first(static_cast<std::size_t>(std::min(n, first_end)));
   tokens.read(0, first);
-  return {
-      .tokens = std::move(first),
-      .what = "the first of the " + std::string(split_name(split)) + " split of " + data.source};
+  return {.tokens = std::move(first),
+          .what = "the first of the " + word_of(kSplitWords, split) + " split of " + data.source};
 }
 
 Reading what_to_read(const AttentionRequest& request, const TrainedModel& trained, std::int64_t n) {

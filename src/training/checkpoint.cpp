@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "files/atomic_file.h"
 #include "files/sha256.h"
 #include "files/system_files.h"
@@ -45,7 +46,7 @@ RunningFigure figure_from_json(const Json& json) {
 }
 
 Json to_json(const TokenFormat& format) {
-  return {{"kind", TokenFormat::kKindWords.at(static_cast<std::size_t>(format.kind))},
+  return {{"kind", word_of(TokenFormat::kKindWords, format.kind)},
           {"shape", format.shape},
           {"sample_rate", format.sample_rate},
           {"voices", format.voices},
@@ -53,9 +54,10 @@ Json to_json(const TokenFormat& format) {
 }
 
 TokenFormat format_from_json(const Json& json) {
-  const auto& words = TokenFormat::kKindWords;
-  const auto* kind = std::find(words.begin(), words.end(), json.at("kind").get<std::string>());
-  return {.kind = static_cast<TokenFormat::Kind>(kind - words.begin()),
+  const auto kind =
+      meaning_of<TokenFormat::Kind>(TokenFormat::kKindWords, json.at("kind").get<std::string>());
+  if (!kind) throw std::invalid_argument("no such kind of data");
+  return {.kind = *kind,
           .shape = json.at("shape").get<std::vector<std::int64_t>>(),
           .sample_rate = json.at("sample_rate").get<std::int64_t>(),
           .voices = json.at("voices").get<std::int64_t>(),
@@ -64,19 +66,16 @@ TokenFormat format_from_json(const Json& json) {
 
 Json to_json(const KernelChoice& choice) {
   Json json = Json::object();
-  for (const auto& [part, kernel] : choice) {
-    json[part] = kKernelKindWords.at(static_cast<std::size_t>(kernel));
-  }
+  for (const auto& [part, kernel] : choice) json[part] = word_of(kKernelKindWords, kernel);
   return json;
 }
 
 KernelChoice choice_from_json(const Json& json) {
-  const auto& words = kKernelKindWords;
   KernelChoice choice;
   for (const auto& [part, word] : json.items()) {
-    const auto* kernel = std::find(words.begin(), words.end(), word.get<std::string>());
-    if (kernel == words.end()) throw std::invalid_argument("no such kernel");
-    choice[part] = static_cast<KernelKind>(kernel - words.begin());
+    const auto kernel = meaning_of<KernelKind>(kKernelKindWords, word.get<std::string>());
+    if (!kernel) throw std::invalid_argument("no such kernel");
+    choice[part] = *kernel;
   }
   return choice;
 }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "config/words.h"
 #include "runtime/format.h"
 #include "runtime/progress.h"
 #include "runtime/stop.h"
@@ -26,7 +27,7 @@ EvaluationResult score(const TrainedModel& trained, const DataSet& data, Split s
 Json to_json(const EvaluationResult& result, const EvaluateRequest& request,
              std::int64_t min_context, const TrainedModel& trained) {
   return {{"bits", result.bits},          {"tokens", result.tokens},
-          {"examples", result.examples},  {"split", split_name(request.split)},
+          {"examples", result.examples},  {"split", word_of(kSplitWords, request.split)},
           {"weights", trained.weights()}, {"min_context", min_context},
           {"step", trained.step},         {"checkpoint", trained.checkpoint.string()}};
 }
@@ -45,7 +46,7 @@ std::string weights_text(const TrainedModel& trained) {
 std::string one_line(const EvaluationResult& result, const EvaluateRequest& request,
                      const TrainedModel& trained, const DataSet& data) {
   return format_fixed(result.bits, 4) + " " + unit(data) + ", " +
-         std::string(split_name(request.split)) + " split, " + format_count(result.tokens) +
+         word_of(kSplitWords, request.split) + " split, " + format_count(result.tokens) +
          " tokens in " + format_count(result.examples) + " " + examples_word(data) + ", " +
          weights_text(trained) + "\n";
 }
@@ -62,9 +63,9 @@ std::string context_table(const std::vector<EvaluationResult>& results,
     rows.push_back({format_count(min_context), format_count(n - min_context),
                     format_count(results[i].examples), format_fixed(results[i].bits, 4)});
   }
-  return std::string(split_name(request.split)) + " split, " +
-         format_count(results.front().tokens) + " tokens, windows of " + format_count(n) + ", " +
-         weights_text(trained) + "\n" + format_table(rows, 0);
+  return word_of(kSplitWords, request.split) + " split, " + format_count(results.front().tokens) +
+         " tokens, windows of " + format_count(n) + ", " + weights_text(trained) + "\n" +
+         format_table(rows, 0);
 }
 
 std::string to_text(const std::vector<EvaluationResult>& results, const EvaluateRequest& request,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "data/batches.h"
 #include "model/token_loss.h"
 
@@ -40,7 +41,7 @@ double score(const Transformer& model, const at::Tensor& tokens, std::int64_t sc
 void check_evaluation(const DataSet& data, Split split, std::int64_t length,
                       std::int64_t min_context) {
   if (data.split(split).size() == 0) {
-    throw UserError("the " + std::string(split_name(split)) + " split of " + data.source +
+    throw UserError("the " + word_of(kSplitWords, split) + " split of " + data.source +
                     " is empty: choose another --split, or give it a share in data.split");
   }
   if (min_context >= length || min_context < 0) {
@@ -83,7 +84,7 @@ EvaluationResult evaluate(
     progress(first, total);
   }
   if (!std::isfinite(nats)) {
-    throw WorldError("the loss on the " + std::string(split_name(split)) +
+    throw WorldError("the loss on the " + word_of(kSplitWords, split) +
                      " split is not finite: these weights have diverged");
   }
   result.examples = total;

@@ -7,8 +7,6 @@
 #include <cmath>
 #include <utility>
 
-#include "training/attention_pass.h"
-
 namespace sparse_transformer {
 namespace {
 
@@ -33,7 +31,8 @@ std::vector<at::Tensor> with_gradients(const at::Tensor& out, const at::Tensor& 
 }  // namespace
 
 FeedforwardInput::FeedforwardInput(const Settings& settings, c10::Device device) {
-  const std::int64_t rows = settings.training.sequences_at_a_time() * padded_length(settings);
+  const std::int64_t rows = settings.training.sequences_at_a_time() *
+                            settings.model.attention.padded_length(settings.data.sequence_length());
   const std::int64_t width = settings.model.width, inner = settings.model.feedforward_width();
   expand = random_linear(inner, width, device);
   contract = {random_linear(width, inner, device).weight, {}};

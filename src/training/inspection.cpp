@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "config/words.h"
 #include "runtime/format.h"
 
 namespace sparse_transformer {
@@ -20,11 +21,6 @@ std::string shape_text(const std::vector<std::int64_t>& sizes) {
 std::string line(std::string name, const std::string& value, std::size_t column = 20) {
   name.resize(std::max(column, name.size() + 2), ' ');
   return name + value + "\n";
-}
-
-template <typename Enum, std::size_t size>
-std::string_view word_of(const std::array<std::string_view, size>& words, Enum value) {
-  return words.at(static_cast<std::size_t>(value));
 }
 
 /// What the step would take with each choice.
@@ -57,7 +53,7 @@ std::string size_text(const Inspection& inspection) {
          line("  activations",
               format_bytes(size.activation_bytes) + ": " + std::to_string(sequences) +
                   (sequences == 1 ? " sequence of " : " sequences of ") + format_count(n) +
-                  " at a time, " + std::string(word_of(kPrecisionWords, training.precision))) +
+                  " at a time, " + word_of(kPrecisionWords, training.precision)) +
          recompute_text(inspection);
 }
 
@@ -70,8 +66,7 @@ std::string progress_text(const TrainingProgress& progress) {
   text += line("data", progress.data_hash);
   for (const auto& [what, value] : progress.machine) text += line(what, value);
   for (const auto& [part, kernel] : progress.kernels) {
-    text +=
-        line("kernels", part_text(part) + " by " + std::string(word_of(kKernelKindWords, kernel)));
+    text += line("kernels", part_text(part) + " by " + word_of(kKernelKindWords, kernel));
   }
   return text;
 }

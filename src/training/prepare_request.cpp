@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/errors.h"
+#include "config/words.h"
 #include "data/packed.h"
 #include "data/splits.h"
 #include "data/survey.h"
@@ -43,8 +44,7 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
       {"split", "items", "tokens", "items that training has too"}};
   for (const Split split : {Split::kTrain, Split::kValid, Split::kTest}) {
     const SplitSurvey& row = found.splits.at(static_cast<std::size_t>(split));
-    rows.push_back({std::string(split_name(split)), format_count(row.items),
-                    format_count(row.tokens),
+    rows.push_back({word_of(kSplitWords, split), format_count(row.items), format_count(row.tokens),
                     split == Split::kTrain ? "-" : format_count(row.repeated)});
   }
   std::string text = format_table(rows, 1) +

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "data/codec.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
@@ -126,9 +127,7 @@ void warn_of_precision(const Checkpoint& newest, const TrainingSettings& trainin
   const Config config = Config::from_text(newest.config_yaml(), newest.folder().string(), {});
   const Precision before = read_settings(config).training.precision;
   if (before == training.precision) return;
-  const auto word = [](Precision precision) {
-    return std::string(kPrecisionWords.at(static_cast<std::size_t>(precision)));
-  };
+  const auto word = [](Precision precision) { return word_of(kPrecisionWords, precision); };
   log_warning("training.precision was " + word(before) + " and is " + word(training.precision) +
               " now: the run goes on, but not as it would have");
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <tuple>
 
+#include "config/words.h"
 #include "runtime/device.h"
 #include "tests/attention/pattern_cases.h"
 
@@ -135,7 +136,7 @@ TEST(EveryPattern, IsAsExactAsPlainCodeInFloat16) {
 TEST(EveryPattern, IsAsExactAsPlainCodeOnCudaByEveryKernel) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
   for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
-    SCOPED_TRACE(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
+    SCOPED_TRACE(word_of(kKernelKindWords, kernel));
     for_every_pattern([kernel](const PatternCase& c) {
       expect_exact_in_half(c, at::kBFloat16, 2e-2, at::kCUDA, 8, kernel);
       expect_exact_in_half(c, at::kHalf, 3e-3, at::kCUDA, 16, kernel);
@@ -153,7 +154,7 @@ TEST(EveryPattern, RepeatsBitForBitOnCudaByEveryKernel) {
   const at::Tensor packed = random({2, c.n, c.heads, 192}, at::kBFloat16).to(at::kCUDA);
   const at::Tensor d_out = random({2, c.n, c.heads, 64}, at::kBFloat16).to(at::kCUDA);
   for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
-    SCOPED_TRACE(kKernelKindWords.at(static_cast<std::size_t>(kernel)));
+    SCOPED_TRACE(word_of(kKernelKindWords, kernel));
     const auto attention = with(Kernels::kFused, kernel);
     const Result once = run(attention, packed, d_out, pattern);
     for (int again = 0; again < 3; ++again) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/words.h"
 #include "data/token_sources.h"
 
 namespace sparse_transformer {
@@ -93,8 +94,8 @@ TEST(DataSet, ContentHashTellsContentAndBordersOfSplits) {
 
 TEST(DataSet, NamesItsSplits) {
   const DataSet data = data_of({1}, {2}, {3});
-  EXPECT_EQ(split_name(Split::kTrain), "train");
-  EXPECT_EQ(split_name(Split::kTest), "test");
+  EXPECT_EQ(word_of(kSplitWords, Split::kTrain), "train");
+  EXPECT_EQ(word_of(kSplitWords, Split::kTest), "test");
   EXPECT_EQ(read(data.split(Split::kValid), 0, 1), Bytes{2});
 }
 

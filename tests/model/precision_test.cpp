@@ -8,6 +8,7 @@
 #include <map>
 
 #include "attention/sparse_attention.h"
+#include "config/words.h"
 #include "model/linear.h"
 #include "model/norm.h"
 #include "model/transformer.h"
@@ -34,10 +35,7 @@ class Half : public testing::TestWithParam<Precision> {
 
 INSTANTIATE_TEST_SUITE_P(Precisions, Half,
                          testing::Values(Precision::kBfloat16, Precision::kFloat16),
-                         [](const auto& test) {
-                           return std::string(
-                               kPrecisionWords.at(static_cast<std::size_t>(test.param)));
-                         });
+                         [](const auto& test) { return word_of(kPrecisionWords, test.param); });
 
 /// f(x, weight, bias) and its gradients, with float32 or float64 weights.
 template <typename Function>

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "model/transformer.h"
 #include "runtime/stop.h"
 
@@ -96,8 +97,7 @@ std::vector<Case> recompute_cases() {
 
 std::string recompute_case_name(const testing::TestParamInfo<Case>& test) {
   const auto& [precision, recompute, micro_batch] = test.param;
-  return std::string(kPrecisionWords.at(static_cast<std::size_t>(precision))) + "_" +
-         std::string(kRecomputeWords.at(static_cast<std::size_t>(recompute))) + "_" +
+  return word_of(kPrecisionWords, precision) + "_" + word_of(kRecomputeWords, recompute) + "_" +
          std::to_string(micro_batch);
 }
 

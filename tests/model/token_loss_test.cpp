@@ -8,6 +8,7 @@
 
 #include <limits>
 
+#include "config/words.h"
 #include "model/kernels/loss_cuda.h"
 
 namespace sparse_transformer {
@@ -38,7 +39,7 @@ Results run(const at::Tensor& logits, const at::Tensor& tokens, Kernels kernels)
 void expect_exact(const at::Tensor& logits, const at::Tensor& tokens, double tolerance) {
   const Results plain = exact(logits, tokens);
   for (const Kernels kernels : {Kernels::kFused, Kernels::kPlain}) {
-    SCOPED_TRACE(kKernelsWords.at(static_cast<std::size_t>(kernels)));
+    SCOPED_TRACE(word_of(kKernelsWords, kernels));
     const Results results = run(logits, tokens, kernels);
     EXPECT_FALSE(results.nats.requires_grad());
     const auto expect_close = [&](const at::Tensor& x, const at::Tensor& expected) {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "attention/sparse_attention.h"
+#include "config/words.h"
 
 namespace sparse_transformer {
 namespace {
@@ -185,7 +186,7 @@ TEST(Transformer, ForwardAndGradientEqualThePlainTwin) {
     SCOPED_TRACE(layer_patterns(c.settings.attention, 1, 2, 64).front().name() +
                  " n=" + std::to_string(c.layout.length));
     for (const Kernels kernels : {Kernels::kFused, Kernels::kPlain}) {
-      SCOPED_TRACE(kKernelsWords.at(static_cast<std::size_t>(kernels)));
+      SCOPED_TRACE(word_of(kKernelsWords, kernels));
       expect_equal_to_twin(c, kernels);
     }
   }

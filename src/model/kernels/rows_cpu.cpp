@@ -35,16 +35,18 @@ void over_rows(const at::Tensor& x, const Run& run) {
   });
 }
 
-/// The sums over all rows that run(rows, sums [count, width]) adds to: [count, width].
-template <typename Run>
+/// The sums over all rows that run(rows, sums) adds to, T sums[count][width]: [count, width].
+template <typename T, typename Run>
 at::Tensor summed_over_rows(const at::Tensor& x, std::int64_t count, const Run& run) {
   const std::int64_t rows = rows_of(x);
   const std::int64_t tasks = (rows + kTaskRows - 1) / kTaskRows;
   const at::Tensor sums = at::zeros({tasks, count, x.size(-1)}, x.options());
+  T* const first_sums = sums.data_ptr<T>();
+  const std::int64_t numbers = sums.stride(0);
   at::parallel_for(0, tasks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t first = task * kTaskRows;
-      run(RowRange{first, std::min(first + kTaskRows, rows)}, sums[task]);
+      run(RowRange{first, std::min(first + kTaskRows, rows)}, first_sums + task * numbers);
     }
   });
   return sums.sum(0);
@@ -89,8 +91,8 @@ class CpuRowOperations : public RowOperations {
                                         .d_y = d_y.const_data_ptr<T>(),
                                         .d_other = d_other.const_data_ptr<T>(),
                                         .d_x = d_x.data_ptr<T>()};
-      sums = summed_over_rows(x, 2, [&](RowRange rows, const at::Tensor& into) {
-        row_kernels<T>().norm_gradient(work, rows, into[0].data_ptr<T>(), into[1].data_ptr<T>());
+      sums = summed_over_rows<T>(x, 2, [&](RowRange rows, T* into) {
+        row_kernels<T>().norm_gradient(work, rows, into, into + work.width);
       });
     });
     return {d_x, sums[0], sums[1]};
@@ -112,9 +114,8 @@ class CpuRowOperations : public RowOperations {
     in_type_of(x, [&](auto number) {
       using T = decltype(number);
       const DroppedRows<T> work = {x.size(-1), x.const_data_ptr<T>(), y.data_ptr<T>(), mask};
-      sums = summed_over_rows(x, 1, [&](RowRange rows, const at::Tensor& into) {
-        row_kernels<T>().drop_and_sum(work, rows, into.data_ptr<T>());
-      });
+      sums = summed_over_rows<T>(
+          x, 1, [&](RowRange rows, T* into) { row_kernels<T>().drop_and_sum(work, rows, into); });
     });
     return {y, sums[0]};
   }
@@ -159,9 +160,8 @@ class CpuRowOperations : public RowOperations {
                                         .bias = bias.const_data_ptr<T>(),
                                         .d_y = d_y.const_data_ptr<T>(),
                                         .d_x = d_x.data_ptr<T>()};
-      sums = summed_over_rows(x, 1, [&](RowRange rows, const at::Tensor& into) {
-        row_kernels<T>().gelu_gradient(work, rows, into.data_ptr<T>());
-      });
+      sums = summed_over_rows<T>(
+          x, 1, [&](RowRange rows, T* into) { row_kernels<T>().gelu_gradient(work, rows, into); });
     });
     return {d_x, sums[0]};
   }

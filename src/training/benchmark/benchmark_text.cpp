@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "config/words.h"
 #include "runtime/format.h"
 #include "training/benchmark/benchmark.h"
 
@@ -19,10 +20,6 @@ std::string counted(std::int64_t count, const std::string& what) {
   return format_count(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-std::string precision_word(Precision precision) {
-  return std::string(kPrecisionWords.at(static_cast<std::size_t>(precision)));
-}
-
 double rate(std::int64_t count, double seconds) { return static_cast<double>(count) / seconds; }
 
 std::string machine_text(const BenchmarkResult& result) {
@@ -35,9 +32,9 @@ std::string machine_text(const BenchmarkResult& result) {
 std::string limits_text(const BenchmarkResult& result) {
   const Limits& limits = result.limits;
   const std::string size = std::to_string(limits.product_size);
-  return machine_text(result) + "; in " + precision_word(result.precision) + "; medians of " +
-         counted(result.rounds, "round") + "\n" + "Limits: a matrix product, " + size + " x " +
-         size + " in " + precision_word(limits.product_precision) + ", " +
+  return machine_text(result) + "; in " + word_of(kPrecisionWords, result.precision) +
+         "; medians of " + counted(result.rounds, "round") + "\n" + "Limits: a matrix product, " +
+         size + " x " + size + " in " + word_of(kPrecisionWords, limits.product_precision) + ", " +
          format_rate(limits.product_flops) + "FLOP/s; a copy of " +
          format_bytes(limits.copied_bytes) + ", " + format_rate(limits.copy_bytes) +
          "B/s read and written.\n";
@@ -120,9 +117,7 @@ Json attention_json(const BenchmarkResult& result, const TimedAttention& timed) 
                {"ms", 1e3 * timed.seconds},
                {"tokens_per_second", rate(result.attention_tokens(), timed.seconds)},
                {"pairs_per_query", timed.pairs_per_query}};
-  if (timed.kernel) {
-    json["kernel"] = kKernelKindWords.at(static_cast<std::size_t>(*timed.kernel));
-  }
+  if (timed.kernel) json["kernel"] = word_of(kKernelKindWords, *timed.kernel);
   json.update(timed_json(result.limits, timed.work, timed.seconds));
   return json;
 }
@@ -159,23 +154,24 @@ std::string benchmark_text(const BenchmarkResult& result) {
 }
 
 std::string benchmark_json(const BenchmarkResult& result) {
-  Json json = {{"machine", result.machine},
-               {"precision", precision_word(result.precision)},
-               {"sequences", result.sequences},
-               {"sequences_at_a_time", result.sequences_at_a_time},
-               {"length", result.length},
-               {"heads", result.heads},
-               {"query_width", result.query_width},
-               {"value_width", result.value_width},
-               {"steps", result.steps},
-               {"rounds", result.rounds},
-               {"matrix_product_precision", precision_word(result.limits.product_precision)},
-               {"matrix_product_flops_per_second", result.limits.product_flops},
-               {"copy_bytes_per_second", result.limits.copy_bytes},
-               {"attention", Json::array()},
-               {"models", Json::array()},
-               {"sampling", Json::array()},
-               {"left_out", result.left_out}};
+  Json json = {
+      {"machine", result.machine},
+      {"precision", word_of(kPrecisionWords, result.precision)},
+      {"sequences", result.sequences},
+      {"sequences_at_a_time", result.sequences_at_a_time},
+      {"length", result.length},
+      {"heads", result.heads},
+      {"query_width", result.query_width},
+      {"value_width", result.value_width},
+      {"steps", result.steps},
+      {"rounds", result.rounds},
+      {"matrix_product_precision", word_of(kPrecisionWords, result.limits.product_precision)},
+      {"matrix_product_flops_per_second", result.limits.product_flops},
+      {"copy_bytes_per_second", result.limits.copy_bytes},
+      {"attention", Json::array()},
+      {"models", Json::array()},
+      {"sampling", Json::array()},
+      {"left_out", result.left_out}};
   for (const auto& timed : result.attention) {
     json["attention"].push_back(attention_json(result, timed));
   }
