@@ -28,16 +28,16 @@ import subprocess
 import sys
 import tempfile
 
-ATTENTION = {3072: 96, 12288: 128}  # n: l; 2 heads of 64, as in cpu_bench
+ATTENTION = {3072: (96, 10), 12288: (128, 2)}  # n: l, passes a round; 2 heads of 64, as in cpu_bench
 KINDS = {"local": "local", "column": "column", "local+column": "strided", "dense": "dense"}  # ours: theirs
 IMPLEMENTATIONS = ["chunk", "parts", "lucid", "dense"]
 CYCLE = "column, local, local, local"
-MODELS = {  # patterns of a row: train_bench's mode; and what train_bench.MODELS says
-    "tiny": ({"local+column": "union", CYCLE: "bT"}, {}, "sequence: 1024",
+MODELS = {  # patterns of a row: train_bench's mode; steps a round; and what train_bench.MODELS says
+    "tiny": ({"local+column": "union", CYCLE: "bT"}, 10, {}, "sequence: 1024",
              "layers: 4, width: 128, heads: 2, feedforward_ratio: 4, attention: {stride: 32"),
-    "small": ({"local+column": "union", CYCLE: "bT"}, {}, "shape: [32, 32, 3]",
+    "small": ({"local+column": "union", CYCLE: "bT"}, 2, {}, "shape: [32, 32, 3]",
               "layers: 8, width: 256, heads: 2, qk_ratio: 0.5, feedforward_ratio: 2, attention: {stride: 96"),
-    "enwik8": ({"row+summary": "union"}, {"--layers": "2"}, "sequence: 12288",
+    "enwik8": ({"row+summary": "union"}, 1, {"--layers": "2"}, "sequence: 12288",
                "layers: 2, width: 512, heads: 8, feedforward_ratio: 4, attention: {stride: 128, summary: 32"),
 }
 
@@ -133,11 +133,11 @@ class Comparison:
         return result
 
     def time_attention(self):
-        for n, stride in ATTENTION.items():
+        for n, (stride, passes) in ATTENTION.items():
             ours = self.benchmark(
                 "attention", f"sequence: {n}",
                 f"layers: 3, width: 128, heads: 2, attention: {{stride: {stride}, layers: [local, column, local+column]}}",
-                ["--parts", "attention", "--steps", "1", "--rounds", "3" if self.given.quick else "9"])
+                ["--parts", "attention", "--steps", passes, "--rounds", "3" if self.given.quick else "9"])
             for timed in ours["attention"]:
                 row = (timed["pattern"], f"{n:,}")
                 self.attention.add(row, "ours", timed["ms"])
@@ -150,11 +150,11 @@ class Comparison:
 
     def train(self, name, pattern):
         """Steps of ours and of the peers, in both precisions unless bf16 is left out."""
-        modes, more, data, model = MODELS[name]
+        modes, steps, more, data, model = MODELS[name]
         row, few = (name, pattern), self.given.quick or name == "enwik8"
         for precision in ("fp32",) if self.given.no_bf16 else ("fp32", "bf16"):
             ours = self.benchmark(name, data, f"{model}, layers: [{pattern}]}}",
-                                  ["--parts", "step", "--steps", "1", "--rounds", "2" if few else "5",
+                                  ["--parts", "step", "--steps", steps, "--rounds", "2" if few else "5",
                                    "--set", f"training.precision={precision}"])
             end = "" if precision == "fp32" else " bf16"
             sparse, dense = ours["models"]
@@ -163,7 +163,7 @@ class Comparison:
             self.steps.add(row, "our dense" + end, dense["ms_per_step"])
             self.steps.add(row, "time of dense" + end, ours["time_ratio"])
             self.steps.add(row, "FLOPs of dense" + end, ours["flops_ratio"])
-        arguments = ["--model", name, "--device", "cpu", "--batch", "1", "--steps", "2" if few else "5",
+        arguments = ["--model", name, "--device", "cpu", "--batch", "1", "--steps", max(steps, 2 if few else 5),
                      "--mode", modes[pattern], *(word for pair in more.items() for word in pair)]
         for column, script, implementation, compiled in self.peers(pattern):
             start = [self.given.python, "-c", TRAIN_IN_BF16, self.given.peers] if script else [

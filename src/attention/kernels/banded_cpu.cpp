@@ -72,15 +72,19 @@ class BandedCpu {
           const auto [sequence, number] = place(task / tasks);
           const std::int64_t first = (task % tasks * 2 + parity) * length;
           const std::int64_t after = std::min(first + length, query_.size(1));
-          const BandedHeadGradients<T> gradients = {
+          BandedHeadGradients<T> gradients = {
               .d_query = mutable_head_rows<T>(sum.d_query, sequence, number),
               .d_key = mutable_head_rows<T>(sum.d_key, sequence, number),
-              .d_value = mutable_head_rows<T>(sum.d_value, sequence, number)};
-          if (share == Share::kFirst) clear(gradients, first, after, parity == 0);
+              .d_value = mutable_head_rows<T>(sum.d_value, sequence, number),
+              .queries_are_new = share == Share::kFirst,
+              .first_new_key = key_.size(1)};
+          const bool meets_new_keys = share == Share::kFirst && parity == 0;
+          if (meets_new_keys) clear_unmet(gradients, first, after);
           const BandedHeadResult<T> result = {.d_out = head_rows<T>(d_out, sequence, number),
                                               .out = head_rows<T>(out, sequence, number),
                                               .lse = head_rows<T>(lse, sequence, number)};
           for (std::int64_t round = first; round < after; round += kRoundQueries) {
+            if (meets_new_keys) gradients.first_new_key = round == first ? 0 : round + right_;
             tiles_.backward(head(sequence, number), result, gradients, round,
                             std::min(round + kRoundQueries, after), own_scratch(scratch));
           }
@@ -116,19 +120,20 @@ class BandedCpu {
     return (apart + kRoundQueries - 1) / kRoundQueries * kRoundQueries;
   }
 
-  /// Just before they are added to, while they stay in the cache: the gradients of the stretch's
-  /// queries, and, by those stretches that come first, of the keys from the first that it reaches
-  /// to the first that the next but one reaches.
-  void clear(const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t after,
-             bool clears_keys) const {
-    clear_rows(gradients.d_query, first, after, query_.size(3));
-    if (!clears_keys) return;
+  /// The gradients of the keys that no stretch meets of those that come first: before the ones that
+  /// the first of all meets, and from those that this one meets to those of the next but one.
+  void clear_unmet(const BandedHeadGradients<T>& gradients, std::int64_t first,
+                   std::int64_t after) const {
+    const std::int64_t keys = key_.size(1);
+    const auto clear = [&](std::int64_t begin, std::int64_t end) {
+      clear_rows(gradients.d_key, begin, end, key_.size(3));
+      clear_rows(gradients.d_value, begin, end, value_.size(3));
+    };
+    const std::int64_t begin = std::clamp<std::int64_t>(first - left_, 0, keys);
+    const std::int64_t end = std::clamp(after + right_, begin, keys);
     const std::int64_t next = first + 2 * stretch();
-    const std::int64_t begin = first == 0 ? 0 : std::min(first - left_, key_.size(1));
-    const std::int64_t end =
-        next >= query_.size(1) ? key_.size(1) : std::min(next - left_, key_.size(1));
-    clear_rows(gradients.d_key, begin, end, key_.size(3));
-    clear_rows(gradients.d_value, begin, end, value_.size(3));
+    if (first == 0) clear(0, begin);
+    clear(end, next >= query_.size(1) ? keys : std::min(next - left_, keys));
   }
 
   /// [threads, numbers]

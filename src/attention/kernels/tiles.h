@@ -45,10 +45,13 @@ struct BandedHeadResult {
   HeadRows<const T> d_out, out, lse;
 };
 
-/// Each is added to.
+/// Added to, but for what holds nothing yet, which is replaced: in a round its queries, where
+/// `queries_are_new`, and the keys from `first_new_key` on.
 template <typename T>
 struct BandedHeadGradients {
   HeadRows<T> d_query, d_key, d_value;
+  bool queries_are_new;
+  std::int64_t first_new_key;
 };
 
 inline constexpr std::int64_t kBlockQueries = 48;
@@ -62,7 +65,7 @@ struct BandedTiles {
   /// Adds the keys to the attention of a round of queries: first … end - 1, at most kRoundQueries.
   void (*forward)(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
                   std::int64_t end, T* scratch);
-  /// Adds the share that a round of queries has in the gradients: theirs, and those of the keys
+  /// The share that a round of queries has in the gradients: theirs, and those of all the keys
   /// first - left … end - 1 + right.
   void (*backward)(const BandedHead<T>& head, const BandedHeadResult<T>& result,
                    const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,

@@ -54,10 +54,7 @@ class BackwardRound {
     }
     for_each_block([this](const Block& block) { read(block); });
     for_each_tile(head, queries, [this](Range keys) { add_tile(keys); });
-    for_each_block([this](const Block& block) {
-      add_rows(block.d_query, block.count(), head_.query_width, head_.scale, gradients_.d_query,
-               block.queries.begin);
-    });
+    for_each_block([this](const Block& block) { finish(block); });
   }
 
  private:
@@ -83,6 +80,7 @@ class BackwardRound {
     to_lanes(block.d_out, block.count(), width, block.d_out_lanes);
     for (std::int64_t i = 0; i < kBlockQueries; ++i) {
       const bool is_query = i < block.count();
+      if (i + kAhead < block.count()) prefetch(result_.out, first + i + kAhead, width);
       block.lse[i] = is_query ? *row_of(result_.lse, first + i) : kInfinity<T>;
       block.delta[i] =
           is_query ? dot_product(block.d_out + i * width, row_of(result_.out, first + i), width)
@@ -99,8 +97,22 @@ class BackwardRound {
     clear(d_tile_.key, count * head_.query_width);
     clear(d_tile_.value, count * head_.value_width);
     for_each_block([&](const Block& block) { add(block, keys); });
-    add_rows(d_tile_.key, count, head_.query_width, T(1), gradients_.d_key, keys.begin);
-    add_rows(d_tile_.value, count, head_.value_width, T(1), gradients_.d_value, keys.begin);
+    put(d_tile_.key, keys, head_.query_width, gradients_.d_key);
+    put(d_tile_.value, keys, head_.value_width, gradients_.d_value);
+  }
+
+  void put(const T* d_rows, Range keys, std::int64_t width, HeadRows<T> to) const {
+    const std::int64_t middle = larger(keys.begin, smaller(gradients_.first_new_key, keys.end));
+    const std::int64_t old = middle - keys.begin;
+    put_rows<Result::kAddedTo>(d_rows, old, width, T(1), to, keys.begin);
+    put_rows<Result::kReplaced>(d_rows + old * width, keys.end - middle, width, T(1), to, middle);
+  }
+
+  void finish(const Block& block) const {
+    const auto put =
+        gradients_.queries_are_new ? put_rows<Result::kReplaced, T> : put_rows<Result::kAddedTo, T>;
+    put(block.d_query, block.count(), head_.query_width, head_.scale, gradients_.d_query,
+        block.queries.begin);
   }
 
   void add(const Block& block, Range keys) const {

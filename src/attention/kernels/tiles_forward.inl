@@ -138,6 +138,7 @@ class ForwardRound {
     for (std::int64_t i = 0; i < block.count(); ++i) {
       const T sum = block.softmax.sum[i];
       const T factor = sum == T(0) ? T(0) : T(1) / sum;
+      if (i + kAhead < block.count()) prefetch(sum_.out, block.queries.begin + i + kAhead, width);
       T* const row = row_of(sum_.out, block.queries.begin + i);
       for (std::int64_t c = 0; c < width; ++c) row[c] = factor * block.out[i * width + c];
       *row_of(sum_.lse, block.queries.begin + i) = block.softmax.lse(i);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "attention/kernels/tiles.h"
 #include "attention/kernels/tiles_arithmetic.inl"
@@ -20,7 +21,10 @@ Number* row_of(HeadRows<Number> rows, std::int64_t i) {
 template <typename Number>
 void prefetch(HeadRows<Number> rows, std::int64_t i, std::int64_t width) {
   constexpr std::int64_t kLine = 64 / sizeof(Number);
-  for (std::int64_t c = 0; c < width; c += kLine) __builtin_prefetch(row_of(rows, i) + c);
+  constexpr int kIsWritten = std::is_const_v<Number> ? 0 : 1;
+  for (std::int64_t c = 0; c < width; c += kLine) {
+    __builtin_prefetch(row_of(rows, i) + c, kIsWritten);
+  }
 }
 
 constexpr std::int64_t kAhead = 8;  // rows
@@ -36,22 +40,27 @@ void copy_rows(HeadRows<const T> from, std::int64_t first, std::int64_t count, s
   }
 }
 
-/// The rows first … of `to` += factor · from[count, width].
-template <typename T>
-void add_rows(const T* from, std::int64_t count, std::int64_t width, T factor, HeadRows<T> to,
+/// The rows first … of `to` = factor · from[count, width], or += .
+template <Result result, typename T>
+void put_rows(const T* from, std::int64_t count, std::int64_t width, T factor, HeadRows<T> to,
               std::int64_t first) {
   for (std::int64_t i = 0; i < count; ++i) {
     if (i + kAhead < count) prefetch(to, first + i + kAhead, width);
     T* row = row_of(to, first + i);
-    for (std::int64_t c = 0; c < width; ++c) row[c] += factor * from[i * width + c];
+    for (std::int64_t c = 0; c < width; ++c) {
+      const T share = factor * from[i * width + c];
+      row[c] = result == Result::kAddedTo ? row[c] + share : share;
+    }
   }
 }
 
-/// lanes[width, kBlockQueries] = rows[count, width] transposed, zeros beyond `count`.
+/// lanes[width, kBlockQueries] = rows[count, width] transposed, zeros beyond `count` in the last
+/// register.
 template <typename T>
 void to_lanes(const T* rows, std::int64_t count, std::int64_t width, T* lanes) {
   const std::int64_t whole = width / kLanes<T> * kLanes<T>;
-  for (std::int64_t first = 0; first < kBlockQueries; first += kLanes<T>) {
+  const std::int64_t end = round_up<T>(count);
+  for (std::int64_t first = 0; first < end; first += kLanes<T>) {
     for (std::int64_t c = 0; c < whole; c += kLanes<T>) {
       Values<T> square[kLanes<T>];
       for (std::int64_t i = 0; i < kLanes<T>; ++i) {
@@ -64,7 +73,7 @@ void to_lanes(const T* rows, std::int64_t count, std::int64_t width, T* lanes) {
     }
   }
   for (std::int64_t c = whole; c < width; ++c) {
-    for (std::int64_t i = 0; i < kBlockQueries; ++i) {
+    for (std::int64_t i = 0; i < end; ++i) {
       lanes[c * kBlockQueries + i] = i < count ? rows[i * width + c] : T(0);
     }
   }
