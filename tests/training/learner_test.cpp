@@ -5,9 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <limits>
 #include <memory>
 #include <numbers>
+#include <set>
+
+#include "config/errors.h"
+#include "runtime/stop.h"
 
 namespace sparse_transformer {
 namespace {
@@ -250,6 +255,85 @@ TEST(Learner, AStepReadsWhatChangesFromMemory) {
     EXPECT_EQ(a.loss_scale.item<double>(), b.loss_scale.item<double>());
     EXPECT_TRUE(all_equal(everything_of(repeating), everything_of(usual))) << step;
   }
+}
+
+/// How often it was asked for what.
+struct Recordings {
+  int rehearsals = 0, replays = 0;
+};
+
+class CountingRecorder : public WorkRecorder {
+ public:
+  explicit CountingRecorder(Recordings& count) : count_(count) {}
+  void rehearse(const Work& work) override {
+    ++count_.rehearsals;
+    work();
+  }
+  void record(const Work& /*work*/) override {}
+  void replay() override { ++count_.replays; }
+  void forget() override {}
+
+ private:
+  Recordings& count_;
+};
+
+TEST(Learner, RecordsAnewForABatchOfAnotherSize) {
+  const Settings settings = tiny_settings();
+  Recordings count;
+  Learner learner(settings, at::kCPU, std::make_unique<CountingRecorder>(count));
+  const at::Tensor batch = random_batch(settings);
+  for (std::int64_t step = 0; step < 4; ++step) learner.step(batch, step, 10);
+  EXPECT_EQ(count.rehearsals, 2);
+  EXPECT_EQ(count.replays, 2);
+  learner.step(batch.narrow(0, 0, 2).contiguous(), 4, 10);
+  EXPECT_EQ(count.rehearsals, 3);
+  EXPECT_EQ(count.replays, 2);
+}
+
+TEST(Learner, ReplaysNothingOnceAStopIsAskedFor) {
+  const StopSignals signals;
+  const Settings settings = tiny_settings();
+  Recordings count;
+  Learner learner(settings, at::kCPU, std::make_unique<CountingRecorder>(count));
+  const at::Tensor batch = random_batch(settings);
+  for (std::int64_t step = 0; step < 3; ++step) learner.step(batch, step, 10);
+  EXPECT_EQ(count.replays, 1);
+  std::raise(SIGINT);
+  EXPECT_THROW(learner.step(batch, 3, 10), Interrupted);
+  EXPECT_EQ(count.replays, 1);
+}
+
+TEST(Learner, AStoppedStepLeavesNothingToTheNext) {
+  const Settings settings = tiny_settings();
+  Learner stopped(settings, at::kCPU);
+  Learner usual(settings, at::kCPU);
+  const at::Tensor batch = random_batch(settings);
+  {
+    const StopSignals signals;
+    const at::Tensor output = stopped.model().parameters().back().tensor;
+    // The first gradient of the backward pass: others follow before a layer notices.
+    const unsigned hook = output.register_hook([](const at::Tensor&) { std::raise(SIGTERM); });
+    EXPECT_THROW(stopped.step(batch, 0, 10), Interrupted);
+    output.remove_hook(hook);
+  }
+  const StopSignals nothing_asked_for;
+  stopped.step(batch, 0, 10);
+  usual.step(batch, 0, 10);
+  EXPECT_TRUE(all_equal(everything_of(stopped), everything_of(usual)));
+}
+
+TEST(Learner, EachStepShowsASequenceInAFormOfItsOwn) {
+  Settings settings = tiny_settings();
+  settings.model.augmentation.rotation = true;
+  settings.training.learning_rate = 0.0;
+  Learner learner(settings, at::kCPU);
+  const at::Tensor batch = random_batch(settings);
+  learner.model().parameters().back().tensor.detach().normal_();  // the output begins at zero
+  std::set<double> losses;
+  for (std::int64_t step = 0; step < 6; ++step) {
+    losses.insert(learner.step(batch, step, 10).loss.item<double>());
+  }
+  EXPECT_GT(losses.size(), 3U);
 }
 
 TEST(LossScale, ChangesWhereItIs) {
