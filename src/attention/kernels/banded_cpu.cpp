@@ -115,7 +115,7 @@ class BandedCpu {
 
   /// Queries of a stretch, at least as many as the keys that the next but one may not reach.
   std::int64_t stretch() const {
-    constexpr std::int64_t kLeast = 5 * kRoundQueries;
+    constexpr std::int64_t kLeast = 3 * kRoundQueries;
     const std::int64_t apart = std::max(kLeast, left_ + right_);
     return (apart + kRoundQueries - 1) / kRoundQueries * kRoundQueries;
   }

@@ -54,8 +54,8 @@ struct BandedHeadGradients {
   std::int64_t first_new_key;
 };
 
-inline constexpr std::int64_t kBlockQueries = 48;
-inline constexpr std::int64_t kTileKeys = 48;
+inline constexpr std::int64_t kBlockQueries = 96;
+inline constexpr std::int64_t kTileKeys = 96;
 inline constexpr std::int64_t kRoundQueries = 4 * kBlockQueries;
 
 template <typename T>
