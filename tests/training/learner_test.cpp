@@ -277,30 +277,33 @@ class CountingRecorder : public WorkRecorder {
   Recordings& count_;
 };
 
-TEST(Learner, RecordsAnewForABatchOfAnotherSize) {
-  const Settings settings = tiny_settings();
+/// A learner after some steps on one batch.
+struct CountedLearner {
+  explicit CountedLearner(std::int64_t steps) {
+    for (std::int64_t step = 0; step < steps; ++step) learner.step(batch, step, 10);
+  }
+  Settings settings = tiny_settings();
   Recordings count;
-  Learner learner(settings, at::kCPU, std::make_unique<CountingRecorder>(count));
-  const at::Tensor batch = random_batch(settings);
-  for (std::int64_t step = 0; step < 4; ++step) learner.step(batch, step, 10);
-  EXPECT_EQ(count.rehearsals, 2);
-  EXPECT_EQ(count.replays, 2);
-  learner.step(batch.narrow(0, 0, 2).contiguous(), 4, 10);
-  EXPECT_EQ(count.rehearsals, 3);
-  EXPECT_EQ(count.replays, 2);
+  Learner learner{settings, at::kCPU, std::make_unique<CountingRecorder>(count)};
+  at::Tensor batch = random_batch(settings);
+};
+
+TEST(Learner, RecordsAnewForABatchOfAnotherSize) {
+  CountedLearner counted(4);
+  EXPECT_EQ(counted.count.rehearsals, 2);
+  EXPECT_EQ(counted.count.replays, 2);
+  counted.learner.step(counted.batch.narrow(0, 0, 2).contiguous(), 4, 10);
+  EXPECT_EQ(counted.count.rehearsals, 3);
+  EXPECT_EQ(counted.count.replays, 2);
 }
 
 TEST(Learner, ReplaysNothingOnceAStopIsAskedFor) {
   const StopSignals signals;
-  const Settings settings = tiny_settings();
-  Recordings count;
-  Learner learner(settings, at::kCPU, std::make_unique<CountingRecorder>(count));
-  const at::Tensor batch = random_batch(settings);
-  for (std::int64_t step = 0; step < 3; ++step) learner.step(batch, step, 10);
-  EXPECT_EQ(count.replays, 1);
+  CountedLearner counted(3);
+  EXPECT_EQ(counted.count.replays, 1);
   std::raise(SIGINT);
-  EXPECT_THROW(learner.step(batch, 3, 10), Interrupted);
-  EXPECT_EQ(count.replays, 1);
+  EXPECT_THROW(counted.learner.step(counted.batch, 3, 10), Interrupted);
+  EXPECT_EQ(counted.count.replays, 1);
 }
 
 TEST(Learner, AStoppedStepLeavesNothingToTheNext) {
