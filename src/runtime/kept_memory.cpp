@@ -6,22 +6,24 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 namespace sparse_transformer {
 namespace {
 
 constexpr std::size_t kSmallest = std::size_t{1} << 17;  // below it LibTorch's own allocator serves
-constexpr std::size_t kHeader = 64;                      // before the data: the size of the block
+constexpr std::uintptr_t kPage = 4096;                   // where the system's mappings begin
 
 /// A block for so many bytes: rounded up to one of eight sizes between two powers of two, so that
 /// tensors of nearly one size share blocks.
 std::size_t block_size(std::size_t bytes) {
-  const std::size_t step = std::max<std::size_t>(1, std::bit_floor(bytes + kHeader) / 8);
-  return (bytes + kHeader + step - 1) / step * step;
+  const std::size_t step = std::bit_floor(bytes) / 8;
+  return (bytes + step - 1) / step * step;
 }
 
 class KeptMemory final : public c10::Allocator {
@@ -33,11 +35,13 @@ class KeptMemory final : public c10::Allocator {
   }
 
   at::DataPtr allocate(std::size_t bytes) override {
-    if (bytes < kSmallest) return ordinary_.allocate(bytes);
-    std::byte* block = take(block_size(bytes));
-    if (block == nullptr) return ordinary_.allocate(bytes);  // which says why it cannot
-    return {block + kHeader, block, [](void* whole) { instance().keep(whole); }, at::kCPU};
+    void* data = bytes < kSmallest ? nullptr : take(block_size(bytes));
+    if (data == nullptr) data = ordinary_.raw_allocate(bytes);  // which says why it cannot
+    return {data, data, release, at::kCPU};
   }
+
+  /// oneDNN's products in bfloat16 ask for memory without an owner: a pointer alone must do.
+  at::DeleterFnPtr raw_deleter() const override { return release; }
 
   void give_back_all() {
     const std::scoped_lock lock(mutex_);
@@ -51,12 +55,16 @@ class KeptMemory final : public c10::Allocator {
  private:
   KeptMemory() : ordinary_(*c10::GetDefaultCPUAllocator()) {}
 
-  std::byte* take(std::size_t size) {
+  static void release(void* data) {
+    if (!instance().keep(data)) instance().ordinary_.raw_deallocate(data);
+  }
+
+  void* take(std::size_t size) {
     const std::scoped_lock lock(mutex_);
     std::vector<void*>& fitting = kept_[size];
-    std::byte* block = nullptr;
+    void* block = nullptr;
     if (!fitting.empty()) {
-      block = static_cast<std::byte*>(fitting.back());
+      block = fitting.back();
       fitting.pop_back();
     } else {
       make_room(size);
@@ -77,21 +85,26 @@ class KeptMemory final : public c10::Allocator {
     if (mapped_ + size > most) give_back(mapped_ + size - most);
   }
 
-  std::byte* map(std::size_t size) {
+  void* map(std::size_t size) {
     void* const block =
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return nullptr;
     madvise(block, size, MADV_HUGEPAGE);  // a wish
     mapped_ += size;
-    *static_cast<std::size_t*>(block) = size;
-    return static_cast<std::byte*>(block);
+    sizes_[block] = size;
+    return block;
   }
 
-  void keep(void* block) {
+  /// Whether it is a block of ours.
+  bool keep(void* block) {
+    if (reinterpret_cast<std::uintptr_t>(block) % kPage != 0) return false;
     const std::scoped_lock lock(mutex_);
-    const std::size_t size = *static_cast<std::size_t*>(block);
+    const auto found = sizes_.find(block);
+    if (found == sizes_.end()) return false;
+    const std::size_t size = found->second;
     in_use_ -= size;
     kept_[size].push_back(block);
+    return true;
   }
 
   /// Frees kept blocks, the largest first, until so many bytes are free or none is kept.
@@ -100,6 +113,7 @@ class KeptMemory final : public c10::Allocator {
     for (auto sized = kept_.rbegin(); sized != kept_.rend() && freed < bytes; ++sized) {
       auto& [size, blocks] = *sized;
       for (; !blocks.empty() && freed < bytes; blocks.pop_back()) {
+        sizes_.erase(blocks.back());
         munmap(blocks.back(), size);
         freed += size;
       }
@@ -109,6 +123,7 @@ class KeptMemory final : public c10::Allocator {
 
   c10::Allocator& ordinary_;
   std::mutex mutex_;
+  std::unordered_map<void*, std::size_t> sizes_;           // of all blocks
   std::map<std::size_t, std::vector<void*>> kept_;         // by size
   std::size_t mapped_ = 0, in_use_ = 0, most_in_use_ = 0;  // bytes
 };

@@ -1,10 +1,12 @@
 #include "runtime/kept_memory.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <thread>
 #include <vector>
@@ -50,6 +52,21 @@ TEST_F(KeptMemoryTest, OtherThreadsMayFree) {
   at::Tensor x = bytes(5 * kMebibyte);
   std::thread([moved = std::move(x)]() mutable { moved = at::Tensor(); }).join();
   EXPECT_EQ(bytes(5 * kMebibyte).fill_(1).sum().item<std::int64_t>(), 5 * kMebibyte);
+}
+
+// As oneDNN asks for it, for products in bfloat16 on processors that have them.
+TEST_F(KeptMemoryTest, MemoryWithoutAnOwnerIsKeptToo) {
+  c10::Allocator& memory = *c10::GetCPUAllocator();
+  const auto use = [&](std::size_t size) {
+    void* const place = memory.raw_allocate(size);
+    std::memset(place, 1, size);
+    memory.raw_deallocate(place);
+    return place;
+  };
+  use(1000);
+  void* const place = use(7 * kMebibyte);
+  EXPECT_EQ(bytes(7 * kMebibyte).data_ptr(), place);
+  EXPECT_EQ(memory.raw_allocate(0), nullptr);
 }
 
 TEST_F(KeptMemoryTest, IsGivenBackWhenAskedFor) {
