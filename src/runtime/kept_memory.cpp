@@ -22,8 +22,8 @@ constexpr std::uintptr_t kPage = 4096;                   // where the system's m
 /// A block for so many bytes: rounded up to one of eight sizes between two powers of two, so that
 /// tensors of nearly one size share blocks.
 std::size_t block_size(std::size_t bytes) {
-  const std::size_t step = std::bit_floor(bytes) / 8;
-  return (bytes + step - 1) / step * step;
+  const auto zeros = std::bit_width(bytes) - 4;
+  return (((bytes - 1) >> zeros) + 1) << zeros;
 }
 
 class KeptMemory final : public c10::Allocator {
