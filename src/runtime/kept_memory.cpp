@@ -79,9 +79,9 @@ class KeptMemory final : public c10::Allocator {
   /// For a new block. A little more than was ever in use may be kept: sizes that take turns would
   /// otherwise be mapped anew each time.
   void make_room(std::size_t size) {
-    constexpr std::size_t kSpareShare = 16;
+    constexpr std::size_t kSpareShare = 16, kLeastSpare = std::size_t{64} << 20;
     const std::size_t needed = std::max(most_in_use_, in_use_ + size);
-    const std::size_t most = needed + needed / kSpareShare;
+    const std::size_t most = needed + std::max(needed / kSpareShare, kLeastSpare);
     if (mapped_ + size > most) give_back(mapped_ + size - most);
   }
 

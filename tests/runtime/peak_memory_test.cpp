@@ -18,7 +18,7 @@ TEST(PeakMemory, IsWhatWasInUseAtMostSinceItsConstruction) {
   fill_and_free(128);
   EXPECT_GE(*memory.growth(), 120 * kMebibyte);
   EXPECT_LT(*memory.growth(), 160 * kMebibyte);
-  fill_and_free(64);
+  fill_and_free(16);
   EXPECT_LT(*memory.growth(), 160 * kMebibyte);
 }
 
