@@ -64,10 +64,9 @@ at::Tensor plain_dropout(const at::Tensor& x, double p, const DropoutPlace& plac
   return PlainDropout::apply(x, mask.to(x.device()), 1.0 / (1.0 - p));
 }
 
-/// The type in which kernels of our own drop elements of x. The CPU's know no halves.
+/// The type in which kernels of our own drop elements of x. The CPU's know no float16.
 at::ScalarType dropped_type(const at::Tensor& x) {
-  const bool is_widened = x.is_cpu() && at::isReducedFloatingType(x.scalar_type());
-  return is_widened ? at::kFloat : x.scalar_type();
+  return x.is_cpu() && x.scalar_type() == at::kHalf ? at::kFloat : x.scalar_type();
 }
 
 class Dropout : public torch::autograd::Function<Dropout> {

@@ -1,6 +1,6 @@
 // What a residual block does to rows beside products, with its gradient, each in one pass over
-// memory (model/kernels/rows.h). On the CPU, in float32 and float64; on CUDA, in float32 and half
-// precision with float32 vectors and arithmetic.
+// memory (model/kernels/rows.h). On the CPU, in float32, float64 and bfloat16; on CUDA, in float32
+// and half precision. Vectors and arithmetic of half precision are float32.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,9 +21,9 @@ bool fuses_rows(const at::Tensor& x, Kernels kernels);
 /// What this processor can run, the fastest first; never empty.
 std::vector<const RowInstructionSet*> row_instruction_sets();
 
-/// The fastest of them in float or double.
-template <typename T>
-const RowKernels<T>& row_kernels();
+/// The fastest of them for float, double, or Bfloat16 with P = float.
+template <typename T, typename P = T>
+const RowKernels<T, P>& row_kernels();
 
 /// The input as it is, for the residual path, and normalised, for the branch. Taking both from here
 /// lets one pass form the sum of their gradients.

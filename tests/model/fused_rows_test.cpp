@@ -15,8 +15,9 @@ namespace {
 const std::vector<std::vector<std::int64_t>> kShapes = {
     {3, 40, 64}, {1, 1, 8}, {2, 150, 37}, {5, 3}};
 
+/// Numbers that every type holds as they are.
 at::Tensor random(at::IntArrayRef sizes, at::ScalarType type) {
-  return at::randn(sizes, at::kDouble).to(type).requires_grad_(true);
+  return at::randn(sizes, at::kDouble).to(at::kBFloat16).to(type).requires_grad_(true);
 }
 
 using Operation = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
@@ -26,16 +27,28 @@ struct Results {
   std::vector<at::Tensor> gradients;
 };
 
+/// With matrices of that type; vectors are float32 beside halves.
 Results run(const Operation& operation, std::vector<at::Tensor> inputs, at::ScalarType type) {
-  for (at::Tensor& x : inputs) x = x.detach().to(type).requires_grad_(true);
+  const at::ScalarType vector_type = at::isReducedFloatingType(type) ? at::kFloat : type;
+  for (at::Tensor& x : inputs) {
+    x = x.detach().to(x.dim() == 1 ? vector_type : type).requires_grad_(true);
+  }
   const at::Tensor out = operation(inputs);
   at::manual_seed(11);
-  const at::Tensor d_out = at::randn(out.sizes(), at::kDouble).to(type);
+  const at::Tensor d_out = random(out.sizes(), type);
   return {out.detach(), torch::autograd::grad({out}, inputs, {d_out})};
 }
 
 double difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+/// Whether `rounded` is what `exact` is to the nearest bfloat16, but for errors of float32.
+void expect_rounded_once(const at::Tensor& rounded, const at::Tensor& exact) {
+  EXPECT_EQ(rounded.scalar_type(), at::kBFloat16);
+  const at::Tensor apart = (rounded.to(at::kDouble) - exact).abs();
+  constexpr double kHalfOfLastBit = 0x1p-8;
+  EXPECT_LE((apart - kHalfOfLastBit * exact.abs()).max().item<double>(), 2e-5);
 }
 
 /// inputs: [..., width], then as many of [width] as `vectors` says.
@@ -52,6 +65,16 @@ void expect_equal(const Operation& fused, const Operation& plain, int matrices, 
       EXPECT_LT(difference(fast.out, exact.out), tolerance);
       for (std::size_t i = 0; i < inputs.size(); ++i) {
         EXPECT_LT(difference(fast.gradients[i], exact.gradients[i]), tolerance) << "input " << i;
+      }
+    }
+    const Results rounded = run(fused, inputs, at::kBFloat16);
+    expect_rounded_once(rounded.out, exact.out);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      SCOPED_TRACE(i);
+      if (inputs[i].dim() > 1) {
+        expect_rounded_once(rounded.gradients[i], exact.gradients[i]);
+      } else {
+        EXPECT_LT(difference(rounded.gradients[i], exact.gradients[i]), 1e-4);
       }
     }
   }
@@ -106,13 +129,26 @@ TEST(FusedRows, GeluOfLargeNumbersIsFinite) {
 }
 
 TEST(FusedRows, NotANumberIsPassedOn) {
-  const at::Tensor x = at::zeros({2, 8});
-  x[1][3] = std::numeric_limits<double>::quiet_NaN();
   const at::Tensor one = at::ones({8});
-  EXPECT_TRUE(gelu(x, one)[1][3].isnan().item<bool>());
-  const at::Tensor normed = pass_and_norm({one, one, 1e-5}, x).normed;
-  EXPECT_TRUE(normed[1].isnan().all().item<bool>());
-  EXPECT_TRUE(normed[0].isfinite().all().item<bool>());
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor x = at::zeros({2, 8}, type);
+    x[1][3] = std::numeric_limits<double>::quiet_NaN();
+    EXPECT_TRUE(gelu(x, one)[1][3].isnan().item<bool>());
+    const at::Tensor normed = pass_and_norm({one, one, 1e-5}, x).normed;
+    EXPECT_TRUE(normed[1].isnan().all().item<bool>());
+    EXPECT_TRUE(normed[0].isfinite().all().item<bool>());
+  }
+}
+
+// Halfway between two numbers of bfloat16, just beside it, and where the next one is infinite.
+TEST(FusedRows, RoundsToBfloat16AsLibTorchDoes) {
+  const at::Tensor exact =
+      at::tensor({1.0 + 0x1p-8, 1.0 + 0x3p-8, 1.0 + 0x1.0001p-8, 1.0 + 0x0.ffffp-8, -1.0 - 0x3p-8,
+                  0x1.ffp127, 0x1.fefp127, -0x1.ffp127, 0x1p-130},
+                 at::kFloat);
+  const at::Tensor zero = at::zeros({1, 9}, at::kBFloat16);
+  const at::Tensor rounded = add_residual(zero, zero, exact);
+  EXPECT_TRUE(at::equal(rounded[0], exact.to(at::kBFloat16)));
 }
 
 // What each set of instructions computes, not only the best one's.
@@ -144,7 +180,16 @@ TEST(FusedRows, EveryInstructionSetComputesTheSame) {
     kernels.norm_gradient(
         {kWidth, in(x), in(bias), in(mean), in(reciprocal), in(d), in(y), out(d_normed)}, rows,
         out(sums[1]), out(sums[2]));
-    const std::vector<at::Tensor> results = {y, d_x, normed, d_normed, sums};
+    const at::Tensor half = x.to(at::kBFloat16);
+    const at::Tensor half_sum = at::empty_like(half);
+    const at::Tensor half_bias = bias.to(at::kFloat);
+    const auto* const halves = static_cast<const Bfloat16*>(half.const_data_ptr());
+    auto* const half_sums = static_cast<Bfloat16*>(half_sum.data_ptr());
+    constexpr RowMask kNothingDropped = {};
+    instructions->bfloat16.residual(
+        {kWidth, halves, halves, half_bias.const_data_ptr<float>(), half_sums, kNothingDropped},
+        rows);
+    const std::vector<at::Tensor> results = {y, d_x, normed, d_normed, sums, half_sum};
     if (first.empty()) first = results;
     for (std::size_t i = 0; i < results.size(); ++i) {
       EXPECT_LT(difference(results[i], first[i]), 1e-12) << "result " << i;

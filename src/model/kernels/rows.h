@@ -10,6 +10,11 @@
 
 namespace sparse_transformer {
 
+/// A bfloat16 as memory holds it: the upper half of a float.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
 /// Rows of a dense matrix: from `begin` up to, not including, `end`.
 struct RowRange {
   std::int64_t begin, end;
@@ -87,21 +92,22 @@ struct GeluRowsGradient {
 };
 
 /// Of those that take further pointers: what they add their sums over rows to, [width].
-template <typename T>
+template <typename T, typename P = T>
 struct RowKernels {
-  void (*norm)(const NormRows<T>&, RowRange);
-  void (*norm_gradient)(const NormRowsGradient<T>&, RowRange, T* d_gain, T* d_shift);
+  void (*norm)(const NormRows<T, P>&, RowRange);
+  void (*norm_gradient)(const NormRowsGradient<T, P>&, RowRange, P* d_gain, P* d_shift);
   void (*drop)(const DroppedRows<T>&, RowRange);
-  void (*drop_and_sum)(const DroppedRows<T>&, RowRange, T* sums);  // those of what is written
-  void (*residual)(const ResidualRows<T>&, RowRange);
-  void (*gelu)(const GeluRows<T>&, RowRange);
-  void (*gelu_gradient)(const GeluRowsGradient<T>&, RowRange, T* d_bias);
+  void (*drop_and_sum)(const DroppedRows<T>&, RowRange, P* sums);  // those of what is written
+  void (*residual)(const ResidualRows<T, P>&, RowRange);
+  void (*gelu)(const GeluRows<T, P>&, RowRange);
+  void (*gelu_gradient)(const GeluRowsGradient<T, P>&, RowRange, P* d_bias);
 };
 
 struct RowInstructionSet {
   const char* name;
   RowKernels<float> float32;
   RowKernels<double> float64;
+  RowKernels<Bfloat16, float> bfloat16;
 };
 
 extern const RowInstructionSet baseline_rows;

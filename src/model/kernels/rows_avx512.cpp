@@ -3,6 +3,7 @@
 
 namespace sparse_transformer {
 
-const RowInstructionSet avx512_rows = {"avx512", kRowKernels<float>, kRowKernels<double>};
+const RowInstructionSet avx512_rows = {"avx512", kRowKernels<float>, kRowKernels<double>,
+                                       kRowKernels<Bfloat16, float>};
 
 }  // namespace sparse_transformer

@@ -3,6 +3,7 @@
 
 namespace sparse_transformer {
 
-const RowInstructionSet baseline_rows = {"baseline", kRowKernels<float>, kRowKernels<double>};
+const RowInstructionSet baseline_rows = {"baseline", kRowKernels<float>, kRowKernels<double>,
+                                         kRowKernels<Bfloat16, float>};
 
 }  // namespace sparse_transformer

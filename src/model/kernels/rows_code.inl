@@ -21,6 +21,36 @@ inline void store(T* row, Lanes lanes, Values<T> values) {
   store_some(row + lanes.first, values, lanes.count);
 }
 
+/// A register's bits, and half of one.
+using Bits = std::uint32_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+using HalfBits = std::uint16_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES / 2)));
+
+inline Values<float> load(const Bfloat16* row, Lanes lanes) {
+  HalfBits bits = {};
+  const Bfloat16* const from = row + lanes.first;
+  if (lanes.count >= kLanes<float>) {
+    __builtin_memcpy(&bits, from, sizeof(bits));
+  } else {
+    __builtin_memcpy(&bits, from, static_cast<std::size_t>(lanes.count) * sizeof(Bfloat16));
+  }
+  return __builtin_bit_cast(Values<float>, __builtin_convertvector(bits, Bits) << 16);
+}
+
+/// Rounded to the nearest, of two to the even one.
+inline void store(Bfloat16* row, Lanes lanes, Values<float> values) {
+  constexpr std::uint32_t kNotANumber = 0x7fc0, kJustBelowHalf = 0x7fff;
+  const Bits bits = __builtin_bit_cast(Bits, values);
+  const Bits rounded = (bits + kJustBelowHalf + ((bits >> 16) & 1)) >> 16;
+  const auto halves =
+      __builtin_convertvector(values == values ? rounded : Bits{} + kNotANumber, HalfBits);
+  Bfloat16* const to = row + lanes.first;
+  if (lanes.count >= kLanes<float>) {
+    __builtin_memcpy(to, &halves, sizeof(halves));
+  } else {
+    __builtin_memcpy(to, &halves, static_cast<std::size_t>(lanes.count) * sizeof(Bfloat16));
+  }
+}
+
 /// Calls visit(lanes) for each register of a row.
 template <typename T, typename Visit>
 inline void for_each_register(std::int64_t width, const Visit& visit) {
@@ -41,24 +71,24 @@ T reciprocal_root(T x) {
   return T(1) / static_cast<T>(__builtin_sqrt(double(x)));
 }
 
-template <typename T>
-void norm_rows(const NormRows<T>& norm, RowRange rows) {
+template <typename T, typename P>
+void norm_rows(const NormRows<T, P>& norm, RowRange rows) {
   const std::int64_t width = norm.width;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const T* x = norm.x + row * width;
-    Values<T> sums = {};
-    for_each_register<T>(width, [&](Lanes at) { sums += load(x, at); });
-    const T mean = sum_of<T>(sums) / static_cast<T>(width);
-    Values<T> squares = {};
-    for_each_register<T>(width, [&](Lanes at) {
-      const Values<T> apart = within<T>(at, load(x, at) - mean);
+    Values<P> sums = {};
+    for_each_register<P>(width, [&](Lanes at) { sums += load(x, at); });
+    const P mean = sum_of<P>(sums) / static_cast<P>(width);
+    Values<P> squares = {};
+    for_each_register<P>(width, [&](Lanes at) {
+      const Values<P> apart = within<P>(at, load(x, at) - mean);
       squares += apart * apart;
     });
-    const T variance = sum_of<T>(squares) / static_cast<T>(width);
-    const T factor = reciprocal_root(variance + norm.epsilon);
-    for_each_register<T>(width, [&](Lanes at) {
-      const Values<T> normal = (load(x, at) - mean) * factor;
-      store<T>(norm.y + row * width, at, normal * load(norm.gain, at) + load(norm.shift, at));
+    const P variance = sum_of<P>(squares) / static_cast<P>(width);
+    const P factor = reciprocal_root(variance + norm.epsilon);
+    for_each_register<P>(width, [&](Lanes at) {
+      const Values<P> normal = (load(x, at) - mean) * factor;
+      store(norm.y + row * width, at, normal * load(norm.gain, at) + load(norm.shift, at));
     });
     norm.mean[row] = mean;
     norm.reciprocal[row] = factor;
@@ -67,33 +97,32 @@ void norm_rows(const NormRows<T>& norm, RowRange rows) {
 
 /// With z = (x - mean) · r and g = d_y · gain: d_x = d_other + r · (g - mean of g - z · mean of
 /// g·z).
-template <typename T>
-void norm_rows_gradient(const NormRowsGradient<T>& norm, RowRange rows, T* d_gain, T* d_shift) {
+template <typename T, typename P>
+void norm_rows_gradient(const NormRowsGradient<T, P>& norm, RowRange rows, P* d_gain, P* d_shift) {
   const std::int64_t width = norm.width;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const T* x = norm.x + row * width;
     const T* d_y = norm.d_y + row * width;
-    const T mean = norm.mean[row];
-    const T factor = norm.reciprocal[row];
-    Values<T> sums = {};
-    Values<T> products = {};
-    for_each_register<T>(width, [&](Lanes at) {
-      const Values<T> normal = (load(x, at) - mean) * factor;
-      const Values<T> d = load(d_y, at);
-      const Values<T> g = d * load(norm.gain, at);
+    const P mean = norm.mean[row];
+    const P factor = norm.reciprocal[row];
+    Values<P> sums = {};
+    Values<P> products = {};
+    for_each_register<P>(width, [&](Lanes at) {
+      const Values<P> normal = (load(x, at) - mean) * factor;
+      const Values<P> d = load(d_y, at);
+      const Values<P> g = d * load(norm.gain, at);
       sums += g;
       products += g * normal;
-      store<T>(d_gain, at, load<T>(d_gain, at) + d * normal);
-      store<T>(d_shift, at, load<T>(d_shift, at) + d);
+      store(d_gain, at, load(d_gain, at) + d * normal);
+      store(d_shift, at, load(d_shift, at) + d);
     });
-    const T mean_g = sum_of<T>(sums) / static_cast<T>(width);
-    const T mean_product = sum_of<T>(products) / static_cast<T>(width);
-    for_each_register<T>(width, [&](Lanes at) {
-      const Values<T> normal = (load(x, at) - mean) * factor;
-      const Values<T> g = load(d_y, at) * load(norm.gain, at);
-      store<T>(
-          norm.d_x + row * width, at,
-          load(norm.d_other + row * width, at) + factor * (g - mean_g - normal * mean_product));
+    const P mean_g = sum_of<P>(sums) / static_cast<P>(width);
+    const P mean_product = sum_of<P>(products) / static_cast<P>(width);
+    for_each_register<P>(width, [&](Lanes at) {
+      const Values<P> normal = (load(x, at) - mean) * factor;
+      const Values<P> g = load(d_y, at) * load(norm.gain, at);
+      store(norm.d_x + row * width, at,
+            load(norm.d_other + row * width, at) + factor * (g - mean_g - normal * mean_product));
     });
   }
 }
@@ -115,79 +144,79 @@ inline void for_each_dropped(const RowMask& mask, std::int64_t row, std::int64_t
   }
 }
 
-template <typename T>
+template <typename T, typename P>
 void drop_rows(const DroppedRows<T>& drop, RowRange rows) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * drop.width;
-    for_each_dropped<T>(drop.mask, row, drop.width, [&](Lanes at, Values<T> factors) {
-      store<T>(drop.y + first, at, load(drop.x + first, at) * factors);
+    for_each_dropped<P>(drop.mask, row, drop.width, [&](Lanes at, Values<P> factors) {
+      store(drop.y + first, at, load(drop.x + first, at) * factors);
     });
   }
 }
 
-template <typename T>
-void drop_and_sum_rows(const DroppedRows<T>& drop, RowRange rows, T* sums) {
+template <typename T, typename P>
+void drop_and_sum_rows(const DroppedRows<T>& drop, RowRange rows, P* sums) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * drop.width;
-    for_each_dropped<T>(drop.mask, row, drop.width, [&](Lanes at, Values<T> factors) {
-      const Values<T> dropped = load(drop.x + first, at) * factors;
-      store<T>(drop.y + first, at, dropped);
-      store<T>(sums, at, load<T>(sums, at) + dropped);
+    for_each_dropped<P>(drop.mask, row, drop.width, [&](Lanes at, Values<P> factors) {
+      const Values<P> dropped = load(drop.x + first, at) * factors;
+      store(drop.y + first, at, dropped);
+      store(sums, at, load(sums, at) + dropped);
     });
   }
 }
 
-template <typename T>
-void residual_rows(const ResidualRows<T>& residual, RowRange rows) {
+template <typename T, typename P>
+void residual_rows(const ResidualRows<T, P>& residual, RowRange rows) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * residual.width;
     const auto branch = [&](Lanes at) {
       return load(residual.y + first, at) + load(residual.bias, at);
     };
-    const auto add = [&](Lanes at, Values<T> added) {
-      store<T>(residual.out + first, at, load(residual.h + first, at) + added);
+    const auto add = [&](Lanes at, Values<P> added) {
+      store(residual.out + first, at, load(residual.h + first, at) + added);
     };
     if (residual.mask.threshold == 0) {
-      for_each_register<T>(residual.width, [&](Lanes at) { add(at, branch(at)); });
+      for_each_register<P>(residual.width, [&](Lanes at) { add(at, branch(at)); });
     } else {
-      for_each_dropped<T>(residual.mask, row, residual.width,
-                          [&](Lanes at, Values<T> factors) { add(at, branch(at) * factors); });
+      for_each_dropped<P>(residual.mask, row, residual.width,
+                          [&](Lanes at, Values<P> factors) { add(at, branch(at) * factors); });
     }
   }
 }
 
 constexpr double kSlope = 1.702;
 
-template <typename T>
-void gelu_rows(const GeluRows<T>& gelu, RowRange rows) {
+template <typename T, typename P>
+void gelu_rows(const GeluRows<T, P>& gelu, RowRange rows) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * gelu.width;
-    for_each_register<T>(gelu.width, [&](Lanes at) {
-      const Values<T> u = load(gelu.x + first, at) + load(gelu.bias, at);
-      store<T>(gelu.y + first, at, u * sigmoid<T>(T(kSlope) * u));
+    for_each_register<P>(gelu.width, [&](Lanes at) {
+      const Values<P> u = load(gelu.x + first, at) + load(gelu.bias, at);
+      store(gelu.y + first, at, u * sigmoid<P>(P(kSlope) * u));
     });
   }
 }
 
 /// With s = sigmoid(1.702 · u): dy/du = s + 1.702 · u · s · (1 - s).
-template <typename T>
-void gelu_rows_gradient(const GeluRowsGradient<T>& gelu, RowRange rows, T* d_bias) {
+template <typename T, typename P>
+void gelu_rows_gradient(const GeluRowsGradient<T, P>& gelu, RowRange rows, P* d_bias) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t first = row * gelu.width;
-    for_each_register<T>(gelu.width, [&](Lanes at) {
-      const Values<T> u = load(gelu.x + first, at) + load(gelu.bias, at);
-      const Values<T> s = sigmoid<T>(T(kSlope) * u);
-      const Values<T> d = load(gelu.d_y + first, at) * (s + T(kSlope) * u * s * (T(1) - s));
-      store<T>(gelu.d_x + first, at, d);
-      store<T>(d_bias, at, load<T>(d_bias, at) + d);
+    for_each_register<P>(gelu.width, [&](Lanes at) {
+      const Values<P> u = load(gelu.x + first, at) + load(gelu.bias, at);
+      const Values<P> s = sigmoid<P>(P(kSlope) * u);
+      const Values<P> d = load(gelu.d_y + first, at) * (s + P(kSlope) * u * s * (P(1) - s));
+      store(gelu.d_x + first, at, d);
+      store(d_bias, at, load(d_bias, at) + d);
     });
   }
 }
 
-template <typename T>
-constexpr RowKernels<T> kRowKernels = {norm_rows<T>,         norm_rows_gradient<T>, drop_rows<T>,
-                                       drop_and_sum_rows<T>, residual_rows<T>,      gelu_rows<T>,
-                                       gelu_rows_gradient<T>};
+template <typename T, typename P = T>
+constexpr RowKernels<T, P> kRowKernels = {
+    norm_rows<T, P>,     norm_rows_gradient<T, P>, drop_rows<T, P>,         drop_and_sum_rows<T, P>,
+    residual_rows<T, P>, gelu_rows<T, P>,          gelu_rows_gradient<T, P>};
 
 }  // namespace
 }  // namespace sparse_transformer

@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "attention/kernels/instructions.h"
 #include "model/fused_rows.h"
@@ -13,15 +14,39 @@ std::vector<const RowInstructionSet*> row_instruction_sets() {
   return runnable(baseline_rows, avx2_rows, avx512_rows);
 }
 
-template <typename T>
-const RowKernels<T>& row_kernels() {
-  static const RowKernels<T>& best = kernels_of<T>(*row_instruction_sets().front());
-  return best;
+template <typename T, typename P>
+const RowKernels<T, P>& row_kernels() {
+  static const RowInstructionSet& best = *row_instruction_sets().front();
+  if constexpr (std::is_same_v<T, Bfloat16>) {
+    return best.bfloat16;
+  } else {
+    return kernels_of<T>(best);
+  }
 }
 template const RowKernels<float>& row_kernels();
 template const RowKernels<double>& row_kernels();
+template const RowKernels<Bfloat16, float>& row_kernels();
 
 namespace {
+
+/// Calls run(a number of the type of `x`, one of the type of its vectors and sums).
+template <typename Run>
+void in_types_of(const at::Tensor& x, const Run& run) {
+  if (x.scalar_type() == at::kBFloat16) {
+    run(Bfloat16{}, float{});
+  } else {
+    in_type_of(x, [&](auto number) { run(number, number); });
+  }
+}
+
+template <typename T>
+const T* read(const at::Tensor& x) {
+  return static_cast<const T*>(x.const_data_ptr());
+}
+template <typename T>
+T* written(const at::Tensor& x) {
+  return static_cast<T*>(x.mutable_data_ptr());
+}
 
 /// Rows of a task: few enough to share them out, enough to be worth it. The number of threads does
 /// not matter to it, so that sums are always formed in the same order.
@@ -35,13 +60,14 @@ void over_rows(const at::Tensor& x, const Run& run) {
   });
 }
 
-/// The sums over all rows that run(rows, sums) adds to, T sums[count][width]: [count, width].
-template <typename T, typename Run>
+/// The sums over all rows that run(rows, sums) adds to, P sums[count][width]: [count, width].
+template <typename P, typename Run>
 at::Tensor summed_over_rows(const at::Tensor& x, std::int64_t count, const Run& run) {
   const std::int64_t rows = rows_of(x);
   const std::int64_t tasks = (rows + kTaskRows - 1) / kTaskRows;
-  const at::Tensor sums = at::zeros({tasks, count, x.size(-1)}, x.options());
-  T* const first_sums = sums.data_ptr<T>();
+  const at::Tensor sums =
+      at::zeros({tasks, count, x.size(-1)}, x.options().dtype(c10::CppTypeToScalarType<P>::value));
+  P* const first_sums = sums.data_ptr<P>();
   const std::int64_t numbers = sums.stride(0);
   at::parallel_for(0, tasks, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
@@ -55,24 +81,25 @@ at::Tensor summed_over_rows(const at::Tensor& x, std::int64_t count, const Run& 
 class CpuRowOperations : public RowOperations {
  public:
   bool serves(c10::Device /*device*/, at::ScalarType type) const override {
-    return type == at::kFloat || type == at::kDouble;
+    return type == at::kFloat || type == at::kDouble || type == at::kBFloat16;
   }
 
   Normed norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& shift,
               double epsilon) const override {
-    const at::Tensor mean = at::empty({rows_of(x)}, x.options());
+    const at::Tensor mean = at::empty({rows_of(x)}, gain.options());
     const Normed normed = {at::empty_like(x), mean, at::empty_like(mean)};
-    in_type_of(x, [&](auto number) {
+    in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const NormRows<T> work = {.width = x.size(-1),
-                                .epsilon = static_cast<T>(epsilon),
-                                .x = x.const_data_ptr<T>(),
-                                .gain = gain.const_data_ptr<T>(),
-                                .shift = shift.const_data_ptr<T>(),
-                                .y = normed.y.data_ptr<T>(),
-                                .mean = normed.mean.data_ptr<T>(),
-                                .reciprocal = normed.reciprocal.data_ptr<T>()};
-      over_rows(x, [&](RowRange rows) { row_kernels<T>().norm(work, rows); });
+      using P = decltype(parameter);
+      const NormRows<T, P> work = {.width = x.size(-1),
+                                   .epsilon = static_cast<P>(epsilon),
+                                   .x = read<T>(x),
+                                   .gain = read<P>(gain),
+                                   .shift = read<P>(shift),
+                                   .y = written<T>(normed.y),
+                                   .mean = written<P>(normed.mean),
+                                   .reciprocal = written<P>(normed.reciprocal)};
+      over_rows(x, [&](RowRange rows) { row_kernels<T, P>().norm(work, rows); });
     });
     return normed;
   }
@@ -81,18 +108,19 @@ class CpuRowOperations : public RowOperations {
                              const at::Tensor& d_y, const at::Tensor& d_other) const override {
     const at::Tensor d_x = at::empty_like(x);
     at::Tensor sums;
-    in_type_of(x, [&](auto number) {
+    in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const NormRowsGradient<T> work = {.width = x.size(-1),
-                                        .x = x.const_data_ptr<T>(),
-                                        .gain = gain.const_data_ptr<T>(),
-                                        .mean = normed.mean.const_data_ptr<T>(),
-                                        .reciprocal = normed.reciprocal.const_data_ptr<T>(),
-                                        .d_y = d_y.const_data_ptr<T>(),
-                                        .d_other = d_other.const_data_ptr<T>(),
-                                        .d_x = d_x.data_ptr<T>()};
-      sums = summed_over_rows<T>(x, 2, [&](RowRange rows, T* into) {
-        row_kernels<T>().norm_gradient(work, rows, into, into + work.width);
+      using P = decltype(parameter);
+      const NormRowsGradient<T, P> work = {.width = x.size(-1),
+                                           .x = read<T>(x),
+                                           .gain = read<P>(gain),
+                                           .mean = read<P>(normed.mean),
+                                           .reciprocal = read<P>(normed.reciprocal),
+                                           .d_y = read<T>(d_y),
+                                           .d_other = read<T>(d_other),
+                                           .d_x = written<T>(d_x)};
+      sums = summed_over_rows<P>(x, 2, [&](RowRange rows, P* into) {
+        row_kernels<T, P>().norm_gradient(work, rows, into, into + work.width);
       });
     });
     return {d_x, sums[0], sums[1]};
@@ -100,10 +128,11 @@ class CpuRowOperations : public RowOperations {
 
   at::Tensor drop(const at::Tensor& x, const RowMask& mask) const override {
     const at::Tensor y = at::empty_like(x);
-    in_type_of(x, [&](auto number) {
+    in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const DroppedRows<T> work = {x.size(-1), x.const_data_ptr<T>(), y.data_ptr<T>(), mask};
-      over_rows(x, [&](RowRange rows) { row_kernels<T>().drop(work, rows); });
+      using P = decltype(parameter);
+      const DroppedRows<T> work = {x.size(-1), read<T>(x), written<T>(y), mask};
+      over_rows(x, [&](RowRange rows) { row_kernels<T, P>().drop(work, rows); });
     });
     return y;
   }
@@ -111,11 +140,13 @@ class CpuRowOperations : public RowOperations {
   SummedGradient drop_and_sum(const at::Tensor& x, const RowMask& mask) const override {
     const at::Tensor y = at::empty_like(x);
     at::Tensor sums;
-    in_type_of(x, [&](auto number) {
+    in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const DroppedRows<T> work = {x.size(-1), x.const_data_ptr<T>(), y.data_ptr<T>(), mask};
-      sums = summed_over_rows<T>(
-          x, 1, [&](RowRange rows, T* into) { row_kernels<T>().drop_and_sum(work, rows, into); });
+      using P = decltype(parameter);
+      const DroppedRows<T> work = {x.size(-1), read<T>(x), written<T>(y), mask};
+      sums = summed_over_rows<P>(x, 1, [&](RowRange rows, P* into) {
+        row_kernels<T, P>().drop_and_sum(work, rows, into);
+      });
     });
     return {y, sums[0]};
   }
@@ -123,28 +154,28 @@ class CpuRowOperations : public RowOperations {
   at::Tensor residual(const at::Tensor& h, const at::Tensor& y, const at::Tensor& bias,
                       const RowMask& mask) const override {
     const at::Tensor out = at::empty_like(h);
-    in_type_of(h, [&](auto number) {
+    in_types_of(h, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const ResidualRows<T> work = {.width = h.size(-1),
-                                    .h = h.const_data_ptr<T>(),
-                                    .y = y.const_data_ptr<T>(),
-                                    .bias = bias.const_data_ptr<T>(),
-                                    .out = out.data_ptr<T>(),
-                                    .mask = mask};
-      over_rows(h, [&](RowRange rows) { row_kernels<T>().residual(work, rows); });
+      using P = decltype(parameter);
+      const ResidualRows<T, P> work = {.width = h.size(-1),
+                                       .h = read<T>(h),
+                                       .y = read<T>(y),
+                                       .bias = read<P>(bias),
+                                       .out = written<T>(out),
+                                       .mask = mask};
+      over_rows(h, [&](RowRange rows) { row_kernels<T, P>().residual(work, rows); });
     });
     return out;
   }
 
   at::Tensor gelu(const at::Tensor& x, const at::Tensor& bias) const override {
     const at::Tensor y = at::empty_like(x);
-    in_type_of(x, [&](auto number) {
+    in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const GeluRows<T> work = {.width = x.size(-1),
-                                .x = x.const_data_ptr<T>(),
-                                .bias = bias.const_data_ptr<T>(),
-                                .y = y.data_ptr<T>()};
-      over_rows(x, [&](RowRange rows) { row_kernels<T>().gelu(work, rows); });
+      using P = decltype(parameter);
+      const GeluRows<T, P> work = {
+          .width = x.size(-1), .x = read<T>(x), .bias = read<P>(bias), .y = written<T>(y)};
+      over_rows(x, [&](RowRange rows) { row_kernels<T, P>().gelu(work, rows); });
     });
     return y;
   }
@@ -153,15 +184,17 @@ class CpuRowOperations : public RowOperations {
                                const at::Tensor& d_y) const override {
     const at::Tensor d_x = at::empty_like(x);
     at::Tensor sums;
-    in_type_of(x, [&](auto number) {
+    in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
-      const GeluRowsGradient<T> work = {.width = x.size(-1),
-                                        .x = x.const_data_ptr<T>(),
-                                        .bias = bias.const_data_ptr<T>(),
-                                        .d_y = d_y.const_data_ptr<T>(),
-                                        .d_x = d_x.data_ptr<T>()};
-      sums = summed_over_rows<T>(
-          x, 1, [&](RowRange rows, T* into) { row_kernels<T>().gelu_gradient(work, rows, into); });
+      using P = decltype(parameter);
+      const GeluRowsGradient<T, P> work = {.width = x.size(-1),
+                                           .x = read<T>(x),
+                                           .bias = read<P>(bias),
+                                           .d_y = read<T>(d_y),
+                                           .d_x = written<T>(d_x)};
+      sums = summed_over_rows<P>(x, 1, [&](RowRange rows, P* into) {
+        row_kernels<T, P>().gelu_gradient(work, rows, into);
+      });
     });
     return {d_x, sums[0]};
   }
