@@ -149,6 +149,8 @@ TEST(FusedRows, RoundsToBfloat16AsLibTorchDoes) {
   const at::Tensor zero = at::zeros({1, 9}, at::kBFloat16);
   const at::Tensor rounded = add_residual(zero, zero, exact);
   EXPECT_TRUE(at::equal(rounded[0], exact.to(at::kBFloat16)));
+  const at::Tensor all_bits_set = at::full({9}, 0x7fffffff, at::kInt).view(at::kFloat);
+  EXPECT_TRUE(add_residual(zero, zero, all_bits_set).isnan().all().item<bool>());
 }
 
 // What each set of instructions computes, not only the best one's.
