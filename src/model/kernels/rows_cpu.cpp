@@ -39,6 +39,7 @@ void in_types_of(const at::Tensor& x, const Run& run) {
   }
 }
 
+/// Matrices: LibTorch does not know their type by this name.
 template <typename T>
 const T* read(const at::Tensor& x) {
   return static_cast<const T*>(x.const_data_ptr());
@@ -94,11 +95,11 @@ class CpuRowOperations : public RowOperations {
       const NormRows<T, P> work = {.width = x.size(-1),
                                    .epsilon = static_cast<P>(epsilon),
                                    .x = read<T>(x),
-                                   .gain = read<P>(gain),
-                                   .shift = read<P>(shift),
+                                   .gain = gain.const_data_ptr<P>(),
+                                   .shift = shift.const_data_ptr<P>(),
                                    .y = written<T>(normed.y),
-                                   .mean = written<P>(normed.mean),
-                                   .reciprocal = written<P>(normed.reciprocal)};
+                                   .mean = normed.mean.mutable_data_ptr<P>(),
+                                   .reciprocal = normed.reciprocal.mutable_data_ptr<P>()};
       over_rows(x, [&](RowRange rows) { row_kernels<T, P>().norm(work, rows); });
     });
     return normed;
@@ -113,9 +114,9 @@ class CpuRowOperations : public RowOperations {
       using P = decltype(parameter);
       const NormRowsGradient<T, P> work = {.width = x.size(-1),
                                            .x = read<T>(x),
-                                           .gain = read<P>(gain),
-                                           .mean = read<P>(normed.mean),
-                                           .reciprocal = read<P>(normed.reciprocal),
+                                           .gain = gain.const_data_ptr<P>(),
+                                           .mean = normed.mean.const_data_ptr<P>(),
+                                           .reciprocal = normed.reciprocal.const_data_ptr<P>(),
                                            .d_y = read<T>(d_y),
                                            .d_other = read<T>(d_other),
                                            .d_x = written<T>(d_x)};
@@ -160,7 +161,7 @@ class CpuRowOperations : public RowOperations {
       const ResidualRows<T, P> work = {.width = h.size(-1),
                                        .h = read<T>(h),
                                        .y = read<T>(y),
-                                       .bias = read<P>(bias),
+                                       .bias = bias.const_data_ptr<P>(),
                                        .out = written<T>(out),
                                        .mask = mask};
       over_rows(h, [&](RowRange rows) { row_kernels<T, P>().residual(work, rows); });
@@ -173,8 +174,10 @@ class CpuRowOperations : public RowOperations {
     in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
       using P = decltype(parameter);
-      const GeluRows<T, P> work = {
-          .width = x.size(-1), .x = read<T>(x), .bias = read<P>(bias), .y = written<T>(y)};
+      const GeluRows<T, P> work = {.width = x.size(-1),
+                                   .x = read<T>(x),
+                                   .bias = bias.const_data_ptr<P>(),
+                                   .y = written<T>(y)};
       over_rows(x, [&](RowRange rows) { row_kernels<T, P>().gelu(work, rows); });
     });
     return y;
@@ -189,7 +192,7 @@ class CpuRowOperations : public RowOperations {
       using P = decltype(parameter);
       const GeluRowsGradient<T, P> work = {.width = x.size(-1),
                                            .x = read<T>(x),
-                                           .bias = read<P>(bias),
+                                           .bias = bias.const_data_ptr<P>(),
                                            .d_y = read<T>(d_y),
                                            .d_x = written<T>(d_x)};
       sums = summed_over_rows<P>(x, 1, [&](RowRange rows, P* into) {
