@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "runtime/half.h"
+
 namespace sparse_transformer {
 
 /// Those of the sets that this processor can run, the fastest first; never empty. Other processors
@@ -30,6 +32,8 @@ template <typename T, typename Set>
 const auto& kernels_of(const Set& set) {
   if constexpr (std::is_same_v<T, double>) {
     return set.float64;
+  } else if constexpr (std::is_same_v<T, Bfloat16>) {
+    return set.bfloat16;
   } else {
     return set.float32;
   }
@@ -42,6 +46,16 @@ void in_type_of(const at::Tensor& x, const Run& run) {
     run(double{});
   } else {
     run(float{});
+  }
+}
+
+/// Calls run(a number of the kernels' type for `x`, one of the type of its sums).
+template <typename Run>
+void in_types_of(const at::Tensor& x, const Run& run) {
+  if (x.scalar_type() == at::kBFloat16) {
+    run(Bfloat16{}, float{});
+  } else {
+    in_type_of(x, [&](auto number) { run(number, number); });
   }
 }
 

@@ -3,8 +3,16 @@
 // with such registers. Nothing here may be shared with other files: the linker could then take this
 // instruction set's copy for all. So there is no function of the standard library, and everything
 // is in an unnamed namespace.
+#pragma once
+
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <numbers>
+
+#include "runtime/half.h"
 
 namespace sparse_transformer {
 namespace {
@@ -56,18 +64,60 @@ inline void store(T* to, Values<T> values) {
   __builtin_memcpy(to, &values, sizeof(values));
 }
 
+/// The first `count` numbers of a vector; the others are 0.
+template <typename Vector, typename Number>
+inline Vector load_first(const Number* from, std::int64_t count) {
+  constexpr auto kAll = static_cast<std::int64_t>(sizeof(Vector) / sizeof(Number));
+  Vector values = {};
+  if (count >= kAll) {
+    __builtin_memcpy(&values, from, sizeof(values));
+  } else {
+    __builtin_memcpy(&values, from, static_cast<std::size_t>(count) * sizeof(Number));
+  }
+  return values;
+}
+template <typename Vector, typename Number>
+inline void store_first(Number* to, const Vector& values, std::int64_t count) {
+  constexpr auto kAll = static_cast<std::int64_t>(sizeof(Vector) / sizeof(Number));
+  if (count >= kAll) {
+    __builtin_memcpy(to, &values, sizeof(values));
+  } else {
+    __builtin_memcpy(to, &values, static_cast<std::size_t>(count) * sizeof(Number));
+  }
+}
+
 /// The first `count` lanes; the others are 0.
 template <typename T>
 inline Values<T> load_some(const T* from, std::int64_t count) {
-  if (count >= kLanes<T>) return load(from);
-  Values<T> values = {};
-  __builtin_memcpy(&values, from, static_cast<std::size_t>(count) * sizeof(T));
-  return values;
+  return load_first<Values<T>>(from, count);
 }
 template <typename T>
 inline void store_some(T* to, Values<T> values, std::int64_t count) {
-  if (count >= kLanes<T>) return store(to, values);
-  __builtin_memcpy(to, &values, static_cast<std::size_t>(count) * sizeof(T));
+  store_first(to, values, count);
+}
+
+/// A register's bits, and half of one.
+using Bits = std::uint32_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
+using HalfBits = std::uint16_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES / 2)));
+
+/// To bfloat16: the nearest, of two the even one.
+inline HalfBits rounded(Values<float> values) {
+#ifdef __AVX512BF16__
+  return __builtin_bit_cast(HalfBits, _mm512_cvtneps_pbh(__builtin_bit_cast(__m512, values)));
+#else
+  constexpr std::uint32_t kNotANumber = 0x7fc0, kJustBelowHalf = 0x7fff;
+  const Bits bits = __builtin_bit_cast(Bits, values);
+  const Bits upper = (bits + kJustBelowHalf + ((bits >> 16) & 1)) >> 16;
+  return __builtin_convertvector(values == values ? upper : Bits{} + kNotANumber, HalfBits);
+#endif
+}
+
+inline Values<float> load_some(const Bfloat16* from, std::int64_t count) {
+  const auto bits = load_first<HalfBits>(from, count);
+  return __builtin_bit_cast(Values<float>, __builtin_convertvector(bits, Bits) << 16);
+}
+inline void store_some(Bfloat16* to, Values<float> values, std::int64_t count) {
+  store_first(to, rounded(values), count);
 }
 
 /// 1 / k!

@@ -8,12 +8,9 @@
 
 #include <cstdint>
 
-namespace sparse_transformer {
+#include "runtime/half.h"
 
-/// A bfloat16 as memory holds it: the upper half of a float.
-struct Bfloat16 {
-  std::uint16_t bits;
-};
+namespace sparse_transformer {
 
 /// Rows of a dense matrix: from `begin` up to, not including, `end`.
 struct RowRange {

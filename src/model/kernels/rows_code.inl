@@ -21,34 +21,11 @@ inline void store(T* row, Lanes lanes, Values<T> values) {
   store_some(row + lanes.first, values, lanes.count);
 }
 
-/// A register's bits, and half of one.
-using Bits = std::uint32_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES)));
-using HalfBits = std::uint16_t __attribute__((vector_size(SPARSE_TRANSFORMER_VECTOR_BYTES / 2)));
-
 inline Values<float> load(const Bfloat16* row, Lanes lanes) {
-  HalfBits bits = {};
-  const Bfloat16* const from = row + lanes.first;
-  if (lanes.count >= kLanes<float>) {
-    __builtin_memcpy(&bits, from, sizeof(bits));
-  } else {
-    __builtin_memcpy(&bits, from, static_cast<std::size_t>(lanes.count) * sizeof(Bfloat16));
-  }
-  return __builtin_bit_cast(Values<float>, __builtin_convertvector(bits, Bits) << 16);
+  return load_some(row + lanes.first, lanes.count);
 }
-
-/// Rounded to the nearest, of two to the even one.
 inline void store(Bfloat16* row, Lanes lanes, Values<float> values) {
-  constexpr std::uint32_t kNotANumber = 0x7fc0, kJustBelowHalf = 0x7fff;
-  const Bits bits = __builtin_bit_cast(Bits, values);
-  const Bits rounded = (bits + kJustBelowHalf + ((bits >> 16) & 1)) >> 16;
-  const auto halves =
-      __builtin_convertvector(values == values ? rounded : Bits{} + kNotANumber, HalfBits);
-  Bfloat16* const to = row + lanes.first;
-  if (lanes.count >= kLanes<float>) {
-    __builtin_memcpy(to, &halves, sizeof(halves));
-  } else {
-    __builtin_memcpy(to, &halves, static_cast<std::size_t>(lanes.count) * sizeof(Bfloat16));
-  }
+  store_some(row + lanes.first, values, lanes.count);
 }
 
 /// Calls visit(lanes) for each register of a row.

@@ -2,11 +2,11 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <type_traits>
 
 #include "attention/kernels/instructions.h"
 #include "model/fused_rows.h"
 #include "model/kernels/row_operations.h"
+#include "runtime/numbers.h"
 
 namespace sparse_transformer {
 
@@ -17,37 +17,13 @@ std::vector<const RowInstructionSet*> row_instruction_sets() {
 template <typename T, typename P>
 const RowKernels<T, P>& row_kernels() {
   static const RowInstructionSet& best = *row_instruction_sets().front();
-  if constexpr (std::is_same_v<T, Bfloat16>) {
-    return best.bfloat16;
-  } else {
-    return kernels_of<T>(best);
-  }
+  return kernels_of<T>(best);
 }
 template const RowKernels<float>& row_kernels();
 template const RowKernels<double>& row_kernels();
 template const RowKernels<Bfloat16, float>& row_kernels();
 
 namespace {
-
-/// Calls run(a number of the type of `x`, one of the type of its vectors and sums).
-template <typename Run>
-void in_types_of(const at::Tensor& x, const Run& run) {
-  if (x.scalar_type() == at::kBFloat16) {
-    run(Bfloat16{}, float{});
-  } else {
-    in_type_of(x, [&](auto number) { run(number, number); });
-  }
-}
-
-/// Matrices: LibTorch does not know their type by this name.
-template <typename T>
-const T* read(const at::Tensor& x) {
-  return static_cast<const T*>(x.const_data_ptr());
-}
-template <typename T>
-T* written(const at::Tensor& x) {
-  return static_cast<T*>(x.mutable_data_ptr());
-}
 
 /// Rows of a task: few enough to share them out, enough to be worth it. The number of threads does
 /// not matter to it, so that sums are always formed in the same order.
@@ -94,10 +70,10 @@ class CpuRowOperations : public RowOperations {
       using P = decltype(parameter);
       const NormRows<T, P> work = {.width = x.size(-1),
                                    .epsilon = static_cast<P>(epsilon),
-                                   .x = read<T>(x),
+                                   .x = numbers_of<T>(x),
                                    .gain = gain.const_data_ptr<P>(),
                                    .shift = shift.const_data_ptr<P>(),
-                                   .y = written<T>(normed.y),
+                                   .y = mutable_numbers_of<T>(normed.y),
                                    .mean = normed.mean.mutable_data_ptr<P>(),
                                    .reciprocal = normed.reciprocal.mutable_data_ptr<P>()};
       over_rows(x, [&](RowRange rows) { row_kernels<T, P>().norm(work, rows); });
@@ -113,13 +89,13 @@ class CpuRowOperations : public RowOperations {
       using T = decltype(number);
       using P = decltype(parameter);
       const NormRowsGradient<T, P> work = {.width = x.size(-1),
-                                           .x = read<T>(x),
+                                           .x = numbers_of<T>(x),
                                            .gain = gain.const_data_ptr<P>(),
                                            .mean = normed.mean.const_data_ptr<P>(),
                                            .reciprocal = normed.reciprocal.const_data_ptr<P>(),
-                                           .d_y = read<T>(d_y),
-                                           .d_other = read<T>(d_other),
-                                           .d_x = written<T>(d_x)};
+                                           .d_y = numbers_of<T>(d_y),
+                                           .d_other = numbers_of<T>(d_other),
+                                           .d_x = mutable_numbers_of<T>(d_x)};
       sums = summed_over_rows<P>(x, 2, [&](RowRange rows, P* into) {
         row_kernels<T, P>().norm_gradient(work, rows, into, into + work.width);
       });
@@ -132,7 +108,7 @@ class CpuRowOperations : public RowOperations {
     in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
       using P = decltype(parameter);
-      const DroppedRows<T> work = {x.size(-1), read<T>(x), written<T>(y), mask};
+      const DroppedRows<T> work = {x.size(-1), numbers_of<T>(x), mutable_numbers_of<T>(y), mask};
       over_rows(x, [&](RowRange rows) { row_kernels<T, P>().drop(work, rows); });
     });
     return y;
@@ -144,7 +120,7 @@ class CpuRowOperations : public RowOperations {
     in_types_of(x, [&](auto number, auto parameter) {
       using T = decltype(number);
       using P = decltype(parameter);
-      const DroppedRows<T> work = {x.size(-1), read<T>(x), written<T>(y), mask};
+      const DroppedRows<T> work = {x.size(-1), numbers_of<T>(x), mutable_numbers_of<T>(y), mask};
       sums = summed_over_rows<P>(x, 1, [&](RowRange rows, P* into) {
         row_kernels<T, P>().drop_and_sum(work, rows, into);
       });
@@ -159,10 +135,10 @@ class CpuRowOperations : public RowOperations {
       using T = decltype(number);
       using P = decltype(parameter);
       const ResidualRows<T, P> work = {.width = h.size(-1),
-                                       .h = read<T>(h),
-                                       .y = read<T>(y),
+                                       .h = numbers_of<T>(h),
+                                       .y = numbers_of<T>(y),
                                        .bias = bias.const_data_ptr<P>(),
-                                       .out = written<T>(out),
+                                       .out = mutable_numbers_of<T>(out),
                                        .mask = mask};
       over_rows(h, [&](RowRange rows) { row_kernels<T, P>().residual(work, rows); });
     });
@@ -175,9 +151,9 @@ class CpuRowOperations : public RowOperations {
       using T = decltype(number);
       using P = decltype(parameter);
       const GeluRows<T, P> work = {.width = x.size(-1),
-                                   .x = read<T>(x),
+                                   .x = numbers_of<T>(x),
                                    .bias = bias.const_data_ptr<P>(),
-                                   .y = written<T>(y)};
+                                   .y = mutable_numbers_of<T>(y)};
       over_rows(x, [&](RowRange rows) { row_kernels<T, P>().gelu(work, rows); });
     });
     return y;
@@ -191,10 +167,10 @@ class CpuRowOperations : public RowOperations {
       using T = decltype(number);
       using P = decltype(parameter);
       const GeluRowsGradient<T, P> work = {.width = x.size(-1),
-                                           .x = read<T>(x),
+                                           .x = numbers_of<T>(x),
                                            .bias = bias.const_data_ptr<P>(),
-                                           .d_y = read<T>(d_y),
-                                           .d_x = written<T>(d_x)};
+                                           .d_y = numbers_of<T>(d_y),
+                                           .d_x = mutable_numbers_of<T>(d_x)};
       sums = summed_over_rows<P>(x, 1, [&](RowRange rows, P* into) {
         row_kernels<T, P>().gelu_gradient(work, rows, into);
       });

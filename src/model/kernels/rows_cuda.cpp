@@ -4,6 +4,7 @@
 #include "model/kernels/row_operations.h"
 #include "model/kernels/rows_launch.h"
 #include "runtime/cuda/call.h"
+#include "runtime/numbers.h"
 
 namespace sparse_transformer {
 namespace {
@@ -14,19 +15,10 @@ void in_kernel_type_of(const at::Tensor& x, const Run& run) {
   if (x.scalar_type() == at::kFloat) {
     run(float{});
   } else if (x.scalar_type() == at::kBFloat16) {
-    run(HalfNumber<HalfType::kBfloat16>{});
+    run(Bfloat16{});
   } else {
     run(HalfNumber<HalfType::kFloat16>{});
   }
-}
-
-template <typename T>
-const T* in(const at::Tensor& x) {
-  return static_cast<const T*>(x.const_data_ptr());
-}
-template <typename T>
-T* out(const at::Tensor& x) {
-  return static_cast<T*>(x.mutable_data_ptr());
 }
 
 /// Calls launch(for work on x, rows, stream).
@@ -56,10 +48,10 @@ class CudaRowOperations : public RowOperations {
       using T = decltype(number);
       const NormRows<T, float> work = {.width = x.size(-1),
                                        .epsilon = static_cast<float>(epsilon),
-                                       .x = in<T>(x),
+                                       .x = numbers_of<T>(x),
                                        .gain = gain.const_data_ptr<float>(),
                                        .shift = shift.const_data_ptr<float>(),
-                                       .y = out<T>(normed.y),
+                                       .y = mutable_numbers_of<T>(normed.y),
                                        .mean = normed.mean.mutable_data_ptr<float>(),
                                        .reciprocal = normed.reciprocal.mutable_data_ptr<float>()};
       launch_on(x,
@@ -76,13 +68,13 @@ class CudaRowOperations : public RowOperations {
       using T = decltype(number);
       const NormRowsGradient<T, float> work = {
           .width = x.size(-1),
-          .x = in<T>(x),
+          .x = numbers_of<T>(x),
           .gain = gain.const_data_ptr<float>(),
           .mean = normed.mean.const_data_ptr<float>(),
           .reciprocal = normed.reciprocal.const_data_ptr<float>(),
-          .d_y = in<T>(d_y),
-          .d_other = in<T>(d_other),
-          .d_x = out<T>(d_x)};
+          .d_y = numbers_of<T>(d_y),
+          .d_other = numbers_of<T>(d_other),
+          .d_x = mutable_numbers_of<T>(d_x)};
       launch_on(x, [&](std::int64_t rows, void* stream) {
         return launch_norm_gradient(work, rows, sums.mutable_data_ptr<float>(), stream);
       });
@@ -95,7 +87,7 @@ class CudaRowOperations : public RowOperations {
     const at::Tensor y = at::empty_like(x);
     in_kernel_type_of(x, [&](auto number) {
       using T = decltype(number);
-      const DroppedRows<T> work = {x.size(-1), in<T>(x), out<T>(y), mask};
+      const DroppedRows<T> work = {x.size(-1), numbers_of<T>(x), mutable_numbers_of<T>(y), mask};
       launch_on(x,
                 [&](std::int64_t rows, void* stream) { return launch_drop(work, rows, stream); });
     });
@@ -107,7 +99,7 @@ class CudaRowOperations : public RowOperations {
     const at::Tensor sums = empty_sums(x, 1);
     in_kernel_type_of(x, [&](auto number) {
       using T = decltype(number);
-      const DroppedRows<T> work = {x.size(-1), in<T>(x), out<T>(y), mask};
+      const DroppedRows<T> work = {x.size(-1), numbers_of<T>(x), mutable_numbers_of<T>(y), mask};
       launch_on(x, [&](std::int64_t rows, void* stream) {
         return launch_drop_and_sum(work, rows, sums.mutable_data_ptr<float>(), stream);
       });
@@ -121,10 +113,10 @@ class CudaRowOperations : public RowOperations {
     in_kernel_type_of(h, [&](auto number) {
       using T = decltype(number);
       const ResidualRows<T, float> work = {.width = h.size(-1),
-                                           .h = in<T>(h),
-                                           .y = in<T>(y),
+                                           .h = numbers_of<T>(h),
+                                           .y = numbers_of<T>(y),
                                            .bias = bias.const_data_ptr<float>(),
-                                           .out = out<T>(sum),
+                                           .out = mutable_numbers_of<T>(sum),
                                            .mask = mask};
       launch_on(
           h, [&](std::int64_t rows, void* stream) { return launch_residual(work, rows, stream); });
@@ -136,8 +128,10 @@ class CudaRowOperations : public RowOperations {
     const at::Tensor y = at::empty_like(x);
     in_kernel_type_of(x, [&](auto number) {
       using T = decltype(number);
-      const GeluRows<T, float> work = {
-          .width = x.size(-1), .x = in<T>(x), .bias = bias.const_data_ptr<float>(), .y = out<T>(y)};
+      const GeluRows<T, float> work = {.width = x.size(-1),
+                                       .x = numbers_of<T>(x),
+                                       .bias = bias.const_data_ptr<float>(),
+                                       .y = mutable_numbers_of<T>(y)};
       launch_on(x,
                 [&](std::int64_t rows, void* stream) { return launch_gelu(work, rows, stream); });
     });
@@ -151,10 +145,10 @@ class CudaRowOperations : public RowOperations {
     in_kernel_type_of(x, [&](auto number) {
       using T = decltype(number);
       const GeluRowsGradient<T, float> work = {.width = x.size(-1),
-                                               .x = in<T>(x),
+                                               .x = numbers_of<T>(x),
                                                .bias = bias.const_data_ptr<float>(),
-                                               .d_y = in<T>(d_y),
-                                               .d_x = out<T>(d_x)};
+                                               .d_y = numbers_of<T>(d_y),
+                                               .d_x = mutable_numbers_of<T>(d_x)};
       launch_on(x, [&](std::int64_t rows, void* stream) {
         return launch_gelu_gradient(work, rows, sums.mutable_data_ptr<float>(), stream);
       });

@@ -170,7 +170,7 @@ int launch_gelu_gradient(const GeluRowsGradient<T, float>& work, std::int64_t ro
   template int launch_gelu(const GeluRows<T, float>&, std::int64_t, void*);                  \
   template int launch_gelu_gradient(const GeluRowsGradient<T, float>&, std::int64_t, float*, void*);
 SPARSE_TRANSFORMER_ROWS_OF(float)
-SPARSE_TRANSFORMER_ROWS_OF(HalfNumber<HalfType::kBfloat16>)
+SPARSE_TRANSFORMER_ROWS_OF(Bfloat16)
 SPARSE_TRANSFORMER_ROWS_OF(HalfNumber<HalfType::kFloat16>)
 #undef SPARSE_TRANSFORMER_ROWS_OF
 

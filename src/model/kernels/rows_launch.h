@@ -7,12 +7,6 @@
 
 namespace sparse_transformer {
 
-/// A half-precision number as memory holds it.
-template <HalfType kType>
-struct HalfNumber {
-  std::uint16_t bits;
-};
-
 /// Sums over rows are formed in stripes of so many: `sums` is [stripes, count, width].
 inline constexpr std::int64_t kStripeRows = 32;
 SPARSE_TRANSFORMER_ANYWHERE std::int64_t stripes(std::int64_t rows) {

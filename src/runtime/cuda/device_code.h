@@ -2,6 +2,8 @@
 // to the tests' emulator (tests/runtime/cuda/emulated_block.h) alike.
 #pragma once
 
+#include "runtime/half.h"
+
 #ifdef __CUDACC__
 #define SPARSE_TRANSFORMER_ANYWHERE __host__ __device__ __forceinline__
 #define SPARSE_TRANSFORMER_DEVICE __device__ __forceinline__
@@ -11,10 +13,3 @@
 #define SPARSE_TRANSFORMER_DEVICE inline
 #define SPARSE_TRANSFORMER_UNROLL
 #endif
-
-namespace sparse_transformer {
-
-/// Half-precision numbers travel as their 16 bits.
-enum class HalfType { kBfloat16, kFloat16 };
-
-}  // namespace sparse_transformer
