@@ -41,8 +41,16 @@ at::ScalarType sum_type(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-/// In which keys are multiplied and gradients collected: the CPU's kernels know no half precision.
-at::Tensor in_kernel_type(const at::Tensor& x) { return x.is_cpu() ? x.to(sum_type(x)) : x; }
+/// As the kernels take it: the CPU's know bfloat16 where they are fused, and no float16.
+at::Tensor in_kernel_type(const at::Tensor& x, Kernels kernels) {
+  if (!x.is_cpu() || (kernels == Kernels::kFused && x.scalar_type() == at::kBFloat16)) return x;
+  return x.to(sum_type(x));
+}
+
+/// In which gradients are collected.
+at::ScalarType gradient_type(const at::Tensor& x) {
+  return x.is_cpu() ? sum_type(x) : x.scalar_type();
+}
 
 /// One pass over the calls of a layer. The forward and backward pass differ in what they do with a
 /// call; where its queries and keys lie is the same.
@@ -51,7 +59,7 @@ class LayerPass {
   LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head,
             Kernels kernels, KernelKind kernel)
       : type_(packed.scalar_type()),
-        x_(in_kernel_type(packed), head),
+        x_(in_kernel_type(packed, kernels), head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
         pattern_(pattern),
         head_(head),
@@ -76,11 +84,12 @@ class LayerPass {
   /// The gradient of `packed`.
   at::Tensor backward(const at::Tensor& d_out, const Union& result) const {
     const at::Tensor d_packed =
-        at::empty({shape_.batch, shape_.n, shape_.heads, head_.packed_width()}, x_.query.options());
+        at::empty({shape_.batch, shape_.n, shape_.heads, head_.packed_width()},
+                  x_.query.options().dtype(gradient_type(x_.query)));
     // A query without any key has lse = -inf; +inf makes its exp(s - lse) vanish.
-    const Union whole{in_kernel_type(result.out),
+    const Union whole{in_kernel_type(result.out, kernels_),
                       result.lse.masked_fill(result.lse.eq(-kInfinity), kInfinity)};
-    const at::Tensor d_rows = in_kernel_type(d_out);
+    const at::Tensor d_rows = in_kernel_type(d_out, kernels_);
     for (const HeadGroup& group : pattern_.groups) {
       GroupGradient gradient(*this, d_packed, group);
       for (const Piece& piece : group.pieces) {

@@ -61,7 +61,8 @@ struct BlockBytes {
         number(computation.precision == Precision::kFloat32 ? kFull : kFull / 2),
         is_widened(product_type(at::kCPU, activation_type(computation.precision)) !=
                    activation_type(computation.precision)),
-        mask(settings.dropout > 0.0 && computation.kernels == Kernels::kPlain ? d : 0) {}
+        is_fused(computation.kernels == Kernels::kFused),
+        mask(settings.dropout > 0.0 && !is_fused ? d : 0) {}
 
   std::int64_t boundary() const { return number * d; }
   static constexpr std::int64_t kStatistics = 2 * kFull;  // of a norm: mean and deviation
@@ -82,17 +83,18 @@ struct BlockBytes {
   std::int64_t attention_moment() const {
     return number * (2 * d + values + packed) + kFull * heads;
   }
-  /// What attention works on in float32 where activations are half as long: the packed projection,
-  /// the output, and the gradients of both.
+  /// What attention has in float32 where activations are half as long: the gradient of the packed
+  /// projection, and without fused kernels the projection, the output and its gradient too.
   std::int64_t attention_copies() const {
-    return number < kFull ? 2 * kFull * (packed + values) : 0;
+    if (number == kFull) return 0;
+    return is_fused ? kFull * packed : 2 * kFull * (packed + values);
   }
   /// Matrices of a weight's gradient: fused kernels need none scaled.
   std::int64_t gradient_matrices() const { return number < kFull ? 2 : 1; }
 
   std::int64_t d, inner, heads, values, packed;
   std::int64_t number;  // bytes of an activation
-  bool is_widened;
+  bool is_widened, is_fused;
   std::int64_t mask;
 };
 

@@ -42,7 +42,8 @@ enum class Share : std::uint8_t { kFirst, kFurther };
 
 /// Adds these keys to the attention of the queries over the keys so far: `sum` becomes that over
 /// both (merge.h). `sum` is float32 (float64 for float64), strided views of any kind. On the CPU
-/// query, key and value have its type.
+/// fused kernels know no float16, and plain ones want query, key and value of the type of `sum`. Of
+/// bfloat16 weights are rounded to it, too, where the processor or the GPU multiplies it.
 void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                 BandMask mask, double scale, const BandedOutput& sum, Share share,
                 Kernels kernels = Kernels::kFused, KernelKind kernel = KernelKind::kOwn);
@@ -50,7 +51,7 @@ void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 /// Adds the gradients of a piece to `sum`, strided views as wide as what they are gradients of.
 /// With `out` and `lse` of a union of pieces in place of the piece's own, its exact share of the
 /// union's gradients: exp(s - lse) is then the softmax over the whole union. lse = +inf cancels a
-/// query. On the CPU all tensors have the type of lse.
+/// query. On the CPU `sum` has the type of lse, and the rest the type of the forward pass.
 void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
                           const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
                           BandMask mask, double scale, const BandedGradients& sum, Share share,

@@ -6,14 +6,15 @@
 #include "attention/kernels/banded_fused.h"
 #include "attention/kernels/instructions.h"
 #include "attention/kernels/tiles.h"
+#include "runtime/numbers.h"
 
 namespace sparse_transformer {
 namespace {
 
 /// Of a [batch, length, heads, width] tensor, or one without the width.
-template <typename T>
-HeadRows<const T> head_rows(const at::Tensor& x, std::int64_t sequence, std::int64_t head) {
-  return {x.const_data_ptr<T>() + sequence * x.stride(0) + head * x.stride(2), x.stride(1)};
+template <typename Number>
+HeadRows<const Number> head_rows(const at::Tensor& x, std::int64_t sequence, std::int64_t head) {
+  return {numbers_of<Number>(x) + sequence * x.stride(0) + head * x.stride(2), x.stride(1)};
 }
 template <typename T>
 HeadRows<T> mutable_head_rows(const at::Tensor& x, std::int64_t sequence, std::int64_t head) {
@@ -25,8 +26,8 @@ void clear_rows(HeadRows<T> rows, std::int64_t begin, std::int64_t end, std::int
   for (std::int64_t i = begin; i < end; ++i) std::fill_n(rows.data + i * rows.stride, width, T(0));
 }
 
-/// The attention of all heads of all sequences.
-template <typename T>
+/// The attention of all heads of all sequences, of numbers of type Number with sums of type T.
+template <typename Number, typename T>
 class BandedCpu {
  public:
   BandedCpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, BandMask mask,
@@ -38,7 +39,7 @@ class BandedCpu {
         left_(std::clamp(mask.left, -query.size(1) - key.size(1), query.size(1) + key.size(1))),
         right_(std::clamp(mask.right, -query.size(1) - key.size(1), query.size(1) + key.size(1))),
         scale_(static_cast<T>(scale)),
-        tiles_(kernels_of<T>(instructions)) {}
+        tiles_(kernels_of<Number>(instructions)) {}
 
   void forward(const BandedOutput& sum, Share share) const {
     const at::Tensor scratch = make_scratch();
@@ -80,9 +81,10 @@ class BandedCpu {
               .first_new_key = key_.size(1)};
           const bool meets_new_keys = share == Share::kFirst && parity == 0;
           if (meets_new_keys) clear_unmet(gradients, first, after);
-          const BandedHeadResult<T> result = {.d_out = head_rows<T>(d_out, sequence, number),
-                                              .out = head_rows<T>(out, sequence, number),
-                                              .lse = head_rows<T>(lse, sequence, number)};
+          const BandedHeadResult<Number, T> result = {
+              .d_out = head_rows<Number>(d_out, sequence, number),
+              .out = head_rows<Number>(out, sequence, number),
+              .lse = head_rows<T>(lse, sequence, number)};
           for (std::int64_t round = first; round < after; round += kRoundQueries) {
             if (meets_new_keys) gradients.first_new_key = round == first ? 0 : round + right_;
             tiles_.backward(head(sequence, number), result, gradients, round,
@@ -100,7 +102,7 @@ class BandedCpu {
   std::int64_t heads() const { return query_.size(0) * query_.size(2); }
   Place place(std::int64_t head) const { return {head / query_.size(2), head % query_.size(2)}; }
 
-  BandedHead<T> head(std::int64_t sequence, std::int64_t number) const {
+  BandedHead<Number, T> head(std::int64_t sequence, std::int64_t number) const {
     return {.queries = query_.size(1),
             .keys = key_.size(1),
             .query_width = query_.size(3),
@@ -108,9 +110,9 @@ class BandedCpu {
             .left = left_,
             .right = right_,
             .scale = scale_,
-            .query = head_rows<T>(query_, sequence, number),
-            .key = head_rows<T>(key_, sequence, number),
-            .value = head_rows<T>(value_, sequence, number)};
+            .query = head_rows<Number>(query_, sequence, number),
+            .key = head_rows<Number>(key_, sequence, number),
+            .value = head_rows<Number>(value_, sequence, number)};
   }
 
   /// Queries of a stretch, at least as many as the keys that the next but one may not reach.
@@ -139,7 +141,7 @@ class BandedCpu {
   /// [threads, numbers]
   at::Tensor make_scratch() const {
     return at::empty({at::get_num_threads(), tiles_.scratch_size(query_.size(3), value_.size(3))},
-                     query_.options());
+                     query_.options().dtype(c10::CppTypeToScalarType<T>::value));
   }
   static T* own_scratch(const at::Tensor& scratch) {
     return scratch.data_ptr<T>() + at::get_thread_num() * scratch.size(1);
@@ -148,20 +150,28 @@ class BandedCpu {
   const at::Tensor &query_, &key_, &value_;
   std::int64_t left_, right_;
   T scale_;
-  const BandedTiles<T>& tiles_;
+  const BandedTiles<Number, T>& tiles_;
 };
 
 }  // namespace
 
 std::vector<const InstructionSet*> instruction_sets() {
-  return runnable(baseline_instructions, avx2_instructions, avx512_instructions);
+  std::vector<const InstructionSet*> sets =
+      runnable(baseline_instructions, avx2_instructions, avx512_instructions);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16") != 0) {
+    sets.insert(sets.begin(), &avx512_bf16_instructions);
+  }
+#endif
+  return sets;
 }
 
 void add_banded_cpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                     BandMask mask, double scale, const BandedOutput& sum, Share share,
                     const InstructionSet& instructions) {
-  in_type_of(query, [&](auto number) {
-    BandedCpu<decltype(number)>(query, key, value, mask, scale, instructions).forward(sum, share);
+  in_types_of(query, [&](auto number, auto its_sum) {
+    BandedCpu<decltype(number), decltype(its_sum)>(query, key, value, mask, scale, instructions)
+        .forward(sum, share);
   });
 }
 
@@ -170,8 +180,8 @@ void add_banded_gradients_cpu(const at::Tensor& d_out, const at::Tensor& query,
                               const at::Tensor& lse, BandMask mask, double scale,
                               const BandedGradients& sum, Share share,
                               const InstructionSet& instructions) {
-  in_type_of(query, [&](auto number) {
-    BandedCpu<decltype(number)>(query, key, value, mask, scale, instructions)
+  in_types_of(query, [&](auto number, auto its_sum) {
+    BandedCpu<decltype(number), decltype(its_sum)>(query, key, value, mask, scale, instructions)
         .backward(d_out, out, lse, sum, share);
   });
 }

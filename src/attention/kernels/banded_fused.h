@@ -12,7 +12,7 @@ namespace sparse_transformer {
 /// What this processor can run, the fastest first; never empty.
 std::vector<const InstructionSet*> instruction_sets();
 
-/// Tiles (tiles.h): float32 and float64. Repeatable bit for bit for any number of threads.
+/// Tiles (tiles.h): float32, float64, bfloat16. Repeatable bit for bit for any number of threads.
 void add_banded_cpu(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                     BandMask mask, double scale, const BandedOutput& sum, Share share,
                     const InstructionSet& instructions);

@@ -13,6 +13,8 @@
 
 #include <cstdint>
 
+#include "runtime/half.h"
+
 namespace sparse_transformer {
 
 /// Element (i, c) is data[i · stride + c]; Number may be const.
@@ -22,13 +24,14 @@ struct HeadRows {
   std::int64_t stride;
 };
 
-/// Query i sees the keys j with i - left <= j <= i + right.
-template <typename T>
+/// Query i sees the keys j with i - left <= j <= i + right. What comes from outside are numbers of
+/// type Number, sums of type T.
+template <typename Number, typename T = Number>
 struct BandedHead {
   std::int64_t queries, keys, query_width, value_width;
   std::int64_t left, right;
-  T scale;
-  HeadRows<const T> query, key, value;
+  T scale;  // above 0
+  HeadRows<const Number> query, key, value;
 };
 
 /// The attention of a head's queries to the keys so far: out [queries, value_width], lse [queries,
@@ -40,9 +43,10 @@ struct BandedHeadSum {
 };
 
 /// What the backward pass of a head starts from; lse = +inf cancels a query.
-template <typename T>
+template <typename Number, typename T = Number>
 struct BandedHeadResult {
-  HeadRows<const T> d_out, out, lse;
+  HeadRows<const Number> d_out, out;
+  HeadRows<const T> lse;
 };
 
 /// Added to, but for what holds nothing yet, which is replaced: in a round its queries, where
@@ -58,16 +62,16 @@ inline constexpr std::int64_t kBlockQueries = 96;
 inline constexpr std::int64_t kTileKeys = 96;
 inline constexpr std::int64_t kRoundQueries = 4 * kBlockQueries;
 
-template <typename T>
+template <typename Number, typename T = Number>
 struct BandedTiles {
   /// Numbers of type T that one call of the functions below works in.
   std::int64_t (*scratch_size)(std::int64_t query_width, std::int64_t value_width);
   /// Adds the keys to the attention of a round of queries: first … end - 1, at most kRoundQueries.
-  void (*forward)(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
-                  std::int64_t end, T* scratch);
+  void (*forward)(const BandedHead<Number, T>& head, const BandedHeadSum<T>& sum,
+                  std::int64_t first, std::int64_t end, T* scratch);
   /// The share that a round of queries has in the gradients: theirs, and those of all the keys
   /// first - left … end - 1 + right.
-  void (*backward)(const BandedHead<T>& head, const BandedHeadResult<T>& result,
+  void (*backward)(const BandedHead<Number, T>& head, const BandedHeadResult<Number, T>& result,
                    const BandedHeadGradients<T>& gradients, std::int64_t first, std::int64_t end,
                    T* scratch);
 };
@@ -76,10 +80,12 @@ struct InstructionSet {
   const char* name;
   BandedTiles<float> float32;
   BandedTiles<double> float64;
+  BandedTiles<Bfloat16, float> bfloat16;  // products of bfloat16 where the set has them
 };
 
 extern const InstructionSet baseline_instructions;
 extern const InstructionSet avx2_instructions;
 extern const InstructionSet avx512_instructions;
+extern const InstructionSet avx512_bf16_instructions;  // of x86-64 alone
 
 }  // namespace sparse_transformer

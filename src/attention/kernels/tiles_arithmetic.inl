@@ -1,6 +1,9 @@
 // What tiles_code.inl and token_code.inl compute with: products of small matrices, and the exchange
 // of rows and columns. The rules of registers.inl hold here.
+#pragma once
+
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "attention/kernels/registers.inl"
@@ -41,6 +44,20 @@ inline void transpose(Values<T> (&rows)[kLanes<T>]) {
   }
 }
 
+/// In which products of these operands are summed: float32 for pairs of bfloat16.
+template <typename Operand>
+using Sum = std::conditional_t<std::is_same_v<Operand, double>, double, float>;
+
+/// sum + left · right.
+template <typename T>
+inline Values<T> multiply_add(T left, Values<T> right, Values<T> sum) {
+  return sum + left * right;
+}
+template <typename T>
+inline T multiply_add(T left, T right, T sum) {
+  return sum + left * right;
+}
+
 /// The left factor of a product: element (row, k) is data[row · row_stride + k · depth_stride].
 template <typename T>
 struct Factor {
@@ -58,61 +75,65 @@ struct Rows {
 enum class Result : bool { kReplaced, kAddedTo };
 
 /// c[kRows, kVectors registers] = a · b, or += .
-template <typename T, int kRows, int kVectors>
-inline void multiply_registers(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t depth,
-                               Result result) {
+template <typename Operand, int kRows, int kVectors>
+inline void multiply_registers(Factor<Operand> a, Rows<const Operand> b, Rows<Sum<Operand>> c,
+                               std::int64_t depth, Result result) {
+  using T = Sum<Operand>;
+  constexpr int kCount = kLanes<T>;
   Values<T> sum[kRows][kVectors];
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       sum[row][v] =
-          result == Result::kReplaced ? Values<T>{} : load(c.data + row * c.stride + v * kLanes<T>);
+          result == Result::kReplaced ? Values<T>{} : load(c.data + row * c.stride + v * kCount);
     }
   }
   for (std::int64_t k = 0; k < depth; ++k) {
-    Values<T> right[kVectors];
+    Values<Operand> right[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) right[v] = load(b.data + k * b.stride + v * kLanes<T>);
+    for (int v = 0; v < kVectors; ++v) right[v] = load(b.data + k * b.stride + v * kCount);
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
-      const T left = a.data[row * a.row_stride + k * a.depth_stride];
+      const Operand left = a.data[row * a.row_stride + k * a.depth_stride];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[row][v] += left * right[v];
+      for (int v = 0; v < kVectors; ++v) sum[row][v] = multiply_add(left, right[v], sum[row][v]);
     }
   }
 #pragma GCC unroll 8
   for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(c.data + row * c.stride + v * kLanes<T>, sum[row][v]);
+    for (int v = 0; v < kVectors; ++v) store(c.data + row * c.stride + v * kCount, sum[row][v]);
   }
 }
 
 /// The same of one column.
-template <typename T>
-void multiply_column(std::int64_t rows, Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t depth,
-                     Result result) {
+template <typename Operand>
+void multiply_column(std::int64_t rows, Factor<Operand> a, Rows<const Operand> b,
+                     Rows<Sum<Operand>> c, std::int64_t depth, Result result) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    T sum = result == Result::kReplaced ? T(0) : c.data[row * c.stride];
+    Sum<Operand> sum = result == Result::kReplaced ? 0 : c.data[row * c.stride];
     for (std::int64_t k = 0; k < depth; ++k) {
-      sum += a.data[row * a.row_stride + k * a.depth_stride] * b.data[k * b.stride];
+      sum =
+          multiply_add(a.data[row * a.row_stride + k * a.depth_stride], b.data[k * b.stride], sum);
     }
     c.data[row * c.stride] = sum;
   }
 }
 
-template <typename T, int kRows>
-inline void multiply_rows(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
-                          std::int64_t depth, Result result) {
+template <typename Operand, int kRows>
+inline void multiply_rows(Factor<Operand> a, Rows<const Operand> b, Rows<Sum<Operand>> c,
+                          std::int64_t columns, std::int64_t depth, Result result) {
+  constexpr std::int64_t kCount = kLanes<Operand>;
   std::int64_t column = 0;
   const auto rest = [&] { return columns - column; };
-  const auto right = [&] { return Rows<const T>{b.data + column, b.stride}; };
-  const auto sum = [&] { return Rows<T>{c.data + column, c.stride}; };
-  for (; rest() >= 2 * kLanes<T>; column += 2 * kLanes<T>) {
-    multiply_registers<T, kRows, 2>(a, right(), sum(), depth, result);
+  const auto right = [&] { return Rows<const Operand>{b.data + column, b.stride}; };
+  const auto sum = [&] { return Rows<Sum<Operand>>{c.data + column, c.stride}; };
+  for (; rest() >= 2 * kCount; column += 2 * kCount) {
+    multiply_registers<Operand, kRows, 2>(a, right(), sum(), depth, result);
   }
-  for (; rest() >= kLanes<T>; column += kLanes<T>) {
-    multiply_registers<T, kRows, 1>(a, right(), sum(), depth, result);
+  for (; rest() >= kCount; column += kCount) {
+    multiply_registers<Operand, kRows, 1>(a, right(), sum(), depth, result);
   }
   for (; rest() > 0; ++column) multiply_column(kRows, a, right(), sum(), depth, result);
 }
@@ -121,22 +142,22 @@ inline void multiply_rows(Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t 
 constexpr std::int64_t kGroup = 6;
 
 /// c[rows, columns] = a[rows, depth] · b[depth, columns], or += , for at most kGroup rows.
-template <typename T>
-void multiply(std::int64_t rows, Factor<T> a, Rows<const T> b, Rows<T> c, std::int64_t columns,
-              std::int64_t depth, Result result) {
+template <typename Operand>
+void multiply(std::int64_t rows, Factor<Operand> a, Rows<const Operand> b, Rows<Sum<Operand>> c,
+              std::int64_t columns, std::int64_t depth, Result result) {
   switch (rows) {
     case 1:
-      return multiply_rows<T, 1>(a, b, c, columns, depth, result);
+      return multiply_rows<Operand, 1>(a, b, c, columns, depth, result);
     case 2:
-      return multiply_rows<T, 2>(a, b, c, columns, depth, result);
+      return multiply_rows<Operand, 2>(a, b, c, columns, depth, result);
     case 3:
-      return multiply_rows<T, 3>(a, b, c, columns, depth, result);
+      return multiply_rows<Operand, 3>(a, b, c, columns, depth, result);
     case 4:
-      return multiply_rows<T, 4>(a, b, c, columns, depth, result);
+      return multiply_rows<Operand, 4>(a, b, c, columns, depth, result);
     case 5:
-      return multiply_rows<T, 5>(a, b, c, columns, depth, result);
+      return multiply_rows<Operand, 5>(a, b, c, columns, depth, result);
     default:
-      return multiply_rows<T, 6>(a, b, c, columns, depth, result);
+      return multiply_rows<Operand, 6>(a, b, c, columns, depth, result);
   }
 }
 

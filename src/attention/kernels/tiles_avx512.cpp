@@ -3,6 +3,7 @@
 
 namespace sparse_transformer {
 
-const InstructionSet avx512_instructions = {"avx512", kTiles<float>, kTiles<double>};
+const InstructionSet avx512_instructions = {"avx512", kTiles<float>, kTiles<double>,
+                                            kTiles<Bfloat16, float>};
 
 }  // namespace sparse_transformer

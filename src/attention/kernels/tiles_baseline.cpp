@@ -3,6 +3,7 @@
 
 namespace sparse_transformer {
 
-const InstructionSet baseline_instructions = {"baseline", kTiles<float>, kTiles<double>};
+const InstructionSet baseline_instructions = {"baseline", kTiles<float>, kTiles<double>,
+                                              kTiles<Bfloat16, float>};
 
 }  // namespace sparse_transformer

@@ -6,14 +6,18 @@ namespace sparse_transformer {
 namespace {
 
 /// Of the backward pass, which needs more than the forward pass.
-template <typename T>
+template <typename Operand>
 std::int64_t scratch_size(std::int64_t query_width, std::int64_t value_width) {
-  return kRoundQueries * (3 * query_width + 2 * value_width + 2) +
-         2 * kTileKeys * (query_width + value_width + kBlockQueries);
+  const std::int64_t lanes = units<Operand>(query_width) + units<Operand>(value_width);
+  const std::int64_t rows = row_size<Operand>(query_width) + row_size<Operand>(value_width);
+  return kRoundQueries * (rows + lanes + query_width + 2) +
+         kTileKeys * (rows + query_width + value_width + 2 * kBlockQueries) +
+         kPackedWeights<Operand>;
 }
 
-template <typename T>
-constexpr BandedTiles<T> kTiles = {scratch_size<T>, forward_round<T>, backward_round<T>};
+template <typename Number, typename Operand = Number>
+constexpr BandedTiles<Number, Sum<Operand>> kTiles = {
+    scratch_size<Operand>, forward_round<Number, Operand>, backward_round<Number, Operand>};
 
 }  // namespace
 }  // namespace sparse_transformer

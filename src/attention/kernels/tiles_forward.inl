@@ -26,8 +26,9 @@ struct RunningSoftmax {
     sum[query] = lse == -kInfinity<T> ? T(0) : T(1);
   }
 
-  /// scores: [keys, kBlockQueries]; one register of the queries, from `lane`.
-  void add(const Meeting& meeting, std::int64_t lane, T* scores) const {
+  /// scores: [keys, kBlockQueries], to be multiplied with `scale`; one register of the queries,
+  /// from `lane`.
+  void add(const Meeting& meeting, std::int64_t lane, T scale, T* scores) const {
     const Column<T> column(meeting, lane);
     const auto [begin, end] = column.range;
     scores += lane;
@@ -35,7 +36,9 @@ struct RunningSoftmax {
     const Values<T> before = load(reference + lane);
     Values<T> highest = before;
     for (std::int64_t key = begin; key < end; ++key) {
-      const Values<T> score = load(scores + key * kBlockQueries);
+      T* const at = scores + key * kBlockQueries;
+      const Values<T> score = load(at) * scale;
+      store(at, score);  // rounded as the highest is: a query's only key weighs exactly 1
       highest = score > highest ? score : highest;
     }
     // Weights may be somewhat above 1: that costs no digits, and most tiles then correct nothing.
@@ -64,15 +67,20 @@ struct RunningSoftmax {
 };
 
 /// Blocks of queries on their way through the tiles that they see.
-template <typename T>
+template <typename Number, typename Operand>
 class ForwardRound {
  public:
-  ForwardRound(const BandedHead<T>& head, const BandedHeadSum<T>& sum, Range queries, T* memory)
+  using T = Sum<Operand>;
+  using Head = BandedHead<Number, T>;
+
+  ForwardRound(const Head& head, const BandedHeadSum<T>& sum, Range queries, T* memory)
       : head_(head), sum_(sum), scratch_{memory}, tile_(head, scratch_) {
     scores_ = scratch_.take(kTileKeys * kBlockQueries);
+    packed_ = scratch_.template take<Operand>(kPackedWeights<Operand>);
     for (; block_of(queries, count_).begin < queries.end; ++count_) {
       blocks_[count_] = {.queries = block_of(queries, count_),
-                         .query_lanes = scratch_.take(kBlockQueries * head.query_width),
+                         .query_lanes = scratch_.template take<Operand>(
+                             kBlockQueries * units<Operand>(head.query_width)),
                          .out = scratch_.take(kBlockQueries * head.value_width),
                          .softmax = {scratch_.take(kBlockQueries), scratch_.take(kBlockQueries),
                                      scratch_.take(kBlockQueries)}};
@@ -80,6 +88,7 @@ class ForwardRound {
     for_each_block([this](const Block& block) { begin(block); });
     for_each_tile(head, queries, [this](Range keys) {
       tile_.read(head_, keys);
+      tile_.value.stack(keys.end - keys.begin, head_.value_width);
       for_each_block([&](const Block& block) { add(block, keys); });
     });
     for_each_block([this](const Block& block) { finish(block); });
@@ -88,8 +97,8 @@ class ForwardRound {
  private:
   struct Block {
     Range queries;
-    T* query_lanes;  // [query_width, kBlockQueries]
-    T* out;          // [kBlockQueries, value_width], not yet divided by the sum of weights
+    Operand* query_lanes;  // [units of query_width, kBlockQueries]
+    T* out;                // [kBlockQueries, value_width], not yet divided by the sum of weights
     RunningSoftmax<T> softmax;
     std::int64_t count() const { return queries.end - queries.begin; }
   };
@@ -101,16 +110,16 @@ class ForwardRound {
 
   void begin(const Block& block) const {
     static_assert(kBlockQueries <= kTileKeys);
-    T* const rows = tile_.key;  // whose place is free as yet
+    Operand* const rows = tile_.key.rows;  // whose place is free as yet
     const std::int64_t first = block.queries.begin;
-    copy_rows(head_.query, first, block.count(), head_.query_width, head_.scale, rows);
-    to_lanes(rows, block.count(), head_.query_width, block.query_lanes);
+    copy_rows(head_.query, first, block.count(), head_.query_width, rows);
+    to_lanes(rows, block.count(), units<Operand>(head_.query_width), block.query_lanes);
     block.softmax.begin();
     if (!sum_.is_begun) {
       clear(block.out, block.count() * head_.value_width);
       return;
     }
-    copy_rows<T>({sum_.out.data, sum_.out.stride}, first, block.count(), head_.value_width, T(1),
+    copy_rows<T>({sum_.out.data, sum_.out.stride}, first, block.count(), head_.value_width,
                  block.out);
     for (std::int64_t i = 0; i < block.count(); ++i) {
       block.softmax.go_on(i, *row_of(sum_.lse, first + i));
@@ -121,16 +130,17 @@ class ForwardRound {
     const Meeting meeting = meeting_of(head_, block.queries, keys);
     if (meeting.keys == 0) return;
     const std::int64_t width = head_.value_width;
-    multiply_meeting(meeting, tile_.key, block.query_lanes, head_.query_width, scores_);
+    multiply_meeting(meeting, tile_.key.rows, block.query_lanes, units<Operand>(head_.query_width),
+                     scores_);
     for (std::int64_t lane = 0; lane < block.count(); lane += kLanes<T>) {
-      block.softmax.add(meeting, lane, scores_);
+      block.softmax.add(meeting, lane, head_.scale, scores_);
     }
     for (std::int64_t i = 0; i < block.count(); ++i) {
       const T factor = block.softmax.correction[i];
       if (factor == T(1)) continue;
       for (std::int64_t c = 0; c < width; ++c) block.out[i * width + c] *= factor;
     }
-    add_for_queries(meeting, scores_, tile_.value, width, block.out);
+    add_for_queries(meeting, scores_, packed_, tile_.value, width, block.out);
   }
 
   void finish(const Block& block) const {
@@ -145,19 +155,21 @@ class ForwardRound {
     }
   }
 
-  const BandedHead<T>& head_;
+  const Head& head_;
   const BandedHeadSum<T>& sum_;
   Scratch<T> scratch_;
-  KeyTile<T> tile_;
+  KeyTile<Operand> tile_;
   T* scores_;  // [kTileKeys, kBlockQueries]
+  Operand* packed_;
   Block blocks_[kRoundBlocks];
   std::int64_t count_ = 0;
 };
 
-template <typename T>
-void forward_round(const BandedHead<T>& head, const BandedHeadSum<T>& sum, std::int64_t first,
-                   std::int64_t end, T* memory) {
-  ForwardRound<T>(head, sum, {first, end}, memory);
+template <typename Number, typename Operand>
+void forward_round(const BandedHead<Number, Sum<Operand>>& head,
+                   const BandedHeadSum<Sum<Operand>>& sum, std::int64_t first, std::int64_t end,
+                   Sum<Operand>* memory) {
+  ForwardRound<Number, Operand>(head, sum, {first, end}, memory);
 }
 
 }  // namespace

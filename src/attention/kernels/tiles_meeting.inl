@@ -1,108 +1,18 @@
-// What the rounds of tiles.h consist of: blocks of queries and tiles of keys, copied to where they
-// lie densely, and products of those of their rows that meet. The rules of registers.inl hold here.
+// What the rounds of tiles.h consist of: blocks of queries, tiles of keys, and products of those of
+// their rows that meet. The rules of registers.inl hold here.
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "attention/kernels/tiles.h"
-#include "attention/kernels/tiles_arithmetic.inl"
+#include "attention/kernels/tiles_rows.inl"
 
 namespace sparse_transformer {
 namespace {
 
-template <typename Number>
-Number* row_of(HeadRows<Number> rows, std::int64_t i) {
-  return rows.data + i * rows.stride;
-}
-
-/// Asks for a row that is read or written soon: rows of a column of the sequence lie so far apart
-/// that the processor does not guess the next.
-template <typename Number>
-void prefetch(HeadRows<Number> rows, std::int64_t i, std::int64_t width) {
-  constexpr std::int64_t kLine = 64 / sizeof(Number);
-  constexpr int kIsWritten = std::is_const_v<Number> ? 0 : 1;
-  for (std::int64_t c = 0; c < width; c += kLine) {
-    __builtin_prefetch(row_of(rows, i) + c, kIsWritten);
-  }
-}
-
-constexpr std::int64_t kAhead = 8;  // rows
-
-/// to[count, width] = factor · the rows first … of `from`.
-template <typename T>
-void copy_rows(HeadRows<const T> from, std::int64_t first, std::int64_t count, std::int64_t width,
-               T factor, T* to) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) prefetch(from, first + i + kAhead, width);
-    const T* row = row_of(from, first + i);
-    for (std::int64_t c = 0; c < width; ++c) to[i * width + c] = factor * row[c];
-  }
-}
-
-/// The rows first … of `to` = factor · from[count, width], or += .
-template <Result result, typename T>
-void put_rows(const T* from, std::int64_t count, std::int64_t width, T factor, HeadRows<T> to,
-              std::int64_t first) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) prefetch(to, first + i + kAhead, width);
-    T* row = row_of(to, first + i);
-    for (std::int64_t c = 0; c < width; ++c) {
-      const T share = factor * from[i * width + c];
-      row[c] = result == Result::kAddedTo ? row[c] + share : share;
-    }
-  }
-}
-
-/// lanes[width, kBlockQueries] = rows[count, width] transposed, zeros beyond `count` in the last
-/// register.
-template <typename T>
-void to_lanes(const T* rows, std::int64_t count, std::int64_t width, T* lanes) {
-  const std::int64_t whole = width / kLanes<T> * kLanes<T>;
-  const std::int64_t end = round_up<T>(count);
-  for (std::int64_t first = 0; first < end; first += kLanes<T>) {
-    for (std::int64_t c = 0; c < whole; c += kLanes<T>) {
-      Values<T> square[kLanes<T>];
-      for (std::int64_t i = 0; i < kLanes<T>; ++i) {
-        square[i] = first + i < count ? load(rows + (first + i) * width + c) : Values<T>{};
-      }
-      transpose<T>(square);
-      for (std::int64_t i = 0; i < kLanes<T>; ++i) {
-        store(lanes + (c + i) * kBlockQueries + first, square[i]);
-      }
-    }
-  }
-  for (std::int64_t c = whole; c < width; ++c) {
-    for (std::int64_t i = 0; i < end; ++i) {
-      lanes[c * kBlockQueries + i] = i < count ? rows[i * width + c] : T(0);
-    }
-  }
-}
-
-template <typename T>
-T dot_product(const T* a, const T* b, std::int64_t width) {
-  Values<T> sums = {};
-  std::int64_t c = 0;
-  for (; c + kLanes<T> <= width; c += kLanes<T>) sums += load(a + c) * load(b + c);
-  T sum = sum_of<T>(sums);
-  for (; c < width; ++c) sum += a[c] * b[c];
-  return sum;
-}
-
 /// From `begin` up to, not including, `end`.
 struct Range {
   std::int64_t begin, end;
-};
-
-/// Hands out memory.
-template <typename T>
-struct Scratch {
-  T* next;
-  T* take(std::int64_t count) {
-    T* const taken = next;
-    next += count;
-    return taken;
-  }
 };
 
 /// One block of queries against one tile of keys: where they meet.
@@ -127,43 +37,69 @@ struct Meeting {
 };
 
 /// sums[key, query] = keys[key, width] · lanes[width, query] for all pairs that meet, to whole
-/// registers. sums: [kTileKeys, kBlockQueries].
-template <typename T>
-void multiply_meeting(const Meeting& meeting, const T* keys, const T* lanes, std::int64_t width,
-                      T* sums) {
+/// registers. sums: [kTileKeys, kBlockQueries]; width in operands.
+template <typename Operand>
+void multiply_meeting(const Meeting& meeting, const Operand* keys, const Operand* lanes,
+                      std::int64_t width, Sum<Operand>* sums) {
   for (std::int64_t key = 0; key < meeting.keys; key += kGroup) {
     const std::int64_t rows = smaller(kGroup, meeting.keys - key);
     Range range = meeting.queries_of(key, rows);
-    range = {range.begin / kLanes<T> * kLanes<T>, round_up<T>(range.end)};
-    multiply<T>(rows, {keys + key * width, width, 1}, {lanes + range.begin, kBlockQueries},
-                {sums + key * kBlockQueries + range.begin, kBlockQueries}, range.end - range.begin,
-                width, Result::kReplaced);
+    range = {range.begin / kLanes<Operand> * kLanes<Operand>, round_up<Operand>(range.end)};
+    multiply<Operand>(rows, {keys + key * width, width, 1}, {lanes + range.begin, kBlockQueries},
+                      {sums + key * kBlockQueries + range.begin, kBlockQueries},
+                      range.end - range.begin, width, Result::kReplaced);
   }
 }
 
-/// result[query, width] += Σ over keys weights[key, query] · rows[key, width].
+/// The operands that hold the numbers of a range.
+template <typename Operand>
+Range units_of(Range range) {
+  return kIsPair<Operand> ? Range{range.begin / 2, units<Operand>(range.end)} : range;
+}
+
+/// Operands of a meeting's weights where they are not the weights themselves.
+template <typename Operand>
+constexpr std::int64_t kPackedWeights = kIsPair<Operand> ? kTileKeys* kBlockQueries / 2 : 0;
+
+/// The weights [kTileKeys, kBlockQueries] of a meeting as left factors of sums over keys and over
+/// queries. Numbers are so already; pairs go to `packed`, memory for kPackedWeights.
 template <typename T>
-void add_for_queries(const Meeting& meeting, const T* weights, const T* rows, std::int64_t width,
-                     T* result) {
+const T* pairs_of_keys(const Meeting& /*meeting*/, const T* weights, T* /*packed*/) {
+  return weights;
+}
+template <typename T>
+const T* pairs_of_queries(const Meeting& /*meeting*/, const T* weights, T* /*packed*/) {
+  return weights;
+}
+
+/// result[query, width] += Σ over keys weights[key, query] · rows[key, width]. weights: [kTileKeys,
+/// kBlockQueries]; packed: memory for kPackedWeights.
+template <typename Operand>
+void add_for_queries(const Meeting& meeting, const Sum<Operand>* weights, Operand* packed,
+                     const DenseRows<Operand>& rows, std::int64_t width, Sum<Operand>* result) {
+  const Operand* const left = pairs_of_keys(meeting, weights, packed);
   for (std::int64_t query = 0; query < meeting.queries; query += kGroup) {
     const std::int64_t count = smaller(kGroup, meeting.queries - query);
-    const Range keys = meeting.keys_of(query, count);
-    multiply<T>(count, {weights + keys.begin * kBlockQueries + query, 1, kBlockQueries},
-                {rows + keys.begin * width, width}, {result + query * width, width}, width,
-                keys.end - keys.begin, Result::kAddedTo);
+    const Range keys = units_of<Operand>(meeting.keys_of(query, count));
+    multiply<Operand>(count, {left + keys.begin * kBlockQueries + query, 1, kBlockQueries},
+                      {rows.stacked + keys.begin * width, width}, {result + query * width, width},
+                      width, keys.end - keys.begin, Result::kAddedTo);
   }
 }
 
-/// result[key, width] += Σ over queries weights[key, query] · rows[query, width].
-template <typename T>
-void add_for_keys(const Meeting& meeting, const T* weights, const T* rows, std::int64_t width,
-                  T* result) {
+/// result[key, width] += Σ over queries weights[key, query] · rows[query, width]. The rest as
+/// above.
+template <typename Operand>
+void add_for_keys(const Meeting& meeting, const Sum<Operand>* weights, Operand* packed,
+                  const DenseRows<Operand>& rows, std::int64_t width, Sum<Operand>* result) {
+  constexpr std::int64_t kStride = units<Operand>(kBlockQueries);
+  const Operand* const left = pairs_of_queries(meeting, weights, packed);
   for (std::int64_t key = 0; key < meeting.keys; key += kGroup) {
     const std::int64_t count = smaller(kGroup, meeting.keys - key);
-    const Range queries = meeting.queries_of(key, count);
-    multiply<T>(count, {weights + key * kBlockQueries + queries.begin, kBlockQueries, 1},
-                {rows + queries.begin * width, width}, {result + key * width, width}, width,
-                queries.end - queries.begin, Result::kAddedTo);
+    const Range queries = units_of<Operand>(meeting.queries_of(key, count));
+    multiply<Operand>(count, {left + key * kStride + queries.begin, kStride, 1},
+                      {rows.stacked + queries.begin * width, width}, {result + key * width, width},
+                      width, queries.end - queries.begin, Result::kAddedTo);
   }
 }
 
@@ -215,8 +151,8 @@ class Column {
 };
 
 /// The keys that the queries of a round see, in tiles: visit(keys).
-template <typename T, typename Visit>
-void for_each_tile(const BandedHead<T>& head, Range queries, const Visit& visit) {
+template <typename Number, typename T, typename Visit>
+void for_each_tile(const BandedHead<Number, T>& head, Range queries, const Visit& visit) {
   const std::int64_t end = smaller(head.keys, queries.end + head.right);
   for (std::int64_t key = larger(0, queries.begin - head.left); key < end; key += kTileKeys) {
     visit(Range{key, smaller(key + kTileKeys, end)});
@@ -224,8 +160,8 @@ void for_each_tile(const BandedHead<T>& head, Range queries, const Visit& visit)
 }
 
 /// Where a block of queries and a tile meet: nowhere if there are no keys then.
-template <typename T>
-Meeting meeting_of(const BandedHead<T>& head, Range queries, Range keys) {
+template <typename Number, typename T>
+Meeting meeting_of(const BandedHead<Number, T>& head, Range queries, Range keys) {
   const std::int64_t end = smaller(keys.end, queries.end + head.right);
   const bool meets = larger(keys.begin, queries.begin - head.left) < end;
   return {head.left,     head.right,
@@ -234,19 +170,21 @@ Meeting meeting_of(const BandedHead<T>& head, Range queries, Range keys) {
 }
 
 /// A dense copy of a tile: wherever its rows lie, the blocks of a round read them from the cache.
-template <typename T>
+template <typename Operand>
 struct KeyTile {
-  KeyTile(const BandedHead<T>& head, Scratch<T>& scratch)
-      : key(scratch.take(kTileKeys * head.query_width)),
-        value(scratch.take(kTileKeys * head.value_width)) {}
+  template <typename Number, typename T>
+  KeyTile(const BandedHead<Number, T>& head, Scratch<T>& scratch)
+      : key(take_rows<Operand>(scratch, kTileKeys, head.query_width)),
+        value(take_rows<Operand>(scratch, kTileKeys, head.value_width)) {}
 
-  void read(const BandedHead<T>& head, Range keys) const {
+  template <typename Number, typename T>
+  void read(const BandedHead<Number, T>& head, Range keys) const {
     const std::int64_t count = keys.end - keys.begin;
-    copy_rows(head.key, keys.begin, count, head.query_width, T(1), key);
-    copy_rows(head.value, keys.begin, count, head.value_width, T(1), value);
+    copy_rows(head.key, keys.begin, count, head.query_width, key.rows);
+    copy_rows(head.value, keys.begin, count, head.value_width, value.rows);
   }
 
-  T *key, *value;  // [kTileKeys, width]
+  DenseRows<Operand> key, value;  // of kTileKeys
 };
 
 constexpr std::int64_t kRoundBlocks = kRoundQueries / kBlockQueries;

@@ -35,6 +35,8 @@ std::vector<BandedCase> banded_cases() {
       {40, 120, 8, 8, {-20, none}},
       {150, 150, 8, 8, {60, 0}},
       {64, 64, 24, 40, {5, 9}},
+      // Blocks that meet an odd number of keys.
+      {300, 301, 16, 16, {40, 7}},
       // Several rounds of blocks, the last of them not full.
       {800, 820, 40, 24, {430, 30}},
       // Several stretches of queries, whose keys overlap.
@@ -64,9 +66,12 @@ struct Tensors {
   at::Tensor query, key, value, d_out;
 };
 
-/// Memory for results, as wide as `like`, in which nothing is a number.
+at::ScalarType sum_type(at::ScalarType type) { return type == at::kDouble ? type : at::kFloat; }
+
+/// Memory for sums, as wide as `like`, in which nothing is a number.
 at::Tensor unset(const at::Tensor& like) {
-  return at::full_like(like, std::numeric_limits<double>::quiet_NaN());
+  return at::full_like(like, std::numeric_limits<double>::quiet_NaN(),
+                       like.options().dtype(sum_type(like.scalar_type())));
 }
 
 BandedOutput forward(const Tensors& x, BandMask mask, double scale,
@@ -89,8 +94,33 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
+/// While it lives, memory that is about to be written holds no number.
+class UnwrittenMemoryIsNan {
+ public:
+  UnwrittenMemoryIsNan() { set(true); }
+  ~UnwrittenMemoryIsNan() { set(false); }
+  UnwrittenMemoryIsNan(const UnwrittenMemoryIsNan&) = delete;
+  UnwrittenMemoryIsNan& operator=(const UnwrittenMemoryIsNan&) = delete;
+
+ private:
+  static void set(bool filled) {
+    at::globalContext().setDeterministicAlgorithms(filled, /*warn_only=*/true);
+    at::globalContext().setDeterministicFillUninitializedMemory(filled);
+  }
+};
+
+using Measure = double (*)(const at::Tensor& fast, const at::Tensor& plain);
+
+/// |a - b| / |b| over all numbers; where b is 0 to within rounding (the softmax over one key has no
+/// gradient), |a - b|.
+double relative_difference(const at::Tensor& a, const at::Tensor& b) {
+  const double norm = b.norm().item<double>();
+  return (a.to(at::kDouble) - b).norm().item<double>() / (norm > 1e-9 ? norm : 1.0);
+}
+
 /// Forward and backward of one case with every instruction set beside plain products in float64.
-void expect_equal_to_plain(const BandedCase& c, at::ScalarType type, double tolerance) {
+void expect_equal_to_plain(const BandedCase& c, at::ScalarType type, double tolerance,
+                           Measure apart) {
   constexpr double kScale = 0.4;
   const Tensors x(c, type);
   const at::Tensor query = x.query.to(at::kDouble);
@@ -104,29 +134,36 @@ void expect_equal_to_plain(const BandedCase& c, at::ScalarType type, double tole
                                                         plain.out, lse, c.mask, kScale);
   for (const InstructionSet* instructions : instruction_sets()) {
     SCOPED_TRACE(instructions->name);
+    const UnwrittenMemoryIsNan unwritten;
     const BandedOutput fast = forward(x, c.mask, kScale, *instructions);
-    EXPECT_LT(difference(fast.out, plain.out), tolerance);
-    EXPECT_LT(difference(fast.lse, plain.lse), tolerance);
+    EXPECT_LT(apart(fast.out, plain.out), tolerance);
+    EXPECT_LT(apart(fast.lse, plain.lse), tolerance);
     const BandedGradients d =
-        backward(x, plain.out.to(type), lse.to(type), c.mask, kScale, *instructions);
-    EXPECT_LT(difference(d.d_query, d_plain.d_query), tolerance);
-    EXPECT_LT(difference(d.d_key, d_plain.d_key), tolerance);
-    EXPECT_LT(difference(d.d_value, d_plain.d_value), tolerance);
+        backward(x, plain.out.to(type), lse.to(sum_type(type)), c.mask, kScale, *instructions);
+    EXPECT_LT(apart(d.d_query, d_plain.d_query), tolerance);
+    EXPECT_LT(apart(d.d_key, d_plain.d_key), tolerance);
+    EXPECT_LT(apart(d.d_value, d_plain.d_value), tolerance);
   }
 }
 
-void expect_equal_to_plain(at::ScalarType type, double tolerance) {
+void expect_equal_to_plain(at::ScalarType type, double tolerance, Measure apart = difference) {
   for (const BandedCase& c : banded_cases()) {
     SCOPED_TRACE(std::to_string(c.queries) + " queries, " + std::to_string(c.keys) +
                  " keys, widths " + std::to_string(c.query_width) + " and " +
                  std::to_string(c.value_width));
-    expect_equal_to_plain(c, type, tolerance);
+    expect_equal_to_plain(c, type, tolerance, apart);
   }
 }
 
 TEST(BandedCpu, EqualsPlainProductsInFloat64) { expect_equal_to_plain(at::kDouble, 1e-12); }
 
 TEST(BandedCpu, EqualsPlainProductsInFloat32) { expect_equal_to_plain(at::kFloat, 2e-5); }
+
+// Weights are rounded to 8 bits where products are of bfloat16, and the result of the forward pass
+// always.
+TEST(BandedCpu, IsAsExactAsBfloat16Is) {
+  expect_equal_to_plain(at::kBFloat16, 1e-2, relative_difference);
+}
 
 // Scores far from zero, as a diverging model has them: no overflow, no NaN.
 TEST(BandedCpu, LargeScoresStayFinite) {
