@@ -140,6 +140,20 @@ void warn_of_warmup(const TrainingSettings& training, std::int64_t steps) {
               std::to_string(steps / 10));
 }
 
+/// Whether some layer's summary is of all columns: it sees all that a dense one does then.
+bool has_whole_summary(const std::vector<LayerPattern>& layers, const AttentionSettings& settings) {
+  const auto is_whole = [&](const Piece& piece) {
+    const auto* shared = std::get_if<Shared>(&piece);
+    return shared != nullptr && shared->width == settings.summary &&
+           shared->period == settings.summary;
+  };
+  return std::any_of(layers.begin(), layers.end(), [&](const LayerPattern& layer) {
+    return std::any_of(layer.groups.begin(), layer.groups.end(), [&](const HeadGroup& group) {
+      return std::any_of(group.pieces.begin(), group.pieces.end(), is_whole);
+    });
+  });
+}
+
 void warn_of_patterns(const Settings& settings) {
   const std::int64_t n = settings.data.sequence_length();
   const auto patterns =
@@ -156,6 +170,14 @@ void warn_of_patterns(const Settings& settings) {
     log_warning(
         "the layers never connect the first position to the last: what is far back cannot "
         "be learned (see `sparse-transformer pattern`)");
+  }
+  const AttentionSettings& attention = settings.model.attention;
+  if (attention.summary > 1 && has_whole_summary(patterns, attention)) {
+    log_warning("model.attention.summary: " + format_count(attention.summary) + " of " +
+                format_count(attention.summary) +
+                " columns of a row: every earlier row is seen whole, as by dense attention; give "
+                "fewer, such as --set model.attention.summary=" +
+                std::to_string(std::max<std::int64_t>(attention.summary / 4, 1)));
   }
 }
 

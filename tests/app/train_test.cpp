@@ -217,6 +217,22 @@ TEST_F(Train, NamesTheSamplesThatItWrites) {
                     HasSubstr("\nstep 8: samples in a/samples/step-00000008.txt\n")));
 }
 
+// Rows are of 8 positions, sequences of 32; there are two layers.
+TEST_F(Train, WarnsOfPatternsThatSeeTooLittleOrEverything) {
+  const auto said = [&](const std::string& layers, const std::string& summary) {
+    return run("train tiny.yaml --dry-run --set model.attention.layers=" + layers +
+               " --set model.attention.summary=" + summary)
+        .err;
+  };
+  const std::string all = "warning: model.attention.summary: 8 of 8 columns of a row";
+  EXPECT_THAT(said("[fixed]", "8"), HasSubstr(all));
+  EXPECT_THAT(said("[fixed]", "8"), HasSubstr("--set model.attention.summary=2\n"));
+  EXPECT_THAT(said("[fixed]", "2"), Not(HasSubstr("warning")));
+  EXPECT_THAT(said("[strided]", "8"), Not(HasSubstr("warning")));
+  EXPECT_THAT(said("[local]", "2"), HasSubstr("never connect the first position to the last"));
+  EXPECT_THAT(said("[previous]", "2"), HasSubstr("warning: 8 of 32 positions have no key"));
+}
+
 TEST_F(Train, WarnsOfAWarmUpThatTakesTheWholeRun) {
   const std::string warning = "warning: training.warmup: 8 of 8 steps";
   EXPECT_THAT(run("train tiny.yaml --dry-run --set training.warmup=8").err, HasSubstr(warning));
