@@ -45,8 +45,10 @@ inline Bfloat16* numbers_in(Bfloat16Pair* pairs) {
 }
 
 inline void copy_numbers(const Bfloat16* from, std::int64_t count, Bfloat16Pair* to) {
-  if (count % 2 == 1) to[count / 2] = {};
-  __builtin_memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Bfloat16));
+  for (std::int64_t c = 0; c < count; c += 2 * kLanes<Bfloat16Pair>) {
+    const auto some = load_first<Bits>(from + c, count - c);
+    store_some(to + c / 2, some, units<Bfloat16Pair>(count - c));
+  }
 }
 
 /// stacked[c of row pair i / 2] = rows i and i + 1 of column c; 0 for the row after the last.

@@ -24,21 +24,21 @@ struct Limits {
   double share(const Work& work, double seconds) const { return floor_seconds(work) / seconds; }
 };
 
-/// A product of square matrices.
+/// Products of square matrices, a few in a row: the first finds caches and threads cold.
 class MatrixProduct {
  public:
-  /// As large as takes some tens of milliseconds.
+  /// So large that one takes some tens of milliseconds on a CPU.
   MatrixProduct(c10::Device device, Precision precision);
   MatrixProduct(c10::Device device, Precision precision, std::int64_t size);
-  void run() const;  // and waits
+  void run();  // and waits
   std::int64_t size() const { return size_; }
   Precision precision() const { return precision_; }
-  double flops() const;
+  double flops() const;  // of a run
 
  private:
   std::int64_t size_;
   Precision precision_;
-  at::Tensor a_, b_;
+  at::Tensor a_, b_, product_;
 };
 
 /// In which products are faster: the model's precision, or float32, which models could compute in
