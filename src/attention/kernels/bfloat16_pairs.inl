@@ -45,7 +45,8 @@ inline Bfloat16* numbers_in(Bfloat16Pair* pairs) {
 }
 
 inline void copy_numbers(const Bfloat16* from, std::int64_t count, Bfloat16Pair* to) {
-  for (std::int64_t c = 0; c < count; c += 2 * kLanes<Bfloat16Pair>) {
+  constexpr std::int64_t kCount = kLanes<Bfloat16Pair>;
+  for (std::int64_t c = 0; c < count; c += 2 * kCount) {
     const auto some = load_first<Bits>(from + c, count - c);
     store_some(to + c / 2, some, units<Bfloat16Pair>(count - c));
   }
