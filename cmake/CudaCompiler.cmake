@@ -1,8 +1,9 @@
-# The CUDA compiler, where there is one; kernels of our own for the GPU are left out where there is not.
+# The CUDA compiler, where there is one. Where there is none, kernels of our own for the GPU are left out, and so are
+# their tests.
 find_program(SPARSE_TRANSFORMER_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda
              PATH_SUFFIXES bin DOC "The CUDA compiler")
 if(NOT SPARSE_TRANSFORMER_NVCC)
-  message(STATUS "No CUDA compiler: attention on the GPU by LibTorch's kernels alone")
+  message(STATUS "No CUDA compiler: no kernels of our own for the GPU, and no tests of them")
   return()
 endif()
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
@@ -10,3 +11,6 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
 endif()
 set(CMAKE_CUDA_COMPILER ${SPARSE_TRANSFORMER_NVCC})
 enable_language(CUDA)
+if(SPARSE_TRANSFORMER_CUDA)
+  set(SPARSE_TRANSFORMER_CUDA_KERNELS ON)  # in the program
+endif()

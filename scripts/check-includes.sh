@@ -16,6 +16,7 @@ git ls-files -z 'app/*' 'src/*' 'tests/*' | grep -zE '\.(h|cpp|cu|cuh|inl)$' |
       below["config"] = " "
       below["files"] = " config "
       below["data"] = " files config "
+      below["cuda"] = " training generation model attention runtime config "  # tests/cuda
       below["fuzz"] = " data files config "  # tests/fuzz
       below["runtime"] = " config "
       below["attention"] = " runtime config "
@@ -37,7 +38,7 @@ git ls-files -z 'app/*' 'src/*' 'tests/*' | grep -zE '\.(h|cpp|cu|cuh|inl)$' |
       room = folders[1] == "app" ? "app" : folders[2]
 
       if (line ~ /</) {
-        if (room ~ /^(config|files|data|fuzz)$/ && line ~ /<(ATen|torch|c10|caffe2)\//) {
+        if (room ~ /^(config|files|data|fuzz|cuda)$/ && line ~ /<(ATen|torch|c10|caffe2)\//) {
           fail(room " never includes LibTorch")
         }
         next

@@ -8,8 +8,7 @@
 namespace sparse_transformer {
 
 /// Uniform in (0, 1), a function of the three alone.
-SPARSE_TRANSFORMER_ANYWHERE double token_uniform(std::uint64_t seed, std::int64_t sample,
-                                                 std::int64_t position) {
+constexpr double token_uniform(std::uint64_t seed, std::int64_t sample, std::int64_t position) {
   const PhiloxWords words = philox_words(
       seed, {{static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32),
               static_cast<std::uint32_t>(sample), static_cast<std::uint32_t>(sample >> 32)}});

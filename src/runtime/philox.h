@@ -4,8 +4,6 @@
 
 #include <cstdint>
 
-#include "runtime/cuda/device_code.h"
-
 namespace sparse_transformer {
 
 struct PhiloxWords {
@@ -13,7 +11,7 @@ struct PhiloxWords {
 };
 
 /// Four independent words for a 64-bit key and a 128-bit counter.
-SPARSE_TRANSFORMER_ANYWHERE PhiloxWords philox_words(std::uint64_t key, PhiloxWords counter) {
+constexpr PhiloxWords philox_words(std::uint64_t key, PhiloxWords counter) {
   // The paper's multipliers, and the key's increments: the golden ratio and sqrt(3) - 1.
   constexpr std::uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
   constexpr std::uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
@@ -36,7 +34,7 @@ SPARSE_TRANSFORMER_ANYWHERE PhiloxWords philox_words(std::uint64_t key, PhiloxWo
 
 /// Uniform in (0, 1), the middles of 2^52 equal intervals: with 53 bits and a half the largest
 /// value would round to 1.
-SPARSE_TRANSFORMER_ANYWHERE double uniform_of(std::uint32_t high, std::uint32_t low) {
+constexpr double uniform_of(std::uint32_t high, std::uint32_t low) {
   const std::uint64_t bits = (static_cast<std::uint64_t>(high) << 32 | low) >> 12;
   return (static_cast<double>(bits) + 0.5) * 0x1p-52;
 }

@@ -15,7 +15,7 @@
 
 #include "attention/kernels/kernels.h"
 #include "model/parameters.h"
-#include "training/kernels/adam_work.h"
+#include "training/kernels/adam.h"
 
 namespace sparse_transformer {
 

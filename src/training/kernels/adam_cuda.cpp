@@ -4,7 +4,6 @@
 #include <c10/cuda/CUDAGuard.h>
 
 #include "runtime/cuda/call.h"
-#include "training/kernels/adam_launch.h"
 
 namespace sparse_transformer {
 namespace {
@@ -17,28 +16,18 @@ bool adam_cuda_serves(c10::Device device) { return has_kernels_for(device); }
 
 at::Tensor gradient_norm_cuda(const std::vector<AdamTensor>& tensors, c10::Device device) {
   const c10::cuda::CUDAGuard guard(device);
-  const std::vector<AdamWork> works = adam_works(tensors);
-  std::int32_t chunks = 0;
-  for (const AdamWork& work : works) chunks += work.chunks();
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
-  const at::Tensor sums = at::empty({chunks}, options);
+  const at::Tensor sums = at::empty({gradient_norm_sums(tensors)}, options);
   const at::Tensor norm = at::empty({}, options);
-  auto* next = sums.mutable_data_ptr<float>();
-  for (const AdamWork& work : works) {
-    check(launch_squares(work, next, current_cuda_stream()));
-    next += work.chunks();
-  }
-  check(launch_norm(sums.const_data_ptr<float>(), chunks, norm.mutable_data_ptr<float>(),
-                    current_cuda_stream()));
+  check(launch_gradient_norm(tensors, sums.mutable_data_ptr<float>(),
+                             norm.mutable_data_ptr<float>(), current_cuda_stream()));
   return norm;
 }
 
-void adam_update_cuda(const std::vector<AdamTensor>& tensors, const AdamNumbers& numbers,
+void adam_update_cuda(const std::vector<AdamTensor>& tensors, const AdamParams& params,
                       c10::Device device) {
   const c10::cuda::CUDAGuard guard(device);
-  for (const AdamWork& work : adam_works(tensors)) {
-    check(launch_update(work, numbers, current_cuda_stream()));
-  }
+  check(launch_adam(tensors, params, current_cuda_stream()));
 }
 
 }  // namespace sparse_transformer

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "training/kernels/adam_work.h"
+#include "training/kernels/adam.h"
 
 namespace sparse_transformer {
 
@@ -17,8 +17,8 @@ bool adam_cuda_serves(c10::Device device);
 /// Of all gradients together, a float32 scalar on the device. The tensors are on it.
 at::Tensor gradient_norm_cuda(const std::vector<AdamTensor>& tensors, c10::Device device);
 
-/// One update (optimizer.h). Nothing changes where *numbers.is_skipped is not 0.
-void adam_update_cuda(const std::vector<AdamTensor>& tensors, const AdamNumbers& numbers,
+/// One update (optimizer.h). Nothing changes where *params.is_skipped is not 0.
+void adam_update_cuda(const std::vector<AdamTensor>& tensors, const AdamParams& params,
                       c10::Device device);
 
 }  // namespace sparse_transformer

@@ -11,7 +11,7 @@ at::Tensor gradient_norm_cuda(const std::vector<AdamTensor>& /*tensors*/, c10::D
   throw std::logic_error("gradient_norm_cuda: not in this build");
 }
 
-void adam_update_cuda(const std::vector<AdamTensor>& /*tensors*/, const AdamNumbers& /*numbers*/,
+void adam_update_cuda(const std::vector<AdamTensor>& /*tensors*/, const AdamParams& /*params*/,
                       c10::Device /*device*/) {
   throw std::logic_error("adam_update_cuda: not in this build");
 }

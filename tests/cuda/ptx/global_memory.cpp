@@ -1,0 +1,151 @@
+#include "tests/cuda/ptx/global_memory.h"
+
+#include <cstring>
+#include <string>
+
+#include "tests/cuda/ptx/fault.h"
+
+namespace ptx {
+namespace {
+
+constexpr std::uint64_t kAlignment = 256;  // of cudaMalloc
+constexpr int kUnknownLane = -1;           // the caller fills it in
+
+[[noreturn]] void fail(const std::string& message) {
+  throw LaneFault{kUnknownLane, "global memory: " + message};
+}
+
+std::uint64_t address_of(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
+
+std::string name_of(std::uint32_t block, int thread) {
+  return "thread " + std::to_string(thread) + " of block " + std::to_string(block);
+}
+
+}  // namespace
+
+void* GlobalMemory::allocate(std::uint64_t bytes) {
+  auto allocation = std::make_unique<Allocation>();
+  allocation->memory.reset(new unsigned char[bytes + kAlignment]);
+  const std::uint64_t unaligned = address_of(allocation->memory.get());
+  allocation->begin = (unaligned + kAlignment - 1) / kAlignment * kAlignment;
+  allocation->bytes = bytes;
+  allocation->state.resize(bytes);
+  auto* const begin = reinterpret_cast<void*>(allocation->begin);
+  std::memset(begin, 0xff, bytes);
+  allocations_[allocation->begin] = std::move(allocation);
+  return begin;
+}
+
+bool GlobalMemory::free(void* address) {
+  last_found_ = nullptr;
+  return allocations_.erase(address_of(address)) == 1;
+}
+
+GlobalMemory::Allocation* GlobalMemory::find(std::uint64_t address, std::uint64_t bytes) const {
+  const auto holds = [&](const Allocation* allocation) {
+    return allocation != nullptr && address >= allocation->begin &&
+           address + bytes <= allocation->begin + allocation->bytes;
+  };
+  if (holds(last_found_)) return last_found_;
+  auto next = allocations_.upper_bound(address);
+  if (next == allocations_.begin()) return nullptr;
+  Allocation* const candidate = std::prev(next)->second.get();
+  if (!holds(candidate)) return nullptr;
+  last_found_ = candidate;
+  return candidate;
+}
+
+bool GlobalMemory::host_write(void* to, const void* from, std::uint64_t bytes) {
+  if (bytes > 0 && !host_fill(to, 0, bytes)) return false;
+  std::memcpy(to, from, bytes);
+  return true;
+}
+
+bool GlobalMemory::host_fill(void* to, int value, std::uint64_t bytes) {
+  Allocation* const allocation = find(address_of(to), bytes);
+  if (allocation == nullptr) return false;
+  std::memset(to, value, bytes);
+  const std::uint64_t first = address_of(to) - allocation->begin;
+  constexpr int kPoison = 0xff;
+  for (std::uint64_t i = 0; i < bytes; ++i) {
+    allocation->state[first + i].is_written = value != kPoison;
+  }
+  return true;
+}
+
+bool GlobalMemory::host_read(void* to, const void* from, std::uint64_t bytes) const {
+  if (find(address_of(from), bytes) == nullptr) return false;
+  std::memcpy(to, from, bytes);
+  return true;
+}
+
+void GlobalMemory::begin_launch() {
+  ++launch_;
+  published_.clear();
+}
+
+GlobalMemory::Byte* GlobalMemory::bytes_at(std::uint64_t address, std::uint32_t bytes) {
+  if (address % bytes != 0) fail("address is not a multiple of " + std::to_string(bytes));
+  Allocation* const allocation = find(address, bytes);
+  if (allocation == nullptr) {
+    fail(address < 4096 ? "null pointer" : "out of bounds of every allocation");
+  }
+  return &allocation->state[address - allocation->begin];
+}
+
+GlobalMemory::Use GlobalMemory::use_of(const Accessor& accessor) const {
+  return {launch_, accessor.view->block(), accessor.view->interval(), accessor.thread};
+}
+
+bool GlobalMemory::is_before(const Use& use, const Accessor& accessor) const {
+  if (use.launch != launch_) return true;
+  if (use.block != accessor.view->block()) {
+    return accessor.view->sees(accessor.thread, use.block, use.interval);
+  }
+  return use.thread == accessor.thread || use.interval < accessor.view->interval();
+}
+
+void GlobalMemory::read(std::uint64_t address, std::uint32_t bytes, const Accessor& accessor,
+                        void* into) {
+  const Use use = use_of(accessor);
+  Byte* const first = bytes_at(address, bytes);
+  for (Byte* byte = first; byte != first + bytes; ++byte) {
+    if (!byte->is_written) fail("read of what nobody wrote");
+    if (!is_before(byte->write, accessor)) {
+      fail("race: read of what " + name_of(byte->write.block, byte->write.thread) +
+           " wrote, without anything that orders the two");
+    }
+    byte->read = use;
+  }
+  std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
+}
+
+void GlobalMemory::write(std::uint64_t address, std::uint32_t bytes, const Accessor& accessor,
+                         const void* from) {
+  const Use use = use_of(accessor);
+  Byte* const first = bytes_at(address, bytes);
+  for (Byte* byte = first; byte != first + bytes; ++byte) {
+    for (const auto& [earlier, did] : {std::pair(byte->write, " wrote"), {byte->read, " read"}}) {
+      if (is_before(earlier, accessor)) continue;
+      fail("race: write over what " + name_of(earlier.block, earlier.thread) + did +
+           ", without anything that orders the two");
+    }
+    byte->write = use;
+    byte->is_written = true;
+  }
+  std::memcpy(reinterpret_cast<void*>(address), from, bytes);
+}
+
+std::uint32_t* GlobalMemory::atomic_number(std::uint64_t address, BlockView& view, int thread) {
+  if (!bytes_at(address, sizeof(std::uint32_t))->is_written) fail("read of what nobody wrote");
+  view.atomic(thread, address, published_);
+  return reinterpret_cast<std::uint32_t*>(address);
+}
+
+std::uint32_t GlobalMemory::acquire_number(std::uint64_t address, BlockView& view, int thread) {
+  if (!bytes_at(address, sizeof(std::uint32_t))->is_written) fail("read of what nobody wrote");
+  view.acquire(thread, address, published_);
+  return *reinterpret_cast<const std::uint32_t*>(address);
+}
+
+}  // namespace ptx
