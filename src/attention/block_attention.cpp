@@ -191,14 +191,20 @@ class BlockPlans {
   std::map<Key, DevicePlan> plans_;
 };
 
-Blocks::Blocks(BlockTable its_table)
-    : table(std::make_shared<const BlockTable>(std::move(its_table))),
-      plans(std::make_shared<BlockPlans>()) {}
+namespace {
+
+const DevicePlan& plan_of(const Blocks& blocks, const at::Tensor& query, std::int64_t first_head) {
+  PreparedBlocks& prepared = *blocks.prepared;
+  std::call_once(prepared.made, [&] { prepared.plans = std::make_shared<BlockPlans>(); });
+  return prepared.plans->of(*blocks.table, query, first_head);
+}
+
+}  // namespace
 
 BandedOutput blocks_forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                             const Blocks& blocks, std::int64_t first_head, double scale) {
   const BlockShape shape(query, *blocks.table);
-  const DevicePlan& plan = blocks.plans->of(*blocks.table, query, first_head);
+  const DevicePlan& plan = plan_of(blocks, query, first_head);
   const at::Tensor q = shape.blocked(query);
   const at::Tensor k = shape.blocked(key);
   const at::Tensor v = shape.blocked(value);
@@ -220,7 +226,7 @@ BandedGradients blocks_backward(const at::Tensor& d_out, const at::Tensor& query
                                 const at::Tensor& out, const at::Tensor& lse, const Blocks& blocks,
                                 std::int64_t first_head, double scale) {
   const BlockShape shape(query, *blocks.table);
-  const DevicePlan& plan = blocks.plans->of(*blocks.table, query, first_head);
+  const DevicePlan& plan = plan_of(blocks, query, first_head);
   const at::Tensor q = shape.blocked(query);
   const at::Tensor k = shape.blocked(key);
   const at::Tensor v = shape.blocked(value);

@@ -18,8 +18,10 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -85,13 +87,21 @@ struct Shared {
 
 class BlockPlans;  // block_attention.cpp
 
+/// Room for what attention prepares of listed pairs for its devices, when it first needs it.
+struct PreparedBlocks {
+  std::once_flag made;
+  std::shared_ptr<BlockPlans> plans;
+};
+
 /// Listed pairs of one head group.
 struct Blocks {
-  explicit Blocks(BlockTable its_table);
+  explicit Blocks(BlockTable its_table)
+      : table(std::make_shared<const BlockTable>(std::move(its_table))),
+        prepared(std::make_shared<PreparedBlocks>()) {}
   bool operator==(const Blocks&) const = default;
 
   std::shared_ptr<const BlockTable> table;
-  std::shared_ptr<BlockPlans> plans;  // what attention has prepared of it for its devices
+  std::shared_ptr<PreparedBlocks> prepared;
 };
 
 using Piece = std::variant<Band, Shared, Blocks>;

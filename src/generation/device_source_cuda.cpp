@@ -12,7 +12,7 @@
 #include "attention/kernels/token_cuda.h"
 #include "config/errors.h"
 #include "generation/decoder.h"
-#include "generation/kernels/choice_launch.h"
+#include "generation/kernels/token_choice.h"
 #include "generation/token_source.h"
 #include "runtime/cuda/call.h"
 #include "runtime/cuda/graph.h"
@@ -125,18 +125,18 @@ class DeviceSource : public TokenSource {
   /// logits: [batch, …, 256].
   void choose(const at::Tensor& logits) {
     const at::Tensor rows = logits.contiguous();
-    const ChoiceCall call = {.batch = batch_.size,
-                             .length = batch_.length,
-                             .logits = rows.const_data_ptr<float>(),
-                             .temperature = batch_.choice.temperature,
-                             .top_p = batch_.choice.top_p,
-                             .top_k = static_cast<std::int32_t>(batch_.choice.top_k),
-                             .seed = batch_.seed,
-                             .first_sample = batch_.first,
-                             .position = position_.const_data_ptr<std::int64_t>(),
-                             .tokens = tokens_.mutable_data_ptr<std::uint8_t>(),
-                             .not_finite = not_finite_.mutable_data_ptr<std::int64_t>()};
-    check_launch(launch_choice(call, current_cuda_stream()), "the choice of tokens");
+    const TokenChoiceParams params = {.batch = batch_.size,
+                                      .length = batch_.length,
+                                      .logits = rows.const_data_ptr<float>(),
+                                      .temperature = batch_.choice.temperature,
+                                      .top_p = batch_.choice.top_p,
+                                      .top_k = static_cast<std::int32_t>(batch_.choice.top_k),
+                                      .seed = batch_.seed,
+                                      .first_sample = batch_.first,
+                                      .position = position_.const_data_ptr<std::int64_t>(),
+                                      .tokens = tokens_.mutable_data_ptr<std::uint8_t>(),
+                                      .not_finite = not_finite_.mutable_data_ptr<std::int64_t>()};
+    check_launch(launch_token_choice(params, current_cuda_stream()), "the choice of tokens");
   }
 
   const Transformer& model_;

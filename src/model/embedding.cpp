@@ -1,41 +1,16 @@
 #include "model/embedding.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <string>
 #include <utility>
 
-#include "model/kernels/embedding_cuda.h"
+#include "model/lookup.h"
 
 namespace sparse_transformer {
 namespace {
 
 constexpr std::int64_t kVocabulary = 256;
-
-/// Everything in one pass; tables: of tokens, of each axis of positions, the start vector.
-class FusedEmbedding : public torch::autograd::Function<FusedEmbedding> {
- public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, at::TensorList tables,
-                            const at::Tensor& tokens, std::int64_t padded, at::ScalarType type) {
-    context->save_for_backward({tokens});
-    std::vector<std::int64_t> axes;
-    for (const at::Tensor& table : tables.slice(1, tables.size() - 2)) {
-      axes.push_back(table.size(0));
-    }
-    context->saved_data["axes"] = axes;
-    return embedding_cuda(tables, tokens, padded, type);
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& d_out) {
-    torch::autograd::variable_list gradients =
-        embedding_gradient_cuda(d_out[0].contiguous(), context->get_saved_variables()[0],
-                                context->saved_data["axes"].toIntVector());
-    gradients.resize(gradients.size() + 3);  // none of what are no tables
-    return gradients;
-  }
-};
 
 }  // namespace
 
@@ -58,21 +33,12 @@ at::Tensor Embedding::forward(const at::Tensor& tokens, std::int64_t multiple,
   const std::int64_t batch = tokens.size(0);
   const std::int64_t length = tokens.size(1);
   const std::int64_t padding = (multiple - length % multiple) % multiple;
-  const bool drops = dropout_place != nullptr && dropout_ > 0.0;
-  if (computation_.kernels == Kernels::kFused && embedding_cuda_serves(token_) && !drops &&
-      shown == nullptr) {
-    std::vector<at::Tensor> tables = {token_};
-    tables.insert(tables.end(), position_.begin(), position_.end());
-    tables.push_back(start_);
-    return FusedEmbedding::apply(at::TensorList(tables), tokens.contiguous(), length + padding,
-                                 activation_type(computation_.precision));
-  }
   std::vector<at::Tensor> parts = {start(batch, shown)};
   if (length > 1) {
     const at::Tensor read = tokens.narrow(1, 0, length - 1).to(at::kLong);
     const at::Tensor places = shown == nullptr ? at::arange(length - 1, read.options())
                                                : shown->positions.narrow(1, 0, length - 1);
-    at::Tensor sum = drop(at::embedding(token_, read), dropout_place, kTokenSite);
+    at::Tensor sum = drop(lookup(token_, read), dropout_place, kTokenSite);
     std::int64_t site = kPositionSite;
     for (const at::Tensor& position : positions(places)) {
       sum = sum + drop(position.expand_as(sum), dropout_place, site--);
@@ -90,7 +56,7 @@ at::Tensor Embedding::step(const at::Tensor& previous, std::int64_t position,
 }
 
 at::Tensor Embedding::step(const at::Tensor& previous, const at::Tensor& place) const {
-  at::Tensor sum = at::embedding(token_, previous.to(at::kLong).unsqueeze(1));
+  at::Tensor sum = lookup(token_, previous.to(at::kLong).unsqueeze(1));
   for (const at::Tensor& rows : positions(place)) sum = sum + rows;
   return sum;
 }
@@ -112,7 +78,7 @@ at::Tensor Embedding::start(std::int64_t batch, const Shown* shown) const {
   for (const Table& table : augmentation_) {
     const at::Tensor unchanged = at::zeros({1, start_.size(0)}, start_.options());
     const at::Tensor form = shown->forms.select(1, static_cast<std::int64_t>(table.kind));
-    sum = sum + at::embedding(at::cat({unchanged, table.weight}), form).unsqueeze(1);
+    sum = sum + lookup(at::cat({unchanged, table.weight}), form).unsqueeze(1);
   }
   return sum;
 }
@@ -120,7 +86,7 @@ at::Tensor Embedding::start(std::int64_t batch, const Shown* shown) const {
 std::vector<at::Tensor> Embedding::positions(at::Tensor index) const {
   std::vector<at::Tensor> embeddings(position_.size());
   for (std::size_t i = position_.size(); i-- > 0;) {
-    embeddings[i] = at::embedding(position_[i], index.remainder(layout_.axes[i]));
+    embeddings[i] = lookup(position_[i], index.remainder(layout_.axes[i]));
     index = index.floor_divide(layout_.axes[i]);
   }
   return embeddings;

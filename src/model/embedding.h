@@ -23,10 +23,7 @@ class Embedding {
   /// tokens: [batch, T] uint8, T <= n. Gives [batch, T', d]: the inputs of positions 0 … T - 1,
   /// then zeros up to the next multiple of `multiple`. Token T - 1 itself is not read. No
   /// `dropout_place`: no dropout. `shown`: how the sequences are augmented; nothing for those that
-  /// are not. In the tables' type, or at once in that of the activations: on CUDA one kernel writes
-  /// it all, and one and a sum form the gradients of all tables, where there is neither dropout nor
-  /// augmentation. Elsewhere these are LibTorch's operations; on the CPU they take some 0.5% of the
-  /// step of a small model.
+  /// are not. In the tables' type.
   at::Tensor forward(const at::Tensor& tokens, std::int64_t multiple,
                      const DropoutPlace* dropout_place = nullptr,
                      const Shown* shown = nullptr) const;

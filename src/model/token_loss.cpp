@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "attention/kernels/instructions.h"
-#include "model/kernels/loss_cuda.h"
 
 namespace sparse_transformer {
 namespace {
@@ -39,7 +38,12 @@ void over_rows(const at::Tensor& logits, const at::Tensor& tokens, const at::Ten
   });
 }
 
-LossOfRows loss_cpu(const at::Tensor& logits, const at::Tensor& tokens) {
+struct LossOfRows {
+  at::Tensor nats;  // [...], of each token
+  at::Tensor lse;   // [...], log-sum-exp of its logits
+};
+
+LossOfRows loss_of_rows(const at::Tensor& logits, const at::Tensor& tokens) {
   const at::Tensor nats = at::empty(tokens.sizes(), logits.options());
   const at::Tensor lse = at::empty_like(nats);
   over_rows(logits, tokens, lse, [&]<typename T>(const LossRows<T>& loss, RowRange rows) {
@@ -48,8 +52,8 @@ LossOfRows loss_cpu(const at::Tensor& logits, const at::Tensor& tokens) {
   return {nats, lse};
 }
 
-at::Tensor loss_gradient_cpu(const at::Tensor& d_sum, const at::Tensor& logits,
-                             const at::Tensor& tokens, const at::Tensor& lse) {
+at::Tensor loss_gradient(const at::Tensor& d_sum, const at::Tensor& logits,
+                         const at::Tensor& tokens, const at::Tensor& lse) {
   const at::Tensor d_logits = at::empty_like(logits);
   over_rows(logits, tokens, lse, [&]<typename T>(const LossRows<T>& loss, RowRange rows) {
     loss_kernels<T>().gradient(loss, rows, *d_sum.const_data_ptr<T>(), d_logits.data_ptr<T>());
@@ -57,13 +61,8 @@ at::Tensor loss_gradient_cpu(const at::Tensor& d_sum, const at::Tensor& logits,
   return d_logits;
 }
 
-LossOfRows loss_of_rows(const at::Tensor& logits, const at::Tensor& tokens) {
-  return logits.is_cpu() ? loss_cpu(logits, tokens) : loss_cuda(logits, tokens);
-}
-
-/// On the CPU one number after the other: the order of sum() depends on the number of threads.
+/// One number after the other: the order of at::sum() depends on the number of threads.
 at::Tensor sum_of(const at::Tensor& nats) {
-  if (!nats.is_cpu()) return nats.sum();
   double sum = 0.0;
   in_type_of(nats, [&](auto number) {
     const auto* x = nats.const_data_ptr<decltype(number)>();
@@ -84,13 +83,12 @@ class TokenLoss : public torch::autograd::Function<TokenLoss> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& d_sum) {
     const auto saved = context->get_saved_variables();
-    const auto gradient = saved[0].is_cpu() ? loss_gradient_cpu : loss_gradient_cuda;
-    return {gradient(d_sum[0], saved[0], saved[1], saved[2]), {}};
+    return {loss_gradient(d_sum[0], saved[0], saved[1], saved[2]), {}};
   }
 };
 
 bool is_fused(const at::Tensor& logits, Kernels kernels) {
-  return kernels == Kernels::kFused && (logits.is_cpu() || loss_cuda_serves(logits));
+  return kernels == Kernels::kFused && logits.is_cpu();
 }
 
 at::Tensor plain_loss(const at::Tensor& logits, const at::Tensor& tokens,

@@ -1,6 +1,6 @@
 // The cross-entropy of bytes: -log of the probability that logits give each token.
 //
-// By kernels of our own the forward pass reads the logits once and keeps a log-sum-exp a row; the
+// Fused, on the CPU, the forward pass reads the logits once and keeps a log-sum-exp a row; the
 // backward pass reads them again and writes their gradient. To form the gradient on the way there
 // would move a third more memory: it would have to be read and written again, for the factor that
 // only the backward pass knows.
@@ -16,7 +16,8 @@
 namespace sparse_transformer {
 
 /// The sum of nats over all tokens, []. logits: [..., 256], float32 or float64; tokens: [...]
-/// uint8. Differentiable once. Fused, the number of threads changes no bit.
+/// uint8. Differentiable once. Fused, the number of threads changes no
+/// bit; on CUDA these are LibTorch's operations.
 at::Tensor token_loss(const at::Tensor& logits, const at::Tensor& tokens, Kernels kernels);
 
 /// Nats of each token, [...]. Without a gradient.

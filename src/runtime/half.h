@@ -1,5 +1,4 @@
-// Numbers of half precision as memory holds them: the processor's code, the GPU's and the tests'
-// emulator only move their 16 bits.
+// Numbers of half precision as memory holds them, for code of the processor and of the GPU.
 #pragma once
 
 #include <cstdint>
@@ -15,5 +14,6 @@ struct HalfNumber {
 
 /// The upper half of a float.
 using Bfloat16 = HalfNumber<HalfType::kBfloat16>;
+using Float16 = HalfNumber<HalfType::kFloat16>;
 
 }  // namespace sparse_transformer

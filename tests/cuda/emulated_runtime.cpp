@@ -152,12 +152,6 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   return cudaSuccess;
 }
 
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* stub) {
-  *attributes = {};
-  attributes->maxThreadsPerBlock = Device::instance().kernel(stubs().at(stub)).most_threads;
-  return cudaSuccess;
-}
-
 cudaError_t cudaFuncSetAttribute(const void* stub, cudaFuncAttribute attribute, int value) {
   const bool is_allowed =
       attribute == cudaFuncAttributeMaxDynamicSharedMemorySize &&

@@ -4,7 +4,6 @@
 #include <ATen/Context.h>
 #include <gtest/gtest.h>
 
-#include "model/kernels/embedding_cuda.h"
 #include "tests/model/embedding_case.h"
 
 namespace sparse_transformer {
@@ -38,35 +37,26 @@ class EmbeddingCuda : public testing::Test {
  protected:
   void SetUp() override {
     if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
-    if (!embedding_cuda_serves(at::empty({256, 8}, at::kCUDA))) {
-      GTEST_SKIP() << "no kernels for this GPU in this build";
-    }
   }
 
+  /// Gradients are given as they come from activations of this precision.
   static EmbeddingResults run(EmbeddingTensors x, Precision precision) {
     for (at::Tensor& table : x.tables) table = table.to(at::kCUDA);
     x.tokens = x.tokens.to(at::kCUDA);
     x.d_out = x.d_out.to(at::kCUDA);
     return run_embedding(x, {.precision = precision}, at::kFloat, activation_type(precision));
   }
-
-  static void expect_exact(const EmbeddingCase& c, Precision precision, double tolerance) {
-    const EmbeddingTensors x(c);
-    const EmbeddingResults results = run(x, precision);
-    EXPECT_EQ(results.out.scalar_type(), activation_type(precision));
-    expect_close(results, exact_embedding(x, activation_type(precision)), tolerance);
-  }
 };
 
 TEST_F(EmbeddingCuda, IsAsExactAsPlainCode) {
   for (const EmbeddingCase& c : embedding_cases()) {
-    expect_exact(c, Precision::kFloat32, 1e-6);
-    expect_exact(c, Precision::kBfloat16, 5e-3);
-    expect_exact(c, Precision::kFloat16, 6e-4);
+    const EmbeddingTensors x(c);
+    expect_close(run(x, Precision::kFloat32), exact_embedding(x, at::kFloat), 1e-6);
+    expect_close(run(x, Precision::kBfloat16), exact_embedding(x, at::kBFloat16), 1e-6);
   }
 }
 
-// As many stretches as there can be, at a paper's size.
+// At a paper's size.
 TEST_F(EmbeddingCuda, RepeatsBitForBit) {
   const EmbeddingTensors x({4, 12288, 128, 512, {64, 64, 3}});
   const EmbeddingResults once = run(x, Precision::kBfloat16);

@@ -9,7 +9,6 @@
 #include <limits>
 
 #include "config/words.h"
-#include "model/kernels/loss_cuda.h"
 
 namespace sparse_transformer {
 namespace {
@@ -136,9 +135,6 @@ class TokenLossCuda : public testing::Test {
  protected:
   void SetUp() override {
     if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
-    if (!loss_cuda_serves(at::empty({1, 256}, at::kCUDA))) {
-      GTEST_SKIP() << "no kernels for this GPU in this build";
-    }
     at::manual_seed(2);
   }
 };

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
 
-#include "attention/kernels/token_launch.h"
+#include "attention/kernels/token_attention.h"
 #include "attention/kernels/token_plan.h"
 #include "runtime/cuda/call.h"
 
@@ -39,9 +39,10 @@ at::Tensor TokenAttention::attend(std::int64_t layer, const at::Tensor& packed,
   const at::Tensor rows = packed.contiguous();
   const at::Tensor out =
       at::empty({packed.size(0), 1, packed.size(2), shape_.value_width}, packed.options());
-  const TokenCall call = token_call(its.memory, its.table, shape_, rows, position, out);
+  const TokenAttentionParams params =
+      token_params(its.memory, its.table, shape_, rows, position, out);
   check_launch(
-      launch_token_attention(call, cache_type(packed.scalar_type()), current_cuda_stream()),
+      launch_token_attention(params, cache_type(packed.scalar_type()), current_cuda_stream()),
       "attention");
   return out;
 }

@@ -1,4 +1,4 @@
-// The attention of one token of every sequence by a kernel of our own on CUDA (token_attend.cuh),
+// The attention of one token of every sequence by a kernel of our own on CUDA (token_attention.cu),
 // for a position that only the device knows: nothing of a call depends on the host, so that a graph
 // may repeat it. In a build without a CUDA compiler nothing is served.
 #pragma once

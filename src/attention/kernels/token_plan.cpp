@@ -5,10 +5,6 @@ namespace {
 
 static_assert(kMostPlaces + 3 * kMostRuns <= kMostEntryNumbers);
 
-std::uint16_t* numbers(const at::Tensor& x) {
-  return static_cast<std::uint16_t*>(x.mutable_data_ptr());
-}
-
 bool serves_width(std::int64_t width) {
   return width % 8 == 0 && width > 0 && width <= kMostTokenWidth;
 }
@@ -25,17 +21,18 @@ CacheType cache_type(at::ScalarType type) {
   return type == at::kHalf ? CacheType::kFloat16 : CacheType::kBfloat16;
 }
 
-TokenCall token_call(const at::Tensor& memory, const TokenTable& table, const HeadShape& shape,
-                     const at::Tensor& packed, const at::Tensor& position, const at::Tensor& out) {
+TokenAttentionParams token_params(const at::Tensor& memory, const TokenTable& table,
+                                  const HeadShape& shape, const at::Tensor& packed,
+                                  const at::Tensor& position, const at::Tensor& out) {
   return {.batch = static_cast<std::int32_t>(packed.size(0)),
           .heads = static_cast<std::int32_t>(packed.size(2)),
           .query_width = static_cast<std::int32_t>(shape.query_width),
           .value_width = static_cast<std::int32_t>(shape.value_width),
           .scale = static_cast<float>(shape.scale),
-          .packed = numbers(packed),
-          .memory = numbers(memory),
+          .packed = packed.const_data_ptr(),
+          .memory = memory.mutable_data_ptr(),
           .layer_rows = memory.size(1),
-          .out = numbers(out),
+          .out = out.mutable_data_ptr(),
           .entries = table.entries.const_data_ptr<std::int32_t>(),
           .head_places = table.heads.const_data_ptr<std::int64_t>(),
           .places = static_cast<std::int32_t>(table.places),

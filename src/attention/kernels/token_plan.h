@@ -1,10 +1,10 @@
-// From a layer's cache to a call of the kernel of token_attend.cuh.
+// From a layer's cache to a call of the kernel of token_attention.cu.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include "attention/head_shape.h"
-#include "attention/kernels/token_call.h"
+#include "attention/kernels/token_attention.h"
 #include "attention/token_table.h"
 
 namespace sparse_transformer {
@@ -18,7 +18,8 @@ CacheType cache_type(at::ScalarType type);
 /// One position of every sequence: its packed row, [batch, 1, heads, 2·query_width + value_width],
 /// and where its output goes, [batch, 1, heads, value_width], both dense; its number is `position`,
 /// int64 [1]. memory: of the layer (KeyValueCache), where the table and the others are too.
-TokenCall token_call(const at::Tensor& memory, const TokenTable& table, const HeadShape& shape,
-                     const at::Tensor& packed, const at::Tensor& position, const at::Tensor& out);
+TokenAttentionParams token_params(const at::Tensor& memory, const TokenTable& table,
+                                  const HeadShape& shape, const at::Tensor& packed,
+                                  const at::Tensor& position, const at::Tensor& out);
 
 }  // namespace sparse_transformer

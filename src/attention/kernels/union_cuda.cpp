@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "attention/kernels/union_launch.h"
+#include "attention/kernels/union_attention.h"
 #include "attention/kernels/union_plan.h"
 #include "runtime/cuda/call.h"
 
@@ -32,13 +32,14 @@ template <typename Launch>
 void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch,
                 const at::Tensor& packed) {
   std::int64_t count = 0;
-  for (const UnionWork& work : plan.launches) count += counters_of(work);
+  for (const UnionParams& params : plan.launches) count += union_counters(params);
   const at::Tensor counters = at::zeros({count}, packed.options().dtype(at::kInt));
   auto* next = counters.mutable_data_ptr<std::int32_t>();
-  for (UnionWork& work : plan.launches) {
-    for (BandCall& call : work.bands) call.memory = memory;
-    check(launch(work, next, half_type(packed), current_cuda_stream()));
-    next += counters_of(work);
+  for (UnionParams& params : plan.launches) {
+    params.memory = memory;
+    params.counters = next;
+    check(launch(params, half_type(packed), current_cuda_stream()));
+    next += union_counters(params);
   }
 }
 
@@ -46,8 +47,8 @@ void launch_all(UnionPlan& plan, const LayerMemory& memory, const Launch& launch
 
 bool union_cuda_serves(const at::Tensor& packed, const LayerPattern& pattern,
                        const HeadShape& shape) {
-  return has_kernels_for(packed.device()) && is_union_of_bands(packed, pattern, shape) &&
-         is_aligned(packed);
+  return has_kernels_for(packed.device()) && at::isReducedFloatingType(packed.scalar_type()) &&
+         is_served_union(pattern, shape, packed.size(1)) && is_aligned(packed);
 }
 
 BandedOutput union_forward_cuda(const at::Tensor& packed, const LayerPattern& pattern,
@@ -56,14 +57,14 @@ BandedOutput union_forward_cuda(const at::Tensor& packed, const LayerPattern& pa
   const std::int64_t batch = packed.size(0), n = packed.size(1), heads = packed.size(2);
   const at::Tensor out = at::empty({batch, n, heads, shape.value_width}, packed.options());
   const at::Tensor lse = at::empty({batch, n, heads}, packed.options().dtype(at::kFloat));
-  UnionPlan plan = union_plan(packed, pattern, shape, Direction::kForward);
+  UnionPlan plan = union_plan(pattern, shape, batch, n, Direction::kForward);
   for (const HeadGroup* group : plan.partial) {
     heads_of(out, *group).zero_();
     heads_of(lse, *group).fill_(-std::numeric_limits<float>::infinity());
   }
   const LayerMemory memory = {
       .packed = numbers(packed), .out = numbers(out), .lse = lse.mutable_data_ptr<float>()};
-  launch_all(plan, memory, launch_forward, packed);
+  launch_all(plan, memory, launch_union_forward, packed);
   return {out, lse};
 }
 
@@ -81,11 +82,11 @@ at::Tensor union_backward_cuda(const at::Tensor& d_out, const at::Tensor& packed
                               .d_out = numbers(d_rows),
                               .delta = delta.mutable_data_ptr<float>(),
                               .d_packed = numbers(d_packed)};
-  check(launch_delta(memory, delta.numel(), static_cast<std::int32_t>(shape.value_width),
-                     half_type(packed), current_cuda_stream()));
-  UnionPlan plan = union_plan(packed, pattern, shape, Direction::kBackward);
+  check(launch_union_delta(memory, delta.numel(), static_cast<std::int32_t>(shape.value_width),
+                           half_type(packed), current_cuda_stream()));
+  UnionPlan plan = union_plan(pattern, shape, packed.size(0), packed.size(1), Direction::kBackward);
   for (const HeadGroup* group : plan.partial) heads_of(d_packed, *group).zero_();
-  launch_all(plan, memory, launch_backward, packed);
+  launch_all(plan, memory, launch_union_backward, packed);
   return d_packed;
 }
 

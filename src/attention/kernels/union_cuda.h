@@ -1,6 +1,6 @@
-// A layer whose heads attend to unions of bands, by kernels of our own on CUDA (band_tiles.cuh): on
-// the packed tensor in place, in half precision, any widths that are multiples of 8 up to 128. In a
-// build without a CUDA compiler nothing is served.
+// A layer whose heads attend to unions of bands and of lists of keys, by kernels of our own on CUDA
+// (union_attention.h): on the packed tensor in place, in half precision, any widths that are
+// multiples of 8 up to 128. In a build without a CUDA compiler nothing is served.
 #pragma once
 
 #include <ATen/core/Tensor.h>

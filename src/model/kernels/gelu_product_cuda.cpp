@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
 
-#include "model/kernels/gelu_product_launch.h"
+#include "model/kernels/gelu_product.h"
 #include "runtime/cuda/call.h"
 
 namespace sparse_transformer {
@@ -40,15 +40,15 @@ GeluOfProduct gelu_product_cuda(const at::Tensor& x, const at::Tensor& weight,
   const at::Tensor a = dense(x), b = dense(weight), shift = dense(bias);
   const at::Tensor product = at::empty({x.size(0), weight.size(0)}, x.options());
   GeluOfProduct result = {product, at::empty_like(product)};
-  const GeluProduct work = {.rows = x.size(0),
-                            .columns = weight.size(0),
-                            .depth = x.size(1),
-                            .a = in(a),
-                            .b = in(b),
-                            .bias = shift.const_data_ptr<float>(),
-                            .pre = out(result.product),
-                            .out = out(result.y)};
-  check(launch_gelu_product(work, half_type(x), current_cuda_stream()));
+  const GeluProductParams params = {.rows = x.size(0),
+                                    .columns = weight.size(0),
+                                    .depth = x.size(1),
+                                    .a = in(a),
+                                    .b = in(b),
+                                    .bias = shift.const_data_ptr<float>(),
+                                    .pre = out(result.product),
+                                    .out = out(result.y)};
+  check(launch_gelu_product(params, half_type(x), current_cuda_stream()));
   return result;
 }
 
@@ -60,15 +60,15 @@ GeluOfProductGradient gelu_product_gradient_cuda(const at::Tensor& d_out, const 
   const at::Tensor d_product = at::empty_like(product);
   const at::Tensor sums =
       at::empty({product_stripes(product.size(0)), product.size(1)}, bias.options());
-  const GeluProduct work = {.rows = product.size(0),
-                            .columns = product.size(1),
-                            .depth = d_out.size(1),
-                            .a = in(a),
-                            .b = in(b),
-                            .bias = shift.const_data_ptr<float>(),
-                            .pre = out(product),
-                            .out = out(d_product)};
-  check(launch_gelu_product_gradient(work, half_type(d_out), sums.mutable_data_ptr<float>(),
+  const GeluProductParams params = {.rows = product.size(0),
+                                    .columns = product.size(1),
+                                    .depth = d_out.size(1),
+                                    .a = in(a),
+                                    .b = in(b),
+                                    .bias = shift.const_data_ptr<float>(),
+                                    .pre = out(product),
+                                    .out = out(d_product)};
+  check(launch_gelu_product_gradient(params, half_type(d_out), sums.mutable_data_ptr<float>(),
                                      current_cuda_stream()));
   return {d_product, sums.sum(0)};
 }

@@ -1,5 +1,5 @@
 // Products on CUDA that end in the non-linearity or in its gradient, by kernels of our own
-// (gelu_product.cuh). In a build without a CUDA compiler nothing is served. Without autograd;
+// (gelu_product.cu). In a build without a CUDA compiler nothing is served. Without autograd;
 // results repeat bit for bit.
 #pragma once
 

@@ -1,5 +1,4 @@
-// The cross-entropy of bytes, row by row, with its gradient. On the CPU these functions, each one
-// pass over memory; on CUDA those of loss.cuh.
+// The cross-entropy of bytes on the CPU, row by row, with its gradient: each one pass over memory.
 //
 // The code is compiled once for each instruction set that a processor may have; this header must
 // therefore stay free of functions.

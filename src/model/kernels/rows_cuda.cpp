@@ -17,7 +17,7 @@ void in_kernel_type_of(const at::Tensor& x, const Run& run) {
   } else if (x.scalar_type() == at::kBFloat16) {
     run(Bfloat16{});
   } else {
-    run(HalfNumber<HalfType::kFloat16>{});
+    run(Float16{});
   }
 }
 

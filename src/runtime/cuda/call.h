@@ -10,7 +10,7 @@
 
 #include "config/errors.h"
 #include "runtime/cuda/device.h"
-#include "runtime/cuda/device_code.h"
+#include "runtime/half.h"
 
 namespace sparse_transformer {
 

@@ -1,5 +1,4 @@
-// Unions of bands that the CUDA kernels serve, and what they are compared with: on the CPU, where
-// the kernels are emulated, and on a GPU.
+// Unions that the CUDA kernels serve, and what they are compared with on a GPU.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -40,6 +39,8 @@ inline std::vector<UnionCase> union_cases() {
       {{{"after"}, 70, 9, 3, 1}, 1, 16, 8},
       {{{"local+column"}, 1, 8, 4, 1}, 1, 16, 16},
       {{{"local+column"}, 40, 100, 4, 1}, 1, 8, 72},
+      {{{"fixed"}, 200, 32, 8, 4}, 2, 64, 64},
+      {{{"summary"}, 150, 12, 4, 3}, 1, 128, 32},
   };
 }
 
@@ -80,7 +81,7 @@ void expect_exact_union(const UnionCase& c, at::ScalarType type, double rounding
                std::to_string(c.value_width));
   const LayerPattern pattern = layer_of(c.pattern);
   const UnionTensors x(c, type);
-  ASSERT_TRUE(is_union_of_bands(x.packed, pattern, c.shape()));
+  ASSERT_TRUE(is_served_union(pattern, c.shape(), c.pattern.n));
   UnionTensors wide = x;
   wide.packed = x.packed.to(at::kDouble);
   wide.d_out = x.d_out.to(at::kDouble);

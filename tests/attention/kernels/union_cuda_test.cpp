@@ -54,7 +54,8 @@ TEST_F(UnionCuda, IsAsExactAsPlainCodeInFloat16) {
 TEST_F(UnionCuda, IsExactInLongSequences) {
   for (const UnionCase& c : {UnionCase{{{"local+column"}, 3072, 96, 8, 2}, 1, 64, 128},
                              UnionCase{{{"local+column"}, 4096, 128, 8, 2}, 1, 64, 64},
-                             UnionCase{{{"local", "column"}, 3000, 64, 8, 2}, 1, 32, 32}}) {
+                             UnionCase{{{"local", "column"}, 3000, 64, 8, 2}, 1, 32, 32},
+                             UnionCase{{{"fixed"}, 3000, 128, 32, 4}, 1, 64, 64}}) {
     expect_exact_union(c, at::kBFloat16, 2e-2, run);
   }
 }

@@ -1,0 +1,303 @@
+// Unions of bands and lists of keys (attention/kernels/union_*.cu) against their definition in
+// float64, forward and backward.
+#include "attention/kernels/union_attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "attention/kernels/union_plan.h"
+#include "tests/attention/pattern_cases.h"
+#include "tests/cuda/attention_reference.h"
+#include "tests/cuda/device_buffer.h"
+#include "tests/cuda/half.h"
+#include "tests/cuda/random_numbers.h"
+
+namespace sparse_transformer {
+namespace {
+
+struct UnionCase {
+  PatternCase pattern;
+  std::int64_t batch, query_width, value_width;
+
+  HeadShape shape() const {
+    return {query_width, value_width, 1.0 / std::sqrt(static_cast<double>(query_width))};
+  }
+  AttentionSize size() const {
+    return {static_cast<std::size_t>(batch), static_cast<std::size_t>(pattern.n),
+            static_cast<std::size_t>(pattern.heads), shape()};
+  }
+};
+void PrintTo(const UnionCase& c, std::ostream* stream) { *stream << case_name(c.pattern); }
+
+std::string test_name(const UnionCase& c) {
+  std::string name;
+  for (const std::string& entry : c.pattern.entry) name += (name.empty() ? "" : "_or_") + entry;
+  name += "_n" + std::to_string(c.pattern.n) + "_l" + std::to_string(c.pattern.stride) + "_c" +
+          std::to_string(c.pattern.summary) + "_" + std::to_string(c.query_width) + "x" +
+          std::to_string(c.value_width);
+  for (char& letter : name) letter = letter == '+' ? '_' : letter;
+  return name;
+}
+
+/// A layer's tensors on the device. Results are poisoned.
+template <typename T>
+class Layer {
+ public:
+  explicit Layer(const UnionCase& c) : Layer(c, random_values(c)) {}
+  Layer(const UnionCase& c, const std::vector<float>& packed_values)
+      : case_(c),
+        pattern_(layer_of(c.pattern)),
+        packed(rounded<T>(packed_values)),
+        d_out(rounded<T>(RandomNumbers(8).normal(c.size().rows() * c.size().value_width()))),
+        out(d_out.size()),
+        d_packed(packed.size()),
+        lse(c.size().rows()),
+        delta(c.size().rows()) {}
+
+  static std::vector<float> random_values(const UnionCase& c) {
+    return RandomNumbers(7).normal(c.size().rows() * c.size().packed_width());
+  }
+
+  void forward(const UnionTuning& tuning = {}) {
+    run(Direction::kForward, tuning, launch_union_forward);
+  }
+  void backward(const UnionTuning& tuning = {}) {
+    const auto width = static_cast<std::int32_t>(case_.value_width);
+    const auto rows = static_cast<std::int64_t>(case_.size().rows());
+    expect_success(launch_union_delta(memory(), rows, width, kType, nullptr));
+    run(Direction::kBackward, tuning, launch_union_backward);
+  }
+
+  double most_pieces() const {
+    std::size_t most = 0;
+    for (const HeadGroup& group : pattern_.groups) most = std::max(most, group.pieces.size());
+    return static_cast<double>(most);
+  }
+
+ private:
+  static constexpr HalfType kType =
+      std::is_same_v<T, Bfloat16> ? HalfType::kBfloat16 : HalfType::kFloat16;
+
+  LayerMemory memory() const {
+    const auto bits = [](const DeviceBuffer<T>& x) {
+      return reinterpret_cast<std::uint16_t*>(x.data());
+    };
+    return {.packed = bits(packed),
+            .out = bits(out),
+            .lse = lse.data(),
+            .d_out = bits(d_out),
+            .delta = delta.data(),
+            .d_packed = bits(d_packed)};
+  }
+
+  template <typename Launch>
+  void run(Direction direction, const UnionTuning& tuning, const Launch& launch) {
+    UnionPlan plan =
+        union_plan(pattern_, case_.shape(), case_.batch, case_.pattern.n, direction, tuning);
+    for (const HeadGroup* group : plan.partial) clear(*group, direction);
+    for (UnionParams& params : plan.launches) {
+      const DeviceBuffer<std::int32_t> counters(
+          std::vector<std::int32_t>(static_cast<std::size_t>(union_counters(params))));
+      params.memory = memory();
+      params.counters = counters.data();
+      expect_success(launch(params, kType, nullptr));
+    }
+  }
+
+  /// As union_plan.h asks for groups that no piece writes whole.
+  void clear(const HeadGroup& group, Direction direction) {
+    if (direction == Direction::kForward) {
+      fill(out, group, case_.size().value_width(), T{});
+      fill(lse, group, 1, -std::numeric_limits<float>::infinity());
+    } else {
+      fill(d_packed, group, case_.size().packed_width(), T{});
+    }
+  }
+  template <typename Number>
+  void fill(const DeviceBuffer<Number>& tensor, const HeadGroup& group, std::size_t width,
+            Number value) {
+    const std::vector<Number> numbers(static_cast<std::size_t>(group.heads) * width, value);
+    const std::size_t step = case_.size().heads * width;
+    for (std::size_t i = static_cast<std::size_t>(group.first_head) * width; i < tensor.size();
+         i += step) {
+      expect_success(cudaMemcpy(tensor.data() + i, numbers.data(), numbers.size() * sizeof(Number),
+                                cudaMemcpyHostToDevice));
+    }
+  }
+
+  UnionCase case_;
+  LayerPattern pattern_;
+
+ public:
+  DeviceBuffer<T> packed, d_out, out, d_packed;
+  DeviceBuffer<float> lse, delta;
+};
+
+Sees sees_of(const UnionCase& c) {
+  return [&c](std::size_t head, std::size_t i, std::size_t j) {
+    const auto number = [](std::size_t x) { return static_cast<std::int64_t>(x); };
+    return sees(c.pattern, number(head), number(i), number(j));
+  };
+}
+
+/// Beside rounding to the type, sums in float32 and approximate exponentials.
+template <typename T>
+void expect_within_bounds(const DeviceBuffer<T>& result, const Bounded& right,
+                          const std::string& what) {
+  const std::vector<double> numbers = exact(result.read());
+  ASSERT_EQ(numbers.size(), right.exact.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const double most = (kRounding<T> + 1e-5) * right.bound[i] + 1e-6;
+    ASSERT_LE(std::abs(numbers[i] - right.exact[i]), most)
+        << what << " " << i << ": " << numbers[i] << " instead of " << right.exact[i];
+  }
+}
+
+template <typename T>
+void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
+  ASSERT_TRUE(is_served_union(layer_of(c.pattern), c.shape(), c.pattern.n));
+  Layer<T> layer(c);
+  layer.forward(tuning);
+  layer.backward(tuning);
+  const std::vector<double> packed = exact(layer.packed.read()), d_out = exact(layer.d_out.read());
+  const AttentionReference right(c.size(), packed, d_out, sees_of(c), layer.most_pieces());
+  expect_within_bounds(layer.out, right.out, "out");
+  expect_within_bounds(layer.d_packed, right.d_packed, "d_packed");
+  const std::vector<float> lse = layer.lse.read();
+  for (std::size_t i = 0; i < lse.size(); ++i) {
+    if (std::isinf(right.lse[i])) {
+      ASSERT_EQ(lse[i], -std::numeric_limits<float>::infinity());
+    } else {
+      ASSERT_NEAR(lse[i], right.lse[i], 1e-5 * (1 + std::abs(right.lse[i])));
+    }
+  }
+}
+
+/// Single pieces and unions, also with an origin and with segments; sequences that no tile, no
+/// stride and no segment divides; heads as wide as a kernel's and narrower.
+std::vector<UnionCase> width_cases() {
+  return {
+      {{{"local"}, 200, 48, 4, 2}, 2, 64, 64},
+      {{{"column"}, 200, 16, 4, 2}, 2, 64, 64},
+      {{{"local+column"}, 203, 7, 7, 2}, 1, 32, 64},
+      {{{"local", "column"}, 130, 65, 5, 4}, 1, 64, 128},
+      {{{"row", "local+column"}, 90, 30, 3, 2}, 3, 16, 32},
+      {{{"local+previous+column"}, 100, 24, 4, 1}, 1, 24, 40},
+      {{{"seven+column"}, 77, 9, 3, 1}, 1, 128, 16},
+      {{{"after"}, 70, 9, 3, 1}, 1, 16, 8},
+      {{{"local+column"}, 1, 8, 4, 1}, 1, 16, 16},
+      {{{"local+column"}, 40, 100, 4, 1}, 1, 8, 72},
+      {{{"fixed"}, 200, 32, 8, 4}, 1, 64, 64},
+      {{{"summary"}, 150, 12, 4, 3}, 1, 128, 32},
+      {{{"row+summary", "local"}, 130, 20, 5, 4}, 1, 128, 64},
+      {{{"row+previous+summary"}, 120, 40, 4, 2}, 1, 32, 32},
+  };
+}
+
+/// Heads of every width that kernels are compiled for.
+std::vector<UnionCase> kernel_cases() {
+  std::vector<UnionCase> cases;
+  for (const auto& [query, value] :
+       std::vector<std::pair<int, int>>{{32, 32}, {32, 64}, {64, 64}, {64, 128}, {128, 128}}) {
+    cases.push_back({{{"fixed", "local+column"}, 75, 12, 3, 2}, 1, query, value});
+  }
+  return cases;
+}
+
+/// Every pattern that the kernels serve.
+std::vector<UnionCase> pattern_union_cases() {
+  std::vector<UnionCase> cases;
+  for (const PatternCase& c : pattern_cases()) {
+    const UnionCase with_widths = {c, 1, 16, 8};
+    if (c.n <= 80 && is_served_union(layer_of(c), with_widths.shape(), c.n)) {
+      cases.push_back(with_widths);
+    }
+  }
+  return cases;
+}
+
+class UnionWidths : public testing::TestWithParam<UnionCase> {};
+INSTANTIATE_TEST_SUITE_P(Cases, UnionWidths, testing::ValuesIn(width_cases()),
+                         [](const auto& its) { return test_name(its.param); });
+TEST_P(UnionWidths, AreExactInBfloat16) { expect_exact<Bfloat16>(GetParam()); }
+TEST_P(UnionWidths, AreExactInFloat16) { expect_exact<Float16>(GetParam()); }
+
+using KernelCase = std::tuple<UnionCase, std::int32_t>;  // with the warps of a block
+class UnionKernels : public testing::TestWithParam<KernelCase> {};
+INSTANTIATE_TEST_SUITE_P(Cases, UnionKernels,
+                         testing::Combine(testing::ValuesIn(kernel_cases()),
+                                          testing::Values(1, 2, 4)),
+                         [](const auto& its) {
+                           return test_name(std::get<0>(its.param)) + "_warps" +
+                                  std::to_string(std::get<1>(its.param));
+                         });
+TEST_P(UnionKernels, AreExact) {
+  const auto& [c, warps] = GetParam();
+  expect_exact<Bfloat16>(c, {.warps = warps});
+  expect_exact<Float16>(c, {.warps = warps});
+}
+
+class UnionPatterns : public testing::TestWithParam<UnionCase> {};
+INSTANTIATE_TEST_SUITE_P(Cases, UnionPatterns, testing::ValuesIn(pattern_union_cases()),
+                         [](const auto& its) { return test_name(its.param); });
+TEST_P(UnionPatterns, AreExact) { expect_exact<Bfloat16>(GetParam()); }
+
+template <typename T>
+bool same_bits(const DeviceBuffer<T>& a, const DeviceBuffer<T>& b) {
+  const std::vector<T> x = a.read(), y = b.read();
+  return std::memcmp(x.data(), y.data(), x.size() * sizeof(T)) == 0;
+}
+
+// Slices and their lag say when a block has its turn, and change no bit.
+TEST(UnionAttention, SlicesChangeNoBit) {
+  for (const UnionCase& c : {UnionCase{{{"local+previous+column"}, 70, 6, 3, 4}, 2, 32, 64},
+                             UnionCase{{{"fixed"}, 130, 12, 3, 4}, 2, 32, 32}}) {
+    Layer<Bfloat16> one(c), other(c);
+    one.forward();
+    one.backward();
+    for (const std::int64_t slice_bytes : {1, 60'000}) {
+      other.forward({.slice_bytes = slice_bytes});
+      other.backward({.slice_bytes = slice_bytes});
+      EXPECT_TRUE(same_bits(one.out, other.out));
+      EXPECT_TRUE(same_bits(one.lse, other.lse));
+      EXPECT_TRUE(same_bits(one.d_packed, other.d_packed));
+    }
+  }
+}
+
+TEST(UnionAttention, ChangingAPositionMovesThoseWhoSeeItOnly) {
+  for (const char* const pattern : {"local+column", "fixed"}) {
+    const UnionCase c{{{pattern}, 60, 10, 5, 2}, 1, 16, 16};
+    Layer<Bfloat16> before(c);
+    before.forward();
+    const std::vector<double> old_out = exact(before.out.read());
+    for (const std::size_t t : {0, 20, 29, 59}) {
+      std::vector<float> values = Layer<Bfloat16>::random_values(c);
+      const std::size_t position = c.size().heads * c.size().packed_width();
+      for (std::size_t i = t * position; i < (t + 1) * position; ++i) values[i] += 1.0F;
+      Layer<Bfloat16> after(c, values);
+      after.forward();
+      const std::vector<double> new_out = exact(after.out.read());
+      const std::size_t row = c.size().value_width();
+      for (std::size_t r = 0; r < c.size().rows(); ++r) {
+        const auto begin = static_cast<std::ptrdiff_t>(r * row);
+        const bool moved = !std::equal(old_out.begin() + begin,
+                                       old_out.begin() + begin + static_cast<std::ptrdiff_t>(row),
+                                       new_out.begin() + begin);
+        const std::size_t head = r % c.size().heads, i = r / c.size().heads;
+        EXPECT_EQ(moved, t <= i && sees_of(c)(head, i, t)) << t << " seen from " << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sparse_transformer
