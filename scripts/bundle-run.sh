@@ -2,8 +2,8 @@
 # Usage: run.sh check [PART...] [FOLDER]   everything that needs a GPU, with one table at the end; run.sh check --help
 #        run.sh tests [FILTER]      runs the tests whose names match; left out: '*cuda*:*Cuda*:*CUDA*'; '*' is all
 #        run.sh COMMAND [ARG...]    runs the program: run.sh train configs/quickstart.yaml
-# Needs a Python with torch 2.11.0 (python3, or the one in $PYTHON). Unpacks the programs into a folder of its own in
-# $TMPDIR (left out: /tmp); the bundle stays as it is. The programs look for LibTorch there, in a link; nothing is exported.
+# Needs a Python with torch 2.11.0 (python3, or the one in $PYTHON). The bundle stays as it is: the programs are
+# unpacked into a folder in $TMPDIR (left out: /tmp), where a link leads them to LibTorch. No variable is exported.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 if [[ ${1:---help} == --help ]]; then

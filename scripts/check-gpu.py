@@ -18,11 +18,11 @@ PARTs of the second, run too if no part is named and RESULTS are given:
   sanitizer  compute-sanitizer over a small test of each kernel family ($SANITIZER, $PATH or /usr/local/cuda)
   rest       longer sequences and other peers
 
-Each part has a share of MINUTES; what it leaves of its share is for the parts behind it. A step that does not end within its
-own limit has failed; one that its part's share cuts off is left, and is run at the end if there is time.
+Each part has a share of MINUTES; what it leaves of its share is for the parts behind it. A step that does not end
+within its own limit has failed; one that its part's share cuts off is left, and is run at the end if there is time.
 
-FOLDER (left out: check) gets results.json, logs.tar.gz, pictures.png and sound.wav. RESULTS is the results.json of an earlier
-call: what has passed there is not run again, and its figures are kept. Ends with 0 if all that ran has passed.
+FOLDER (left out: check) gets results.json, logs.tar.gz, pictures.png and sound.wav. RESULTS is the results.json of an
+earlier call: what has passed there is not run again, and its figures are kept. Ends with 0 if all that ran has passed.
 """
 import pathlib
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Starts the bundle in a bare Debian 13, which has another Python and other libraries than the machine that made it: prints
-# the program's version there, and trains 3 steps on the CPU. Prints what it saw; ends with 1 if anything is wrong.
+# Starts the bundle in a bare Debian 13, whose Python and libraries are newer than those of Debian 12, where it was
+# made: prints the program's version there, and trains 3 steps on the CPU. Ends with 1 if anything is wrong.
 #
 # Usage: scripts/test-bundle.sh [BUNDLE]
 #   BUNDLE          left out: build/bundle, as scripts/bundle.sh leaves it
 #   $DEBIAN_MIRROR  left out: the one that apt uses on this Debian
 #
-# Needs root, debootstrap, and LibTorch as scripts/setup.sh cuda installs it. Debian 13 is kept in ~/.cache/sparse-transformer
-# (0.4 GB). Not part of .ci/run.
+# Needs root, debootstrap, and LibTorch as scripts/setup.sh cuda installs it. Debian 13 is kept in
+# ~/.cache/sparse-transformer. Not part of .ci/run.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -37,15 +37,15 @@ make_debian() {
   mv -T "$root.new" "$root"
 }
 
-# What runs inside. Python only has to say where torch is; LibTorch is all that there is of it. A Python that cannot read XML
-# with its own libexpat ends with 9: so it was while run.sh exported the bundle's older libexpat to it.
+# Writes what runs inside. Python only has to say where torch is, so its package holds LibTorch and nothing else. The
+# Python that run.sh starts must find Debian's own libexpat: the bundle's is older and lacks functions of the newer.
 write_inside() {
   mkdir -p "$root"/{bundle,libtorch} "$root/test/python/torch"
   touch "$root/test/python/torch/__init__.py"
   ln -sfn /libtorch/torch/lib "$root/test/python/torch/lib"
   cat >"$root/test/python3" <<'EOF'
 #!/bin/sh
-python3 -c 'import xml.parsers.expat' || exit 9
+python3 -c 'import pyexpat; assert pyexpat.version_info >= (2, 6), "libexpat of the bundle"' || exit 9
 exec python3 "$@"
 EOF
   cat >"$root/test/inside.sh" <<'EOF'

@@ -45,13 +45,14 @@ class Runner:
     """Runs the programs of one step, which end when the step's limit or its part's time is over.
 
     Every program leads a process group of its own; the whole group is killed when the program ends or is cut off.
-    `stopped` says whether a signal has stopped the session.
+    `stopped` says whether a signal has stopped the session; `environment` holds variables for the programs.
     """
 
-    def __init__(self, log, limit, part_end, stopped):
+    def __init__(self, log, limit, part_end, stopped, environment):
         self.log, self.limit = log, limit
         self.limit_end = time.monotonic() + limit
         self.part_end, self.stopped = part_end, stopped
+        self.environment = {**os.environ, **environment}
 
     def output_of(self, *command, codes=(0,), **options):
         """Its output, both streams. Raises Failure, OutOfTime."""
@@ -59,7 +60,7 @@ class Runner:
         ended.check(self.limit, codes=codes)
         return ended.text
 
-    def run(self, *command, when=None, send=signal.SIGKILL, environment=None):
+    def run(self, *command, when=None, send=signal.SIGKILL):
         """Runs it to its end and returns Ended. As soon as when() is true, the signal `send` is sent to it."""
         words = [str(word) for word in command]
         with open(self.log, "ab") as log:
@@ -68,7 +69,7 @@ class Runner:
             begin = log.tell()
             try:
                 process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                           start_new_session=True, env={**os.environ, **(environment or {})})
+                                           start_new_session=True, env=self.environment)
             except OSError as error:
                 raise Failure(f"{words[0]} does not start: {error.strerror}") from error
         try:

@@ -54,4 +54,6 @@ def run_version(session, runner):
     text = runner.output_of(session.bundle.program, "--version")
     session.results.about["program"] = text.splitlines()[0] if text.strip() else "unknown"
     cuda = re.search(r"^cuda: .*", text, re.MULTILINE)
+    if session.device == "cuda" and (not cuda or cuda[0].startswith("cuda: no")):
+        raise Failure(cuda[0] if cuda else "it does not say whether it can use CUDA")
     return {"note": cuda[0] if cuda else last_line(text)}

@@ -14,8 +14,7 @@ class Suite:
 
     @property
     def canary(self):
-        """The test to run first: the first whose name contains Canary; if there is none, the first of the suite, which is
-        small by convention."""
+        """The small test to run first: the first whose name contains Canary or, if there is none, the suite's first."""
         return next((test for test in self.tests if "Canary" in test), self.tests[0])
 
     @property
@@ -27,7 +26,7 @@ class Suite:
 
 
 def is_kernel_test(program):
-    """Whether all tests of the program are for the device. Of other programs those count that have Cuda in their names."""
+    """Whether all tests of the program need a device. Of other programs those do that have Cuda in their names."""
     return program.name == "cuda_test"
 
 
@@ -47,8 +46,10 @@ def list_suites(runner, program):
 
 
 def run_tests(runner, program, names, wrapper=()):
-    """Runs the tests that a filter names, under a command that wraps the program. Raises Failure if one fails, is skipped or
-    is not there."""
+    """Runs the tests that a filter names, under a command that wraps the program.
+
+    Raises Failure if a test fails or is skipped, or if the filter names none.
+    """
     ended = runner.run(*wrapper, program, f"--gtest_filter={names}", "--gtest_color=no")
     ended.check(runner.limit, blamed(ended))
     passed = count("PASSED", ended.text)

@@ -10,13 +10,15 @@ from check_gpu.command import Runner
 from check_gpu.step import NO_TIME, PASSED, STOPPED, Failure, OutOfTime
 
 LEAST_SECONDS = 5  # a step does not begin if less is left
+# Threads that wait by spinning stall each other when several programs share the cores.
+SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
 
 
 class Session:
     """One call: parts in order, until the time is over or a signal comes.
 
-    Each part has its share of the call. The shares are scaled so that together they fill the call, and what a part leaves of
-    its share is for the parts behind it. What was cut off or did not begin is run at the end if time is left.
+    Each part has its share of the call. The shares are scaled so that together they fill the call, and what a part
+    leaves of its share is for the parts behind it. What was cut off or did not begin is run at the end if time is left.
 
     `tests` maps a test program to its suites (gtest.Suite), which the part `device` finds; `work` is a folder for runs;
     `device` is what the program trains on, cuda or cpu.
@@ -70,11 +72,12 @@ class Session:
         return [step for step in new if self.outcomes.get(step.name) == NO_TIME]
 
     def _run_steps(self, steps, at_once, end):
+        environment = SHARED_CORES if at_once > 1 else {}
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-            for future in [pool.submit(self._run_step, step, end) for step in steps]:
+            for future in [pool.submit(self._run_step, step, end, environment) for step in steps]:
                 future.result()
 
-    def _run_step(self, step, end):
+    def _run_step(self, step, end, environment):
         begin = time.monotonic()
         figures = {}
         if self.stopped():
@@ -82,13 +85,13 @@ class Session:
         elif not self._seconds_left(end):
             outcome = NO_TIME
         else:
-            outcome, figures = self._outcome_of(step, end)
+            outcome, figures = self._outcome_of(step, end, environment)
         seconds = round(time.monotonic() - begin, 2)
         self._note(step.name, {"outcome": outcome, "seconds": seconds, **figures})
 
-    def _outcome_of(self, step, end):
+    def _outcome_of(self, step, end, environment):
         log = self.results.logs / (re.sub(r"[^\w.-]+", "-", step.name) + ".log")
-        runner = Runner(log, step.seconds * self.scale_of_limits, end, self.stopped)
+        runner = Runner(log, step.seconds * self.scale_of_limits, end, self.stopped, environment)
         try:
             return PASSED, step.run(runner) or {}
         except Failure as failure:

@@ -34,10 +34,12 @@ def steps(session):
     program = Program(session)
     return [
         *(Step(f"training losses {precision}", 60,
-               lambda runner, precision=precision: compare_losses(program, runner, precision)) for precision in TOLERANCE),
+               lambda runner, precision=precision: compare_losses(program, runner, precision))
+          for precision in TOLERANCE),
         Step("training resume bf16", 75, lambda runner: resume(program, runner)),
-        Step("training pictures", 60, lambda runner: sample_after_a_while(program, runner, PICTURES, "pictures.png", 36)),
-        Step("training sound", 60, lambda runner: sample_after_a_while(program, runner, SOUND, "sound.wav", 1)),
+        Step("training pictures", 60,
+             lambda runner: train_and_sample(program, runner, PICTURES, "pictures.png", 36)),
+        Step("training sound", 60, lambda runner: train_and_sample(program, runner, SOUND, "sound.wav", 1)),
     ]
 
 
@@ -80,9 +82,12 @@ def as_options(settings):
 
 
 def json_in(text):
-    """The JSON object in a program's output, which may have lines of the log before and behind it."""
+    """The JSON object in a program's output, a line among those of its log."""
+    lines = [line for line in text.splitlines() if line.startswith("{")]
+    if not lines:
+        raise Failure("no JSON object in the output")
     try:
-        return json.JSONDecoder().raw_decode(text[text.index("{"):])[0]
+        return json.loads(lines[-1])
     except ValueError as error:
         raise Failure(f"no whole JSON object in the output: {error}") from error
 
@@ -103,7 +108,8 @@ def compare_losses(program, runner, precision):
     """Trains and evaluates on both devices: all figures must be those of the CPU in float32."""
     tolerance = TOLERANCE[precision]
     cpu = program.train(runner, f"cpu-{precision}", SMALL, "training.device=cpu")
-    run = program.train(runner, precision, SMALL, f"training.device={program.device}", f"training.precision={precision}")
+    run = program.train(runner, precision, SMALL, f"training.device={program.device}",
+                        f"training.precision={precision}")
     losses, expected = losses_of(run), losses_of(cpu)
     if not expected or len(losses) != len(expected):
         raise Failure(f"{len(losses)} losses, {len(expected)} on the CPU")
@@ -119,7 +125,8 @@ def compare_losses(program, runner, precision):
 def resume(program, runner):
     """A run that is killed and resumed must end with the tensors of the run that was not.
 
-    Both go on from the same checkpoint, since a run records which kernels it chose by timing, and another may choose others.
+    Both go on from the same checkpoint: it records which kernels the run chose by timing, and another run may choose
+    others.
     """
     total, every = RESUMED["steps"], RESUMED["checkpoint_every"]
     whole = program.train(runner, "whole", SMALL, f"training.device={program.device}", "training.precision=bf16",
@@ -170,13 +177,14 @@ def tensors_of(path):
     return content[8 + int.from_bytes(content[:8], "little"):]
 
 
-def sample_after_a_while(program, runner, config, name, count):
+def train_and_sample(program, runner, config, name, count):
     """Trains until it is interrupted as by Ctrl-C, then samples into the output folder."""
     run = program.new_run(name)
     end = time.monotonic() + SECONDS_OF_TRAINING * program.scale_of_limits
     runner.output_of(program.path, "train", program.config(name, config), "--run", run,
                      *as_options([f"training.device={program.device}"]),
-                     when=lambda: time.monotonic() > end and len(losses_of(run)) > 1, send=signal.SIGINT, codes=(0, 130))
+                     when=lambda: time.monotonic() > end and len(losses_of(run)) > 1, send=signal.SIGINT,
+                     codes=(0, 130))
     losses = losses_of(run)
     if not losses[-1] < losses[0]:
         raise Failure(f"nothing was learnt: {losses[0]:.3f}, then {losses[-1]:.3f} bits")

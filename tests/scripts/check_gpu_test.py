@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A dry run of `run.sh check`, with stand-ins for whatever needs a GPU: they pass, fail, hang, crash, print half a result.
+"""A dry run of `run.sh check` with stand-ins for all that needs a GPU: they pass, fail, hang, crash, print too little.
 
 Usage: check_gpu_test.py [TEST...]
 """
@@ -21,7 +21,7 @@ ROOT = HERE.parent.parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from check_gpu import command, gtest, ncu, results, session, step, suites  # noqa: E402  pylint: disable=wrong-import-position
+from check_gpu import command, gtest, ncu, results, session, step, suites  # noqa: E402
 
 TORCH = """
 import os
@@ -275,12 +275,24 @@ class DryRun(unittest.TestCase):
         self.assertEqual((unpacked[0] / "torch").resolve(), (self.folder / "python/torch/lib").resolve())
 
     def test_run_sh_runs_the_program_and_needs_torch(self):
-        done = subprocess.run(self.command("--version"), env=self.environment, text=True, stdout=subprocess.PIPE, check=False)
+        version = self.command("--version")
+        done = subprocess.run(version, env=self.environment, text=True, stdout=subprocess.PIPE, check=False)
         self.assertEqual(done.stdout, "sparse-transformer 0.0.0\ncuda: yes\n")
-        without = {**self.environment, "PYTHONPATH": ""}
-        done = subprocess.run(self.command("--version"), env=without, text=True, stderr=subprocess.PIPE, check=False)
-        if "has no torch" not in done.stderr:
-            self.assertEqual(done.returncode, 0, "this Python has a torch of its own")
+        python = self.folder / "python-without-packages"
+        write_program(python, f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+        done = subprocess.run(version, env={**self.environment, "PYTHON": str(python)}, text=True,
+                              stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("has no torch; name another Python in PYTHON", done.stderr)
+
+
+def part(seconds, *steps):
+    return step.Part("a part", seconds, lambda session: list(steps))
+
+
+def sleeping(name, seconds, limit=100):
+    """A step that sleeps. Schedule divides limits by 100."""
+    return step.Step(name, 100 * limit, lambda runner: runner.output_of("sleep", seconds) and None)
 
 
 class Schedule(unittest.TestCase):
@@ -303,34 +315,27 @@ class Schedule(unittest.TestCase):
             sys.stdout = silent
         return its.outcomes
 
-    @staticmethod
-    def sleeping(name, seconds, limit=100):
-        return step.Step(name, 100 * limit, lambda runner: runner.output_of("sleep", seconds) and None)
-
     def test_an_exception_costs_one_line(self):
-        outcomes = self.run_parts(5, step.Part("broken", 1, lambda session: 1 // 0),
-                                  step.Part("first", 1, lambda session: [step.Step("wrong", 1, lambda runner: {}["key"])]),
-                                  step.Part("second", 1, lambda session: [self.sleeping("right", 0)]))
+        wrong = step.Step("wrong", 1, lambda runner: {}["key"])
+        outcomes = self.run_parts(5, step.Part("broken", 1, lambda session: 1 // 0), part(1, wrong),
+                                  part(1, sleeping("right", 0)))
         self.assertEqual(outcomes, {"broken": "FAILED: ZeroDivisionError: integer division or modulo by zero",
                                     "wrong": "FAILED: KeyError: 'key'", "right": "passed"})
 
     def test_a_part_ends_with_its_share(self):
-        outcomes = self.run_parts(2, step.Part("first", 1, lambda session: [self.sleeping("long", 1.5), self.sleeping("a", 0)]),
-                                  step.Part("second", 1, lambda session: [self.sleeping("b", 0.9)]))
+        outcomes = self.run_parts(2, part(1, sleeping("long", 1.5), sleeping("a", 0)), part(1, sleeping("b", 0.9)))
         self.assertEqual(outcomes, {"long": step.NO_TIME, "b": "passed", "a": step.NO_TIME})
 
     def test_what_was_left_runs_at_the_end_if_there_is_time(self):
-        outcomes = self.run_parts(2, step.Part("first", 1, lambda session: [self.sleeping("long", 1.2)]),
-                                  step.Part("second", 3, lambda session: [self.sleeping("short", 0)]))
+        outcomes = self.run_parts(2, part(1, sleeping("long", 1.2)), part(3, sleeping("short", 0)))
         self.assertEqual(outcomes, {"long": "passed", "short": "passed"})
 
     def test_a_part_may_use_what_earlier_ones_left(self):
-        outcomes = self.run_parts(2, step.Part("first", 1, lambda session: [self.sleeping("short", 0)]),
-                                  step.Part("second", 1, lambda session: [self.sleeping("long", 1.3)]))
+        outcomes = self.run_parts(2, part(1, sleeping("short", 0)), part(1, sleeping("long", 1.3)))
         self.assertEqual(outcomes, {"short": "passed", "long": "passed"})
 
     def test_a_step_that_reaches_its_limit_has_failed(self):
-        outcomes = self.run_parts(5, step.Part("all", 1, lambda session: [self.sleeping("hang", 4, limit=0.3)]))
+        outcomes = self.run_parts(5, part(1, sleeping("hang", 4, limit=0.3)))
         self.assertEqual(outcomes, {"hang": "FAILED: no end after 0 s"})
 
 

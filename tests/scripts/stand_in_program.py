@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Stands in for the program in check_gpu_test.py: leaves the files that the real one leaves, and trains nothing.
 
-$STAND_IN names its faults, between commas: differs (a resumed run ends with other tensors), quick (a resumed run ends at once), losses (those on CUDA are wrong), half (of a JSON object is printed).
+$STAND_IN names its faults, between commas:
+  differs   a resumed run ends with other tensors
+  quick     a resumed run ends without a line of metrics, so that nobody can kill it in time
+  losses    those on CUDA are wrong
+  half      half a JSON object is printed
 """
 import json
 import os
@@ -45,7 +49,7 @@ def train():
         its, first = settings(), 0
         run.mkdir(parents=True)
         (run / "config.yaml").write_text(json.dumps(its))
-    forever = "training.steps" not in its and "100000" in pathlib.Path(sys.argv[2]).read_text() if not resumed else False
+    forever = not resumed and "steps: 100000" in pathlib.Path(sys.argv[2]).read_text()  # until it is interrupted
     steps = int(its.get("training.steps", 1000000 if forever else 12))
     every = int(its.get("training.checkpoint_every", 1000000 if forever else 12))
     wrong = 0.5 if "losses" in FAULTS and its["training.device"] != "cpu" else 0
@@ -64,10 +68,12 @@ def train():
 
 def benchmark():
     part = option("--parts")
-    timed = {"ms": 2.0, "ms_per_step": 4.0, "ms_per_token": 1.0, "share_of_limit": 0.5, "kernel": "own", "sequences": 64}
+    timed = {"ms": 2.0, "ms_per_step": 4.0, "ms_per_token": 1.0, "share_of_limit": 0.5, "kernel": "own",
+             "sequences": 64}
     measured = {"attention": [], "models": [], "sampling": [], "left_out": []}
     if part == "attention":
-        measured["attention"] = [{**timed, "pattern": pattern} for pattern in ("local", "column", "local+column", "dense")]
+        patterns = ("local", "column", "local+column", "dense")
+        measured["attention"] = [{**timed, "pattern": pattern} for pattern in patterns]
     if part == "step":
         measured["models"] = [{**timed, "pattern": "strided"}, {**timed, "pattern": "dense"}]
     if part == "sampling":

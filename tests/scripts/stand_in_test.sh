@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stands in for a GoogleTest program in check_gpu_test.py. $SUITES names its suites, and each name says how the suite ends;
-# the one that $MENDED names passes all the same. The file $CALLS gets a line for each call.
+# Stands in for a GoogleTest program in check_gpu_test.py. $SUITES names its suites, and each name says how the suite
+# ends; the one that $MENDED names passes all the same. The file $CALLS gets a line for each call.
 echo "$(basename "$0") $*" >>"$CALLS"
 if [[ -n ${LD_LIBRARY_PATH:-} ]]; then
   echo "LD_LIBRARY_PATH is set: $LD_LIBRARY_PATH"
