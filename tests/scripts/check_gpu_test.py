@@ -83,7 +83,7 @@ class DryRun(unittest.TestCase):
         self.environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(self.folder / "python"),
                             "TMPDIR": str(self.folder / "tmp"), "CALLS": str(self.folder / "calls"),
                             "NCU": str(self.folder / "ncu"), "SANITIZER": str(self.folder / "compute-sanitizer")}
-        for name in ("LD_LIBRARY_PATH", "PEERS"):
+        for name in ("LD_LIBRARY_PATH", "PEERS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
             self.environment.pop(name, None)
         self.out = self.folder / "out"
 
@@ -213,7 +213,7 @@ class DryRun(unittest.TestCase):
             outcomes = json.loads((self.out / "results.json").read_text())["steps"]
             self.assertEqual(outcomes["suites cuda_test Hangs"]["outcome"], "left: stopped")
             self.assertEqual(outcomes["suites model_test RowsCuda"]["outcome"], "passed")
-            left = subprocess.run(["pgrep", "-f", f"{self.folder}/tmp"], stdout=subprocess.PIPE, check=False)
+            left = subprocess.run(["pgrep", "-f", f"{self.folder}/"], stdout=subprocess.PIPE, check=False)
             self.assertEqual(left.stdout, b"")
 
     def test_continue_leaves_out_what_has_passed(self):
