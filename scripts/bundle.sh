@@ -30,8 +30,8 @@ grep -vE '/torch/lib/|/nvidia/|/lib(c|m|dl|rt|util|pthread|stdc\+\+|gcc_s|cuda|n
   while read -r library; do cp -L "$library" "$folder/lib"; done
 strip "$folder"/bin/* "$folder"/lib/*
 
-# The programs find their libraries by themselves: no variable need be set, which other programs would heed too. `torch`
-# is a link that run.sh makes. An RPATH, unlike a RUNPATH, holds for the libraries' own libraries as well.
+# The programs find their libraries through an RPATH, since a variable would change what Python and other tools load.
+# `torch` is a link that run.sh makes. Unlike a RUNPATH, an RPATH also applies to the libraries' own libraries.
 torch_path=$(patchelf --print-rpath "$torch/libtorch_cpu.so")
 # shellcheck disable=SC2016  # the loader's variable, not the shell's
 patchelf --force-rpath --set-rpath "${torch_path//'$ORIGIN'/'$ORIGIN/../torch'}:"'$ORIGIN/../lib' "$folder"/bin/*

@@ -3,26 +3,27 @@
 
 Usage: run.sh check [PART...] [--minutes MINUTES] [--continue RESULTS] [FOLDER]
 
-Two calls, of 4 and 6 minutes, are meant:
+Use it in two calls:
   run.sh check --minutes 4 FOLDER
   run.sh check --minutes 6 --continue results.json FOLDER
 
-PARTs of the first call, together called tests; they are run if no part is named:
+PARTs of the first call, together called tests; run if no part is named:
   canaries   one small test of each kernel family
   suites     the other tests for CUDA, each suite in a process of its own
   training   losses as on the CPU; a run that is killed and resumed; pictures and sound, sampled into FOLDER
-PARTs of the second, run too if no part is named and RESULTS are given:
+PARTs of the second call, run as well if no part is named and RESULTS are given:
   benchmark  the program's speed: attention, training steps, sampling
   ncu        figures of single kernels (Nsight Compute: the one in $NCU, $PATH or /usr/local/cuda)
   peers      programs in PyTorch at the same sizes (the folder $PEERS, or the one in the bundle)
   sanitizer  compute-sanitizer over a small test of each kernel family ($SANITIZER, $PATH or /usr/local/cuda)
   rest       longer sequences and other peers
 
-Each part has a share of MINUTES; what it leaves of its share is for the parts behind it. A step that does not end
-within its own limit has failed; one that its part's share cuts off is left, and is run at the end if there is time.
+Each part has a share of MINUTES (left out: as long as the parts are meant to take). Time that it does not use is shared
+by the parts after it. A step that exceeds its own limit fails. A step that exceeds its part's share is left; it runs
+again at the end if there is time.
 
 FOLDER (left out: check) gets results.json, logs.tar.gz, pictures.png and sound.wav. RESULTS is the results.json of an
-earlier call: what has passed there is not run again, and its figures are kept. Ends with 0 if all that ran has passed.
+earlier call: steps that passed there are not run again, and their figures are kept. Ends with 0 if every step passed.
 """
 import pathlib
 

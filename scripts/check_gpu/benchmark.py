@@ -1,10 +1,10 @@
-"""The parts `benchmark` and `rest`, as far as the program's own speed goes."""
+"""Steps that measure the speed of our program, for the parts `benchmark`, `peers` and `rest`."""
 from check_gpu.step import Failure, Step
 from check_gpu.training import as_options, json_in
 
 BOUND = 10  # seconds in which the program begins further rounds
-LIMIT = 60  # with the start, the choice of kernels and the first round
-# As the peers' models: nothing is computed again, no dropout, one micro-batch.
+LIMIT = 60  # including the start, the choice of kernels and the first round
+# As in the peers' models: no recomputation, no dropout, one micro-batch.
 PLAIN = ["training.precision=bf16", "training.recompute=none", "model.dropout=0"]
 ATTENTION = {  # n, as in the peers' attn_bench: our config, sequences, stride
     3072: ("cifar10", 32, 96),
@@ -35,7 +35,7 @@ def long_ones(session):
 
 
 def measure(session, runner, config, part, settings, *arguments):
-    """What the program's benchmark prints as JSON."""
+    """Runs the program's benchmark and returns what it prints as JSON."""
     device = f"training.device={session.device}"
     text = runner.output_of(session.bundle.program, "benchmark", session.bundle.config(config), "--json", "--quiet",
                             "--parts", part, "--seconds", BOUND, *as_options([device, *settings]), *arguments)
@@ -62,13 +62,13 @@ def attention(session, n):
         measured = measure(session, runner, config, "attention", settings)
         times = [time_of(f"attention {n} {PEERS_KIND[timed['pattern']]}", timed, "ms")
                  for timed in measured["attention"]]
-        return found(measured, times)
+        return figures_of(measured, times)
 
     return Step(f"benchmark attention {n}", LIMIT, run)
 
 
 def training_step(session, config, layers=None):
-    """`layers`: of the model, if it is to be smaller than the config's."""
+    """`layers`: how many layers the model has; left out: as many as in the config."""
     batch, peer = STEPS[config]
     what = f"step {peer}" + (f" of {layers} layers" if layers else "")
     settings = [*PLAIN, *batch_of(batch), *([f"model.layers={layers}"] if layers else [])]
@@ -77,7 +77,7 @@ def training_step(session, config, layers=None):
         measured = measure(session, runner, config, "step", settings)
         times = [time_of(what + (" dense" if timed["pattern"] == "dense" else ""), timed, "ms_per_step")
                  for timed in measured["models"]]
-        return found(measured, times)
+        return figures_of(measured, times)
 
     return Step(f"benchmark {what}", LIMIT, run)
 
@@ -87,7 +87,7 @@ def sampling(session):
         measured = measure(session, runner, "cifar10", "sampling", PLAIN, "--batch", "64")
         times = [time_of(f"sampling cifar, a token of {timed['sequences']}", timed, "ms_per_token")
                  for timed in measured["sampling"]]
-        return found(measured, times)
+        return figures_of(measured, times)
 
     return Step("benchmark sampling cifar", LIMIT, run)
 
@@ -96,13 +96,13 @@ def step_over_a_million(session):
     def run(runner):
         measured = measure(session, runner, "music-1048576", "step", ["training.precision=bf16"])
         times = [time_of("step of 1,048,576 tokens", timed, "ms_per_step") for timed in measured["models"]]
-        return found(measured, times)
+        return figures_of(measured, times)
 
     return Step("benchmark step 1048576", LIMIT, run)
 
 
-def found(measured, times):
-    """A step's figures. Raises Failure if the program left out all that it was asked for."""
+def figures_of(measured, times):
+    """Returns a step's figures. Raises Failure if the program timed nothing."""
     if not times:
         raise Failure("nothing was timed: " + "; ".join(measured.get("left_out", [])))
     return {"times": times, "measured": measured}

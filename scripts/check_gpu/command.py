@@ -11,13 +11,13 @@ MOST_TEXT = 8 << 20  # bytes of a program's output that a step reads
 
 
 class Ended:
-    """How a program ended: its exit `code`, negative for a signal; its output; what cut it off: limit, time, stop."""
+    """The end of a program: exit code (negative: the signal), output, what cut it off (limit, time, stop or None)."""
 
     def __init__(self, code, text, cut_off):
         self.code, self.text, self.cut_off = code, text, cut_off
 
     def check(self, limit, detail="", codes=(0,)):
-        """Raises unless it ended by itself with one of the codes."""
+        """Raises Failure or OutOfTime unless the program ended by itself with one of the codes."""
         if self.cut_off == "limit":
             raise Failure(f"no end after {limit:.0f} s{detail}")
         if self.cut_off:
@@ -55,13 +55,13 @@ class Runner:
         self.environment = {**os.environ, **environment}
 
     def output_of(self, *command, codes=(0,), **options):
-        """Its output, both streams. Raises Failure, OutOfTime."""
+        """Returns the program's output, both streams. Raises Failure, OutOfTime."""
         ended = self.run(*command, **options)
         ended.check(self.limit, codes=codes)
         return ended.text
 
     def run(self, *command, when=None, send=signal.SIGKILL):
-        """Runs it to its end and returns Ended. As soon as when() is true, the signal `send` is sent to it."""
+        """Runs the program to its end and returns Ended. Sends it the signal `send` as soon as when() is true."""
         words = [str(word) for word in command]
         with open(self.log, "ab") as log:
             log.write(("$ " + " ".join(words) + "\n").encode())
@@ -101,9 +101,9 @@ class Runner:
 
 
 def kill_group(process):
-    """Kills what is left of the program's group, and waits for the program.
+    """Kills the processes that are left in the program's group, and waits for the program.
 
-    A process that hangs inside the driver may not end even then; it is left alone after some seconds.
+    A process that hangs in the driver does not end when it is killed. After 5 s it is left as it is.
     """
     try:
         os.killpg(process.pid, signal.SIGKILL)

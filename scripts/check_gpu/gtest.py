@@ -54,7 +54,8 @@ def run_tests(runner, program, names, wrapper=()):
     ended.check(runner.limit, blamed(ended))
     passed = count("PASSED", ended.text)
     if count("SKIPPED", ended.text):
-        raise Failure(f"{count('SKIPPED', ended.text)} skipped")
+        reason = re.search(r": Skipped\n(.*)", ended.text)
+        raise Failure(f"{count('SKIPPED', ended.text)} skipped{': ' + reason[1].strip() if reason else ''}")
     if not passed:
         raise Failure("no test ran")
     return {"note": f"{passed} test{'s' if passed > 1 else ''}"}
@@ -66,7 +67,7 @@ def count(word, text):
 
 
 def blamed(ended):
-    """The tests that failed or, if the program did not end by itself, the one that ran."""
+    """Names the tests that failed or, if the program did not end by itself, the one that ran then."""
     if ended.cut_off or ended.code < 0:
         begun = re.findall(r"^\[ RUN +\] (\S+)", ended.text, re.MULTILINE)
         return f" in {begun[-1]}" if begun else ""

@@ -16,7 +16,7 @@ from check_gpu.table import report
 
 
 def arguments(description, folder_of_bundle):
-    """Options and parts. The help is the description alone."""
+    """Parses the command line. The help is the description alone."""
     options = argparse.ArgumentParser(prog="run.sh check", description=description, usage=argparse.SUPPRESS,
                                       formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)
     options.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
@@ -51,7 +51,7 @@ def run_check(given, bundle, work):
     results = Results(given.folder, logs, given.steps_before)
     results.about["date"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     session = Session(bundle, results, work, given.minutes, given.device, given.scale_of_limits)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, session.stop)
     try:
         session.run(given.parts)

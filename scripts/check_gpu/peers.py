@@ -1,17 +1,17 @@
-"""The part `peers`: programs in PyTorch at the same sizes, and those of our own that are compared with them alone."""
+"""The part `peers`: PyTorch programs at the same sizes, and steps of ours that are only compared with them."""
 import re
 import sys
 
 from check_gpu import benchmark
 from check_gpu.step import Failure, OutOfTime, Step
 
-PYTHON = (sys.executable, "-B")  # leaves nothing in the folder of the peers
+PYTHON = (sys.executable, "-B")  # writes no bytecode into the folder of the peers
 LAYERS = 16  # of the CIFAR model that both train
 MODE = {"cifar": "bT", "imagenet64": "bT", "enwik8": "union"}  # the patterns of train_bench's models
 
 
 def steps(session):
-    """What is compiled takes longest, and so comes last."""
+    """FlexAttention is compiled, which takes longest; so it comes last."""
     return [
         benchmark.training_step(session, "cifar10", LAYERS),
         attention(session, 3072, ["fa2", "cudnn"]),
@@ -61,7 +61,7 @@ def attention(session, n, peers, kinds=("strided", "local", "column")):
 
 
 def attention_times(text):
-    """The milliseconds of each line, forward and backward, in a CUDA graph if that is faster."""
+    """The time of each line, forward and backward, in a CUDA graph if that is faster."""
     times = []
     for words in map(str.split, text.splitlines()):
         if len(words) >= 11 and "/" in words[3]:

@@ -21,7 +21,7 @@ NAMES = [part.name for part in TESTS + SPEED]
 
 
 def parts_of(names, continues):
-    """The parts that are named. `tests` means all of TESTS; no name means TESTS and, in a call that continues, SPEED."""
+    """The parts with these names. `tests` is all of TESTS; no name means TESTS and, in a call that continues, SPEED."""
     if not names:
         return [DEVICE, *TESTS, *(SPEED if continues else [])]
     wanted = {part.name for part in TESTS} if "tests" in names else set()

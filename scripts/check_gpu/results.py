@@ -1,4 +1,4 @@
-"""What a call leaves in its output folder: results.json and one archive of the logs."""
+"""Writes results.json and one archive of the logs into the output folder."""
 import io
 import json
 import os
@@ -12,7 +12,7 @@ MOST_LOG_BYTES = 256 << 10  # of one log
 
 
 def write_whole(path, content):
-    """Replaces the file at once: a reader sees the old content or the new one."""
+    """Replaces the file in one step: a reader sees the old content or the new one."""
     new = path.with_name(f".{path.name}.new")
     new.write_bytes(content)
     os.replace(new, path)
@@ -45,7 +45,7 @@ class Results:
 
 
 def packed_logs(folder):
-    """A .tar.gz of the logs in the folder, of each the beginning and the end if it is long."""
+    """Packs the logs in the folder as .tar.gz; of a long one, its beginning and its end."""
     paths = sorted(folder.glob("*.log"))
     most = min(MOST_LOG_BYTES, MOST_BYTES // max(1, len(paths)))
     packed = io.BytesIO()
@@ -59,7 +59,7 @@ def packed_logs(folder):
 
 
 def shortened(path, most):
-    """The file's first and last bytes, at most `most` in all."""
+    """Returns the file's content, or its first and last bytes if it is longer than `most`."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= most:

@@ -15,13 +15,14 @@ SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
 
 
 class Session:
-    """One call: parts in order, until the time is over or a signal comes.
+    """One call: runs parts in order until the time is over or a signal comes.
 
-    Each part has its share of the call. The shares are scaled so that together they fill the call, and what a part
-    leaves of its share is for the parts behind it. What was cut off or did not begin is run at the end if time is left.
+    Each part has a share of the call. The shares are scaled so that together they fill the call. The parts after one
+    that does not use all its time share the rest. Steps that were cut off or did not begin run at the end if time is
+    left.
 
     `tests` maps a test program to its suites (gtest.Suite), which the part `device` finds; `work` is a folder for runs;
-    `device` is what the program trains on, cuda or cpu.
+    `device` is the one that the program trains on, cuda or cpu.
     """
 
     def __init__(self, bundle, results, work, minutes, device="cuda", scale_of_limits=1.0):
@@ -36,19 +37,18 @@ class Session:
         self._lock = threading.Lock()
 
     def stop(self, number, _frame=None):
-        """Handler of SIGINT and SIGTERM: runners end what runs, and nothing begins any more."""
+        """Handles a signal: runners kill the programs that run, and no further step begins."""
         self.signal = number
 
     def stopped(self):
         return self.signal is not None
 
     def run(self, parts):
-        begin, share = time.monotonic(), 0
         left = []
-        for part in parts:
-            share += part.seconds
-            part_end = begin + (self.end - begin) * share / sum(p.seconds for p in parts)
-            left += self._run_part(part, part_end if part.cut_off else self.end)
+        for i, part in enumerate(parts):
+            now = time.monotonic()
+            share = part.seconds / sum(later.seconds for later in parts[i:])
+            left += self._run_part(part, now + (self.end - now) * share if part.cut_off else self.end)
         if left and self.has_gpu and not self.stopped() and self._seconds_left(self.end):
             self._run_steps(left, 1, self.end)
 

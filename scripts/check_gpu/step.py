@@ -8,7 +8,7 @@ STOPPED = "left: stopped"
 
 
 class Failure(Exception):
-    """Why a step failed, in one line. `figures` are kept all the same."""
+    """A step failed. The message is one line; `figures` are saved with the outcome."""
 
     def __init__(self, why, figures=None):
         super().__init__(why)
@@ -16,7 +16,7 @@ class Failure(Exception):
 
 
 class OutOfTime(Exception):
-    """The part's or the call's time ended before the step did. `figures` are kept all the same."""
+    """The time of the part or of the call ended before the step did. `figures` are saved with the outcome."""
 
     def __init__(self, figures=None):
         super().__init__("no time")
@@ -28,9 +28,9 @@ class Step:
     """`run` gets a command.Runner and returns the step's figures, or None. The figure "note" is shown in the table."""
 
     name: str
-    seconds: float  # a step that takes longer has failed
+    seconds: float  # a step that takes longer fails
     run: Callable[[Any], Optional[dict]]
-    every_call: bool = False  # runs again in a call that continues, even if it has passed
+    every_call: bool = False  # runs in every call, even if it passed in an earlier one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,5 +40,5 @@ class Part:
     name: str
     seconds: float  # its share of the call
     steps: Callable[[Any], list]
-    at_once: int = 1  # steps that run at the same time
-    cut_off: bool = True  # at the end of its share; otherwise only at the end of the call
+    at_once: int = 1  # how many steps run at the same time
+    cut_off: bool = True  # its steps end with its share; otherwise with the call

@@ -1,4 +1,4 @@
-"""The tables that a call ends with."""
+"""Formats the tables that are printed at the end of a call."""
 from check_gpu.step import PASSED
 
 
@@ -8,7 +8,7 @@ def table(rows):
 
 
 def report(session):
-    """What was tested, the steps of this call, and the times of this call and of earlier ones."""
+    """The text at the end of a call: versions, the steps of this call, the times of this call and of earlier ones."""
     steps = {name: session.results.steps[name] for name in session.outcomes}
     rows = [["step", "s", "outcome"]]
     for name, result in steps.items():
@@ -33,7 +33,7 @@ def totals(session):
 
 
 def times_of(results):
-    """A row for each thing that we timed on this GPU, beside the fastest peer that was timed on it."""
+    """One row for each time of ours on this GPU, with the fastest peer on the same GPU."""
     ours, peers = {}, {}
     for result in results.steps.values():
         if result.get("gpu") != results.about.get("gpu"):

@@ -6,7 +6,7 @@ import time
 
 from check_gpu.step import Failure, Step
 
-# Pictures that the program draws; heads that the kernels for CUDA serve.
+# Generated pictures. The CUDA kernels support these head widths.
 SMALL = """
 data: {source: generated, shape: [16, 16, 1], generated: {kind: pictures, items: 200}}
 model: {layers: 2, width: 64, heads: 2, dropout: 0.1, attention: {stride: 16, layers: [local+column, local]}}
@@ -97,7 +97,7 @@ def metrics_of(run):
         lines = (run / "metrics.jsonl").read_text(encoding="utf-8").split("\n")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in lines[:-1]]  # behind the last newline a line may be half written
+    return [json.loads(line) for line in lines[:-1]]  # after the last newline there may be half a line
 
 
 def losses_of(run):
@@ -105,7 +105,7 @@ def losses_of(run):
 
 
 def compare_losses(program, runner, precision):
-    """Trains and evaluates on both devices: all figures must be those of the CPU in float32."""
+    """Trains and evaluates on both devices. All figures must be those of the CPU in float32, within TOLERANCE."""
     tolerance = TOLERANCE[precision]
     cpu = program.train(runner, f"cpu-{precision}", SMALL, "training.device=cpu")
     run = program.train(runner, precision, SMALL, f"training.device={program.device}",
@@ -123,7 +123,7 @@ def compare_losses(program, runner, precision):
 
 
 def resume(program, runner):
-    """A run that is killed and resumed must end with the tensors of the run that was not.
+    """A run that is killed and resumed must end with the tensors of the run that was not killed.
 
     Both go on from the same checkpoint: it records which kernels the run chose by timing, and another run may choose
     others.
@@ -135,22 +135,22 @@ def resume(program, runner):
     resumed = copy_until(whole, program.new_run("resumed"), every)
     command = [program.path, "train", "--run", resumed, "--resume"]
 
-    def is_behind():
+    def has_passed():
         lines = metrics_of(resumed)
         return bool(lines) and lines[-1]["step"] >= RESUMED["killed"]
 
-    ended = runner.run(*command, when=is_behind, send=signal.SIGKILL)
+    ended = runner.run(*command, when=has_passed, send=signal.SIGKILL)
     if ended.code != -signal.SIGKILL or ended.cut_off:
         ended.check(runner.limit)
         raise Failure("it ended before it was killed")
     reached = metrics_of(resumed)[-1]["step"]
     runner.output_of(*command)
     compare_tensors(whole, resumed, total)
-    return {"note": f"killed behind step {reached} of {total}, resumed bit for bit"}
+    return {"note": f"killed after step {reached} of {total}, resumed bit for bit"}
 
 
 def copy_until(whole, run, step):
-    """A copy of the run as it was at the checkpoint of that step."""
+    """Copies the run as it was at the checkpoint of that step."""
     name = f"step-{step:08d}"
     shutil.copytree(whole, run, ignore=shutil.ignore_patterns("checkpoints", "events.out.*"))
     shutil.copytree(whole / "checkpoints" / name, run / "checkpoints" / name)

@@ -136,7 +136,7 @@ class DryRun(unittest.TestCase):
                 "Fails": "FAILED: exit 1: Fails.TheCanaryOfAll",
                 "Hangs": "FAILED: no end after 1 s in Hangs.TheCanaryOfAll",
                 "Crashes": "FAILED: SIGSEGV in Crashes.TheCanaryOfAll",
-                "Skips": "FAILED: 1 skipped",
+                "Skips": "FAILED: 1 skipped: no kernels",
                 "Floods": "passed",
         }.items():
             self.assertEqual(self.outcome(canary + name), outcome)
@@ -187,7 +187,7 @@ class DryRun(unittest.TestCase):
         for name in ("losses fp32", "losses bf16", "resume bf16", "pictures", "sound"):
             self.assertEqual(self.outcome(f"training {name}"), "passed", self.text)
         note = self.results["steps"]["training resume bf16"]["note"]
-        self.assertRegex(note, r"^killed behind step [4-9]\d\d of 1200, resumed bit for bit$")
+        self.assertRegex(note, r"^killed after step [4-9]\d\d of 1200, resumed bit for bit$")
 
     def test_training_that_is_wrong_fails(self):
         self.check("training", "--minutes", "1", STAND_IN="differs,losses")
@@ -274,6 +274,16 @@ class DryRun(unittest.TestCase):
         self.assertEqual(len(unpacked), 1)
         self.assertEqual((unpacked[0] / "torch").resolve(), (self.folder / "python/torch/lib").resolve())
 
+    def test_run_sh_tests(self):
+        tests = self.command("tests")
+        done = subprocess.run(tests, env=self.environment, text=True, stdout=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.calls(), ["cuda_test --gtest_brief=1 --gtest_filter=*",
+                                        f"model_test --gtest_brief=1 --gtest_filter={gtest.ON_CUDA}"])
+        done = subprocess.run([*tests, "Fails.*"], env=self.environment, text=True, stdout=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stdout.endswith("FAILED: cuda_test model_test\n"))
+
     def test_run_sh_runs_the_program_and_needs_torch(self):
         version = self.command("--version")
         done = subprocess.run(version, env=self.environment, text=True, stdout=subprocess.PIPE, check=False)
@@ -330,9 +340,10 @@ class Schedule(unittest.TestCase):
         outcomes = self.run_parts(2, part(1, sleeping("long", 1.2)), part(3, sleeping("short", 0)))
         self.assertEqual(outcomes, {"long": "passed", "short": "passed"})
 
-    def test_a_part_may_use_what_earlier_ones_left(self):
-        outcomes = self.run_parts(2, part(1, sleeping("short", 0)), part(1, sleeping("long", 1.3)))
-        self.assertEqual(outcomes, {"short": "passed", "long": "passed"})
+    def test_later_parts_share_the_time_that_one_left(self):
+        outcomes = self.run_parts(3, part(1, sleeping("short", 0)), part(1, sleeping("long", 1.3)),
+                                  part(1, sleeping("too long", 1.9)))
+        self.assertEqual(outcomes, {"short": "passed", "long": "passed", "too long": step.NO_TIME})
 
     def test_a_step_that_reaches_its_limit_has_failed(self):
         outcomes = self.run_parts(5, part(1, sleeping("hang", 4, limit=0.3)))
