@@ -3,6 +3,8 @@ import os
 import pathlib
 import shutil
 
+from check_gpu.step import Failure
+
 
 class Bundle:
     """`folder` is what scripts/bundle.sh made, `programs` the folder that run.sh unpacked the programs into."""
@@ -31,5 +33,8 @@ class Bundle:
 
 
 def cuda_tool(name, variable):
-    """The path of a tool of CUDA: what the environment's variable says, or from $PATH, or from the toolkit; or None."""
-    return os.environ.get(variable) or shutil.which(name) or shutil.which(name, path="/usr/local/cuda/bin")
+    """The path of a tool of CUDA: from the environment's variable, from $PATH or from the toolkit. Raises Failure."""
+    path = os.environ.get(variable) or shutil.which(name) or shutil.which(name, path="/usr/local/cuda/bin")
+    if not path:
+        raise Failure(f"there is no {name} here")
+    return path

@@ -24,14 +24,12 @@ METRICS = {  # ncu's name: ours
 
 
 def steps(session):
-    return [Step(f"ncu {name}", LIMIT, lambda runner, kernel=kernel: profile(session, runner, kernel))
+    tool = cuda_tool("ncu", "NCU")
+    return [Step(f"ncu {name}", LIMIT, lambda runner, kernel=kernel: profile(session, runner, tool, kernel))
             for name, kernel in KERNELS.items()]
 
 
-def profile(session, runner, kernel):
-    tool = cuda_tool("ncu", "NCU")
-    if not tool:
-        raise Failure("there is no ncu here")
+def profile(session, runner, tool, kernel):
     settings = [*benchmark.PLAIN, *benchmark.batch_of(8), "model.layers=2", "training.device=cuda",
                 "model.attention.layers=[local+column]"]
     text = runner.output_of(tool, "--set", "basic", "--clock-control", "none", "--target-processes", "all", "--csv",

@@ -64,7 +64,8 @@ class Session:
         try:
             steps = part.steps(self)
         except Exception as error:  # pylint: disable=broad-except
-            self._note(part.name, {"outcome": f"FAILED: {described(error)}"})
+            why = error if isinstance(error, Failure) else described(error)
+            self._note(part.name, {"outcome": f"FAILED: {why}"})
             return []
         new = [step for step in steps if step.every_call or not self.results.passed(step.name)]
         self.passed_before += [step.name for step in steps if step not in new]

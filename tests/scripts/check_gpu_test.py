@@ -61,6 +61,17 @@ exec "$@"
 """
 
 
+def processes_with(text):
+    """The command lines of running processes that have the text in them."""
+    lines = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            pass  # it has ended
+    return [line for line in lines if text in line]
+
+
 def write_program(path, text):
     path.write_text(text)
     path.chmod(0o755)
@@ -213,8 +224,7 @@ class DryRun(unittest.TestCase):
             outcomes = json.loads((self.out / "results.json").read_text())["steps"]
             self.assertEqual(outcomes["suites cuda_test Hangs"]["outcome"], "left: stopped")
             self.assertEqual(outcomes["suites model_test RowsCuda"]["outcome"], "passed")
-            left = subprocess.run(["pgrep", "-f", f"{self.folder}/"], stdout=subprocess.PIPE, check=False)
-            self.assertEqual(left.stdout, b"")
+            self.assertEqual(processes_with(f"{self.folder}/"), [])
 
     def test_continue_leaves_out_what_has_passed(self):
         self.check("canaries", "--minutes", "1", SUITES="Good Fails Crashes")
@@ -254,6 +264,11 @@ class DryRun(unittest.TestCase):
         self.assertRegex(self.text, r"attention 3072 local +2\.000 +50% +own +3\.000 +fa2 +1\.50")
         self.assertRegex(self.text, r"step cifar of 16 layers +4\.000 +50% +own +8\.000 +fa2 +2\.00")
         self.assertRegex(self.text, r"step imagenet64 +4\.000 +50% +own\n")
+
+    def test_a_tool_that_is_missing_costs_one_line(self):
+        self.check("sanitizer", "--minutes", "1", SANITIZER="", PATH="/usr/bin:/bin")
+        if not pathlib.Path("/usr/local/cuda/bin/compute-sanitizer").exists():
+            self.assertEqual(self.outcome("sanitizer"), "FAILED: there is no compute-sanitizer here")
 
     def test_half_a_json_object_is_a_failure(self):
         self.check("benchmark", "--minutes", "1", STAND_IN="half")
