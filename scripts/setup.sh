@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a build needs and this machine lacks: system packages (Debian 12, Ubuntu 24.04) and LibTorch, for
-# cuda also the headers of cuDNN's front end.
+# cuda also the headers of cuDNN's front end, and patchelf for scripts/bundle.sh.
 # Takes less than a second where all is there.
 #
 # Usage: scripts/setup.sh [--checks] [PRESET]
@@ -31,6 +31,7 @@ if [[ ${1:-} == --checks ]]; then
 fi
 preset=${1:-$(default_preset)}
 if [[ $preset == cuda ]]; then flavour=cuda; else flavour=cpu; fi
+if [[ $preset == cuda ]]; then packages+=(patchelf); fi
 
 torch_version=$(sed -n 's/^set(SPARSE_TRANSFORMER_TORCH_VERSION \(.*\))$/\1/p' cmake/LibTorch.cmake)
 torch_folder=$cache_folder/libtorch-$torch_version-$flavour
