@@ -27,7 +27,7 @@ endif()
 #   TORCH     the room uses LibTorch, whose headers are compiled once for all
 #
 # What calls kernels of our own on the GPU is in X_cuda.cpp, and X_cuda_absent.cpp stands in for it where there is no
-# CUDA compiler; for a cudnn_X_cuda.cpp where there is no front end of cuDNN's either.
+# CUDA compiler.
 function(add_room name)
   cmake_parse_arguments(ROOM "TORCH" "" "LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
@@ -35,8 +35,6 @@ function(add_room name)
   list(FILTER absent INCLUDE REGEX "_cuda_absent\\.cpp$")
   if(NOT SPARSE_TRANSFORMER_CUDA_KERNELS)
     list(TRANSFORM absent REPLACE "_absent\\.cpp$" ".cpp")
-  elseif(NOT SPARSE_TRANSFORMER_CUDNN)
-    list(TRANSFORM absent REPLACE "(/cudnn_[^/]*)_absent\\.cpp$" "\\1.cpp")
   endif()
   if(absent)
     list(REMOVE_ITEM sources ${absent})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a build needs and this machine lacks: system packages (Debian 12, Ubuntu 24.04) and LibTorch, for
-# cuda also the headers of cuDNN's front end, and patchelf for scripts/bundle.sh.
+# cuda also patchelf for scripts/bundle.sh.
 # Takes less than a second where all is there.
 #
 # Usage: scripts/setup.sh [--checks] [PRESET]
@@ -35,8 +35,6 @@ if [[ $preset == cuda ]]; then packages+=(patchelf); fi
 
 torch_version=$(sed -n 's/^set(SPARSE_TRANSFORMER_TORCH_VERSION \(.*\))$/\1/p' cmake/LibTorch.cmake)
 torch_folder=$cache_folder/libtorch-$torch_version-$flavour
-cudnn_frontend_version=$(sed -n 's/^set(SPARSE_TRANSFORMER_CUDNN_FRONTEND_VERSION \(.*\))$/\1/p' cmake/CudnnFrontend.cmake)
-cudnn_frontend_folder=$cache_folder/cudnn-frontend-$cudnn_frontend_version
 # libtorch_cpu of the CUDA build, the only one in the package registry, needs these two of CUDA's libraries.
 torch_packages=("torch==$torch_version")
 if [[ $flavour == cpu ]]; then
@@ -116,24 +114,6 @@ install_for_checks() {
   install_from_pip "$@" || die "${*:2} could not be downloaded: see pip's message above"
 }
 
-have_cudnn_frontend() {
-  [[ $preset != cuda || -d $cudnn_frontend_folder ]] && return
-  local prefix prefixes
-  IFS=: read -ra prefixes <<<"${CMAKE_PREFIX_PATH:-}"
-  for prefix in "${prefixes[@]}"; do
-    [[ -e $prefix/include/cudnn_frontend.h ]] && return
-  done
-  return 1
-}
-
-install_cudnn_frontend() {
-  install_from_pip "$cudnn_frontend_folder" --no-deps "nvidia-cudnn-frontend==$cudnn_frontend_version" || {
-    say "going on without cuDNN's front end: cuDNN will be no choice for attention"
-    return
-  }
-  rm -rf "${cudnn_frontend_folder:?}/cudnn"  # what is for Python; the headers stay
-}
-
 install_libtorch() {
   mkdir -p "$cache_folder"
   exec {lock}>"$cache_folder/libtorch.lock"
@@ -159,11 +139,10 @@ install_libtorch() {
 
 have_checks() { [[ -z $checks || (-d $clang_tidy_folder && -d $peers_folder) ]]; }
 
-if ! { have_libtorch && have_cudnn_frontend && have_checks; } && ! python3 -m pip --version >/dev/null 2>&1; then
+if ! { have_libtorch && have_checks; } && ! python3 -m pip --version >/dev/null 2>&1; then
   packages+=(python3-pip)
 fi
 install_packages
 if ! have_libtorch; then install_libtorch; fi
-if ! have_cudnn_frontend; then install_cudnn_frontend; fi
 install_for_checks "$clang_tidy_folder" "clang-tidy==${clang_tidy_folder##*-}"
 install_for_checks "$peers_folder" numpy==2.4.6 pillow==13.0.0 soundfile==0.14.0 safetensors==0.8.0 mido==1.3.3

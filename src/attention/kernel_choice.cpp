@@ -1,16 +1,13 @@
 #include "attention/kernel_choice.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
 
-#include "attention/kernels/cudnn_attention.h"
 #include "attention/kernels/union_cuda.h"
-#include "attention/slice.h"
 #include "config/errors.h"
 #include "config/words.h"
 #include "runtime/format.h"
@@ -19,30 +16,6 @@
 
 namespace sparse_transformer {
 namespace {
-
-/// Whether cuDNN computes anything of the layer.
-bool cudnn_serves(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& shape) {
-  const auto serves = [&](std::int64_t queries, std::int64_t keys, BandMask mask) {
-    return banded_cudnn_serves(packed.scalar_type(), shape.query_width, shape.value_width, queries,
-                               keys, mask);
-  };
-  const SequenceShape sizes{packed.size(0), packed.size(1), packed.size(2)};
-  for (const HeadGroup& group : pattern.groups) {
-    for (const Piece& piece : group.pieces) {
-      const auto* band = std::get_if<Band>(&piece);
-      if (band == nullptr) {
-        if (std::holds_alternative<Shared>(piece) && serves(sizes.n, sizes.n, {})) return true;
-        continue;
-      }
-      const auto calls =
-          banded_calls(*band, sizes, {group.first_head, group.heads}, /*windows=*/true);
-      for (const BandedCall& call : calls) {
-        if (serves(call.query.length, call.key.length, call.mask)) return true;
-      }
-    }
-  }
-  return false;
-}
 
 std::string word(KernelKind kernel) { return word_of(kKernelKindWords, kernel); }
 
@@ -74,23 +47,127 @@ bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
                     [](const at::Tensor& x, const at::Tensor& y) { return at::equal(x, y); });
 }
 
-/// What keeps a candidate from being chosen, or nothing.
-std::optional<std::string> fault(const KernelCandidate& candidate,
-                                 const std::vector<at::Tensor>& plain, bool repeatable) {
+/// The setting that takes another kernel for the part.
+std::string way_around(const KernelTrial& trial, KernelKind kernel) {
+  for (const KernelCandidate& other : trial.candidates) {
+    if (other.kernel == kernel) continue;
+    return "--set 'training.kernel_choice=[" + choice_words({{trial.part, other.kernel}})[0] + "]'";
+  }
+  return "--set training.kernels=plain";
+}
+
+/// Runs it. What it throws, but Interrupted, becomes a reason, the first line of its message.
+/// Throws WorldError where the device fails from now on.
+template <typename Run>
+std::optional<std::string> reason_against(const KernelTrial& trial, KernelKind kernel,
+                                          const Run& run) {
   try {
-    const std::vector<at::Tensor> result = candidate.compute();
-    const double error = largest_error(result, plain);
-    if (!(error <= rounding(result.front().scalar_type()))) {
-      return "its results differ by " + format_fixed(100 * error, 2) + "% from plain code's";
-    }
-    if (repeatable && !equal(result, candidate.compute())) return "it does not repeat bit for bit";
-    candidate.seconds();
+    return run();
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& error) {
+    try {
+      trial.synchronise();
+    } catch (const std::exception&) {
+      throw WorldError(part_text(trial.part) + ": " + word(kernel) + " left the GPU in an error (" +
+                       first_line(error) + "); start again with " + way_around(trial, kernel));
+    }
     return first_line(error);
   }
-  return std::nullopt;
+}
+
+/// What keeps a candidate from being chosen, or nothing.
+std::optional<std::string> fault(const KernelTrial& trial, const KernelCandidate& candidate) {
+  return reason_against(trial, candidate.kernel, [&]() -> std::optional<std::string> {
+    const std::vector<at::Tensor> result = candidate.compute();
+    const double error = largest_error(result, trial.plain);
+    if (!(error <= rounding(result.front().scalar_type()))) {
+      return "its results differ by " + format_fixed(100 * error, 2) + "% from plain code's";
+    }
+    if (trial.repeatable && !equal(result, candidate.compute())) {
+      return "it does not repeat bit for bit";
+    }
+    return std::nullopt;
+  });
+}
+
+struct Timed {
+  KernelCandidate candidate;
+  double seconds;
+};
+
+/// "own 3.000 ms, flash 4.000 ms"
+std::string times_text(const std::vector<Timed>& timed) {
+  std::string text;
+  for (const Timed& each : timed) {
+    text += (text.empty() ? "" : ", ") + word(each.candidate.kernel) + " " +
+            format_fixed(1e3 * each.seconds, 3) + " ms";
+  }
+  return text;
+}
+
+void log_left_out(const KernelTrial& trial, KernelKind kernel, const std::string& why) {
+  log_info(part_text(trial.part) + ": " + word(kernel) + " is no choice: " + why);
+}
+
+/// Those whose results are right, with their estimates.
+std::vector<Timed> sound_candidates(const KernelTrial& trial) {
+  std::vector<Timed> sound;
+  for (const KernelCandidate& candidate : trial.candidates) {
+    double seconds = 0.0;
+    auto problem = fault(trial, candidate);
+    if (!problem && trial.candidates.size() > 1) {
+      problem = reason_against(trial, candidate.kernel, [&]() -> std::optional<std::string> {
+        seconds = candidate.estimate();
+        return std::nullopt;
+      });
+    }
+    if (problem) {
+      log_left_out(trial, candidate.kernel, *problem);
+    } else {
+      sound.push_back({candidate, seconds});
+    }
+  }
+  return sound;
+}
+
+const Timed& quickest(const std::vector<Timed>& timed) {
+  return *std::min_element(timed.begin(), timed.end(),
+                           [](const Timed& a, const Timed& b) { return a.seconds < b.seconds; });
+}
+
+/// Those that are worth a measurement and run at full length.
+std::vector<Timed> contenders(const KernelTrial& trial, const std::vector<Timed>& sound) {
+  // Times the best estimate, which of short passes is mostly the time of their launches.
+  constexpr double kHopeless = 16.0;
+  const double best = quickest(sound).seconds;
+  std::vector<Timed> result;
+  for (const Timed& each : sound) {
+    if (each.seconds > kHopeless * best) {
+      log_left_out(trial, each.candidate.kernel, "much slower by estimate");
+      continue;
+    }
+    const auto problem =
+        reason_against(trial, each.candidate.kernel, [&]() -> std::optional<std::string> {
+          each.candidate.seconds();
+          return std::nullopt;
+        });
+    if (problem) {
+      log_left_out(trial, each.candidate.kernel, *problem);
+    } else {
+      result.push_back(each);
+    }
+  }
+  return result;
+}
+
+void measure(std::vector<Timed>& timed) {
+  constexpr RoundLimits kLimits = {.rounds = 9, .seconds = 2.0};
+  std::vector<std::function<double()>> measurements;
+  for (const Timed& each : timed) measurements.push_back(each.candidate.seconds);
+  const std::vector<double> seconds =
+      medians_of_rounds(measurements, kLimits, [](std::int64_t, std::int64_t) {}).values;
+  for (std::size_t i = 0; i < timed.size(); ++i) timed[i].seconds = seconds[i];
 }
 
 }  // namespace
@@ -101,9 +178,6 @@ std::vector<KernelKind> attention_kernels(const at::Tensor& packed, const LayerP
   std::vector<KernelKind> kernels;
   if (union_cuda_serves(packed, pattern, shape)) kernels.push_back(KernelKind::kOwn);
   kernels.push_back(KernelKind::kFlash);
-  if (at::globalContext().hasCuDNN() && cudnn_serves(packed, pattern, shape)) {
-    kernels.push_back(KernelKind::kCudnn);
-  }
   return kernels;
 }
 
@@ -111,33 +185,45 @@ std::string part_text(const std::string& part) {
   return part == kFeedforward ? "feed-forward" : "attention of " + part;
 }
 
-KernelKind fastest_kernel(const std::string& part, const std::vector<KernelCandidate>& candidates,
-                          const std::vector<at::Tensor>& plain, bool repeatable) {
-  const std::string subject = part_text(part) + ": ";
-  std::vector<KernelKind> sound;
-  std::vector<std::function<double()>> measurements;
-  for (const KernelCandidate& candidate : candidates) {
-    if (const auto problem = fault(candidate, plain, repeatable)) {
-      log_info(subject + word(candidate.kernel) + " is no choice: " + *problem);
-      continue;
+std::vector<std::string> choice_words(const KernelChoice& choice) {
+  std::vector<std::string> words;
+  for (const auto& [part, kernel] : choice) words.push_back(part + "=" + word(kernel));
+  return words;
+}
+
+KernelChoice choice_of_words(const std::vector<std::string>& words) {
+  KernelChoice choice;
+  for (const std::string& text : words) {
+    const std::size_t equals = text.rfind('=');
+    const std::string kernel = equals == std::string::npos ? "" : text.substr(equals + 1);
+    const auto found = std::find(kKernelKindWords.begin(), kKernelKindWords.end(), kernel);
+    if (equals == 0 || found == kKernelKindWords.end()) {
+      throw SettingError("training.kernel_choice",
+                         "'" + text + "' is not PART=KERNEL, a pattern or '" + kFeedforward +
+                             "' and one of own, flash, cublas");
     }
-    sound.push_back(candidate.kernel);
-    measurements.push_back(candidate.seconds);
+    choice[text.substr(0, equals)] = static_cast<KernelKind>(found - kKernelKindWords.begin());
   }
-  if (sound.empty()) {
+  return choice;
+}
+
+KernelKind fastest_kernel(const KernelTrial& trial) {
+  constexpr double kLongPass = 1.0;  // seconds, from which on estimates decide
+  const std::string subject = part_text(trial.part) + ": ";
+  std::vector<Timed> timed = sound_candidates(trial);
+  const bool by_estimate = timed.size() > 1 && quickest(timed).seconds > kLongPass;
+  if (timed.size() > 1 && !by_estimate) {
+    timed = contenders(trial, timed);
+    if (timed.size() > 1) measure(timed);
+  }
+  if (timed.empty()) {
     throw WorldError(subject + "no kernel computes it rightly here; training.kernels: plain does");
   }
-  constexpr RoundLimits kLimits = {.rounds = 9, .seconds = 3.0};
-  const std::vector<double> seconds =
-      medians_of_rounds(measurements, kLimits, [](std::int64_t, std::int64_t) {}).values;
-  std::string times;
-  for (std::size_t i = 0; i < sound.size(); ++i) {
-    times +=
-        (i == 0 ? "" : ", ") + word(sound[i]) + " " + format_fixed(1e3 * seconds[i], 3) + " ms";
-  }
-  const auto fastest = std::min_element(seconds.begin(), seconds.end()) - seconds.begin();
-  const KernelKind chosen = sound[static_cast<std::size_t>(fastest)];
-  log_info(subject + word(chosen) + " (" + times + ")");
+  const KernelKind chosen = quickest(timed).candidate.kernel;
+  const std::string how = timed.size() == 1
+                              ? "the only choice"
+                              : times_text(timed) + (by_estimate ? ", estimated" : "");
+  log_info(subject + word(chosen) + " (" + how + ")");
   return chosen;
 }
 

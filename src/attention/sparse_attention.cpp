@@ -57,14 +57,13 @@ at::ScalarType gradient_type(const at::Tensor& x) {
 class LayerPass {
  public:
   LayerPass(const at::Tensor& packed, const LayerPattern& pattern, const HeadShape& head,
-            Kernels kernels, KernelKind kernel)
+            Kernels kernels)
       : type_(packed.scalar_type()),
         x_(in_kernel_type(packed, kernels), head),
         shape_{packed.size(0), packed.size(1), packed.size(2)},
         pattern_(pattern),
         head_(head),
         kernels_(kernels),
-        kernel_(kernel),
         windows_(has_windows(packed, kernels)) {}
 
   Union forward() const {
@@ -176,8 +175,7 @@ class LayerPass {
   void forward_piece(const Band& band, const HeadGroup& group, GroupSum& sum) const {
     for (const BandedCall& call : calls(band, group)) {
       add_banded(select(x_.query, call.query), select(x_.key, call.key), select(x_.value, call.key),
-                 call.mask, head_.scale, sum.of(call.query), sum.next(call.query), kernels_,
-                 kernel_);
+                 call.mask, head_.scale, sum.of(call.query), sum.next(call.query), kernels_);
     }
   }
 
@@ -185,7 +183,7 @@ class LayerPass {
     const SharedList list(x_.key, x_.value, shared, group);
     for (const SharedCall& call : list.calls()) {
       add_banded(select(x_.query, call.query), list.key(call), list.value(call), {}, head_.scale,
-                 sum.of(call.query), sum.next(call.query), kernels_, kernel_);
+                 sum.of(call.query), sum.next(call.query), kernels_);
     }
   }
 
@@ -234,7 +232,7 @@ class LayerPass {
                      const BandedGradients& sum, Share share) const {
     add_banded_gradients(select(d_out, query), select(x_.query, query), key, value,
                          select(whole.out, query), select_lse(whole.lse, query), mask, head_.scale,
-                         sum, share, kernels_, kernel_);
+                         sum, share, kernels_);
   }
 
   Slice all_positions(const HeadGroup& group) const {
@@ -268,7 +266,6 @@ class LayerPass {
   const LayerPattern& pattern_;
   HeadShape head_;
   Kernels kernels_;
-  KernelKind kernel_;
   bool windows_;
 };
 
@@ -280,7 +277,7 @@ class Layer : public torch::CustomClassHolder {
 
   Union forward(const at::Tensor& packed) const {
     if (is_fused_union(packed)) return union_forward_cuda(packed, pattern_, shape_);
-    return LayerPass(packed, pattern_, shape_, kernels_, kernel_).forward();
+    return LayerPass(packed, pattern_, shape_, kernels_).forward();
   }
 
   at::Tensor backward(const at::Tensor& d_out, const at::Tensor& packed,
@@ -288,7 +285,7 @@ class Layer : public torch::CustomClassHolder {
     if (is_fused_union(packed)) {
       return union_backward_cuda(d_out, packed, result, pattern_, shape_);
     }
-    return LayerPass(packed, pattern_, shape_, kernels_, kernel_).backward(d_out, result);
+    return LayerPass(packed, pattern_, shape_, kernels_).backward(d_out, result);
   }
 
  private:

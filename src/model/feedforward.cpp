@@ -35,8 +35,8 @@ class ExpandAndContract : public torch::autograd::Function<ExpandAndContract> {
         gelu_product_gradient_cuda(d_rows, contract.to(x.scalar_type()), pre, bias);
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
     return {at::mm(d_pre, expand.to(x.scalar_type())).view_as(x),
-            at::mm(d_pre.t(), rows).to(expand.scalar_type()), d_bias,
-            at::mm(d_rows.t(), y).to(contract.scalar_type())};
+            weight_gradient(d_pre, rows, expand.scalar_type()), d_bias,
+            weight_gradient(d_rows, y, contract.scalar_type())};
   }
 };
 

@@ -38,7 +38,7 @@ class Product : public torch::autograd::Function<Product> {
     const at::Tensor d_rows = d_y.to(type);
     const at::Tensor rows = x.reshape({-1, weight.size(1)}).to(type);
     const at::Tensor d_x = at::mm(d_rows, scaled(weight, weight_factor, type));
-    const at::Tensor d_weight = at::mm(d_rows.t(), rows).to(weight.scalar_type());
+    const at::Tensor d_weight = weight_gradient(d_rows, rows, weight.scalar_type());
     at::Tensor d_bias;
     if (context->saved_data["has_bias"].toBool()) {
       d_bias = scaled(d_y.sum(0, /*keepdim=*/false, weight.scalar_type()),
@@ -62,6 +62,11 @@ at::ScalarType product_type(c10::Device device, at::ScalarType type) {
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors) {
   const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
   return Product::apply(x, linear.weight, bias, factors.weight, factors.bias);
+}
+
+at::Tensor weight_gradient(const at::Tensor& d_y, const at::Tensor& x, at::ScalarType type) {
+  const bool is_widened = x.is_cuda() && at::isReducedFloatingType(x.scalar_type());
+  return is_widened ? at::mm(d_y.t(), x, type) : at::mm(d_y.t(), x).to(type);
 }
 
 }  // namespace sparse_transformer

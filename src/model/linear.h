@@ -28,4 +28,8 @@ at::ScalarType product_type(c10::Device device, at::ScalarType type);
 /// multiply well is computed in float32 and rounded (product_type()). Differentiable once.
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors = {});
 
+/// The gradient of a weight matrix, d_yᵀ·x in the type of the weight; d_y: [rows, out], x: [rows,
+/// in]. On CUDA products of half precision leave their float32 sums unrounded.
+at::Tensor weight_gradient(const at::Tensor& d_y, const at::Tensor& x, at::ScalarType type);
+
 }  // namespace sparse_transformer

@@ -84,6 +84,11 @@ void take_repeatable_kernels(bool repeatable) {
   context.setDeterministicFillUninitializedMemory(false);
 }
 
+void sum_products_in_float32() {
+  at::globalContext().setAllowBF16ReductionCuBLAS(/*allow_reduced_precision=*/false);
+  at::globalContext().setAllowFP16ReductionCuBLAS(/*allow_reduced_precision=*/false);
+}
+
 std::map<std::string, std::string> describe_machine(at::Device device) {
   std::map<std::string, std::string> machine = {
       {"processor", processor_name()},

@@ -21,6 +21,10 @@ at::Device choose_device(DeviceChoice choice, int index = 0);
 /// whole process; where none is had, LibTorch warns. Before the first use of CUDA.
 void take_repeatable_kernels(bool repeatable);
 
+/// CUDA: sums of half-precision products stay float32 where LibTorch splits a product in parts. For
+/// the whole process.
+void sum_products_in_float32();
+
 /// Whether LibTorch has products in bfloat16 for this processor. Elsewhere it multiplies number by
 /// number, tens of times slower than in float32.
 bool multiplies_bfloat16();

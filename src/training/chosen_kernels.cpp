@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "config/errors.h"
+#include "config/words.h"
+#include "runtime/log.h"
 #include "runtime/timing.h"
 #include "training/feedforward_pass.h"
 
@@ -37,26 +41,86 @@ AttentionInput short_input(const AttentionInput& input, at::ScalarType type) {
   return few;
 }
 
-/// So many passes are timed that starting them is hidden.
-constexpr std::int64_t kPasses = 5;
+/// Waits for a device by a copy to the host.
+void wait_for(const at::Tensor& x) { x.flatten()[0].item<double>(); }
 
-template <typename Pass>
-std::function<double()> seconds_of_pass(Pass pass) {
-  return [pass = std::move(pass)] { return seconds_of([&pass] { pass.run(); }) / kPasses; };
+/// How a candidate is timed: `few` computes a short pass, `pass(count)` runs passes at full length,
+/// each about `scale` times as long.
+template <typename Few, typename Pass>
+KernelCandidate timed_candidate(KernelKind kernel, Few few, Pass pass, double scale) {
+  const auto estimate = std::make_shared<double>();
+  const auto passes = [estimate] {
+    // So many that starting them is hidden, but no more than take some tenths of a second.
+    constexpr double kMost = 5.0, kSeconds = 0.2;
+    return static_cast<std::int64_t>(std::clamp(kSeconds / *estimate, 1.0, kMost));
+  };
+  return {.kernel = kernel,
+          .compute = few,
+          .estimate =
+              [few, scale, estimate] {
+                *estimate = scale * seconds_of([&few] { wait_for(few().back()); });
+                return *estimate;
+              },
+          .seconds =
+              [pass, passes] {
+                const std::int64_t count = passes();
+                return seconds_of([&] { pass(count); }) / static_cast<double>(count);
+              }};
 }
 
-KernelKind choose_feedforward_kernel(const FeedforwardInput& input, bool repeatable) {
-  const std::vector<KernelKind> kernels = feedforward_kernels(input.expand, input.x);
-  if (kernels.size() == 1) return kernels.front();
+double pairs_of(const LayerPattern& pattern, std::int64_t n) {
+  std::int64_t pairs = 0;
+  for (const HeadGroup& group : pattern.groups) pairs += count_pairs(group, n);
+  return static_cast<double>(pairs);
+}
+
+KernelTrial trial_of(const std::string& part, const std::vector<at::Tensor>& plain,
+                     bool repeatable) {
+  return {.part = part,
+          .candidates = {},
+          .plain = plain,
+          .repeatable = repeatable,
+          .synchronise = [x = plain.front()] { wait_for(x); }};
+}
+
+/// Those that the settings leave: the one that they name for the part, or all.
+std::vector<KernelKind> allowed(const Settings& settings, const std::string& part,
+                                const std::vector<KernelKind>& kernels) {
+  const KernelChoice named = choice_of_words(settings.training.kernel_choice);
+  const auto found = named.find(part);
+  if (found == named.end()) return kernels;
+  if (std::find(kernels.begin(), kernels.end(), found->second) != kernels.end()) {
+    return {found->second};
+  }
+  throw SettingError("training.kernel_choice",
+                     part_text(part) + " cannot be computed here by " +
+                         std::string(word_of(kKernelKindWords, found->second)));
+}
+
+/// Another run may find other times, and choose other kernels.
+void log_how_to_repeat(const KernelChoice& choice) {
+  std::string words;
+  for (const std::string& word : choice_words(choice)) words += (words.empty() ? "" : ", ") + word;
+  log_info("kernels are chosen by their times; a new run repeats this choice with --set " +
+           ("'training.kernel_choice=[" + words + "]'"));
+}
+
+KernelKind choose_feedforward_kernel(const Settings& settings, const FeedforwardInput& input) {
+  const std::vector<KernelKind> kernels =
+      allowed(settings, kFeedforward, feedforward_kernels(input.expand, input.x));
+  if (kernels.size() == 1 && kernels.front() == KernelKind::kCublas) return kernels.front();
   constexpr std::int64_t kRows = 2048;
   const FeedforwardInput few = input.first(kRows);
-  std::vector<KernelCandidate> candidates;
+  KernelTrial trial =
+      trial_of(kFeedforward, feed_forward_plainly(few), settings.training.deterministic);
+  const double scale = static_cast<double>(input.x.size(0)) / static_cast<double>(few.x.size(0));
   for (const KernelKind kernel : kernels) {
-    candidates.push_back({.kernel = kernel,
-                          .compute = [&few, kernel] { return feed_forward(few, kernel); },
-                          .seconds = seconds_of_pass(FeedforwardPass(input, kernel, kPasses))});
+    trial.candidates.push_back(timed_candidate(
+        kernel, [&few, kernel] { return feed_forward(few, kernel); },
+        [&input, kernel](std::int64_t count) { FeedforwardPass(input, kernel, count).run(); },
+        scale));
   }
-  return fastest_kernel(kFeedforward, candidates, feed_forward_plainly(few), repeatable);
+  return fastest_kernel(trial);
 }
 
 }  // namespace
@@ -65,25 +129,31 @@ std::optional<KernelKind> choose_attention_kernel(const Settings& settings,
                                                   const LayerPattern& pattern,
                                                   const AttentionInput& input) {
   if (!has_choice(settings, input.packed.device())) return std::nullopt;
-  const bool repeatable = settings.training.deterministic;
-  const std::vector<KernelKind> kernels = attention_kernels(input.packed, pattern, input.shape);
-  if (kernels.size() == 1) return kernels.front();
+  const std::vector<KernelKind> kernels =
+      allowed(settings, pattern.name(), attention_kernels(input.packed, pattern, input.shape));
+  if (kernels.size() == 1 && kernels.front() == KernelKind::kFlash) return kernels.front();
   const AttentionInput few = short_input(input, input.packed.scalar_type());
-  const std::vector<at::Tensor> plain =
-      attend(pattern, Kernels::kPlain, KernelKind::kOwn, short_input(input, at::kFloat));
-  std::vector<KernelCandidate> candidates;
+  KernelTrial trial =
+      trial_of(pattern.name(),
+               attend(pattern, Kernels::kPlain, KernelKind::kOwn, short_input(input, at::kFloat)),
+               settings.training.deterministic);
+  const auto sequences = static_cast<double>(input.packed.size(0));
+  const double scale = sequences * pairs_of(pattern, input.packed.size(1)) /
+                       std::max(1.0, pairs_of(pattern, few.packed.size(1)));
   for (const KernelKind kernel : kernels) {
-    candidates.push_back(
-        {.kernel = kernel,
-         .compute = [&, kernel] { return attend(pattern, Kernels::kFused, kernel, few); },
-         .seconds =
-             seconds_of_pass(AttentionPass(pattern, Kernels::kFused, kernel, input, kPasses))});
+    trial.candidates.push_back(timed_candidate(
+        kernel, [&, kernel] { return attend(pattern, Kernels::kFused, kernel, few); },
+        [&, kernel](std::int64_t count) {
+          AttentionPass(pattern, Kernels::kFused, kernel, input, count).run();
+        },
+        scale));
   }
-  return fastest_kernel(pattern.name(), candidates, plain, repeatable);
+  return fastest_kernel(trial);
 }
 
 KernelChoice choose_kernels(const Settings& settings, c10::Device device, KernelChoice known) {
   if (!has_choice(settings, device)) return known;
+  const std::size_t known_before = known.size();
   const AttentionInput input(settings, device);
   for (const LayerPattern& pattern : patterns_of(settings)) {
     if (known.contains(pattern.name())) continue;
@@ -92,9 +162,9 @@ KernelChoice choose_kernels(const Settings& settings, c10::Device device, Kernel
     }
   }
   if (!known.contains(kFeedforward)) {
-    known[kFeedforward] = choose_feedforward_kernel(FeedforwardInput(settings, device),
-                                                    settings.training.deterministic);
+    known[kFeedforward] = choose_feedforward_kernel(settings, FeedforwardInput(settings, device));
   }
+  if (known.size() > known_before) log_how_to_repeat(known);
   return known;
 }
 

@@ -46,7 +46,7 @@ Learner::Learner(const Settings& settings, c10::Device device,
       loss_scale_(settings_.precision, device),
       inputs_(device),
       figures_(at::zeros({3}, at::TensorOptions().dtype(at::kFloat).device(device))),
-      graph_(std::move(recorder)) {}
+      graph_(optimizer_.is_recordable() ? std::move(recorder) : nullptr) {}
 
 StepFigures Learner::step(const at::Tensor& tokens, std::int64_t step, std::int64_t steps) {
   throw_if_stopped();  // no replay comes to a layer's boundary

@@ -46,6 +46,10 @@ class AdamW {
   /// afterwards.
   void update(const UpdateNumbers& numbers);
 
+  /// Whether update() does the same work on the device each time, so that a graph may record it.
+  /// LibTorch's kernel for CUDA does not: its ε comes from the host.
+  bool is_recordable() const { return has_kernels_ || updates_.is_cpu(); }
+
   /// The norm-free end of a step that was given up.
   void drop_gradients();
 

@@ -6,10 +6,15 @@
 
 namespace sparse_transformer {
 
-void StepLog::add(const StepFigures& figures, std::int64_t tokens, double seconds) {
+using Clock = std::chrono::steady_clock;
+
+void StepLog::begin_step() {
+  if (!begin_) begin_ = Clock::now();
+}
+
+void StepLog::add(const StepFigures& figures, std::int64_t tokens) {
   unread_.push_back(figures);
   tokens_ += tokens;
-  seconds_ += seconds;
 }
 
 std::vector<StepValues> StepLog::read() {
@@ -25,6 +30,8 @@ std::vector<StepValues> StepLog::read() {
     steps.push_back({.loss = value[0], .gradient_norm = value[1], .loss_scale = value[2]});
   }
   unread_.clear();
+  if (begin_) seconds_ += std::chrono::duration<double>(Clock::now() - *begin_).count();
+  begin_.reset();
   read_.insert(read_.end(), steps.begin(), steps.end());
   return steps;
 }

@@ -1,6 +1,7 @@
 // The figures of the steps since the last line of the log.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -28,7 +29,10 @@ struct StepSummary {
 
 class StepLog {
  public:
-  void add(const StepFigures& figures, std::int64_t tokens, double seconds);
+  /// A step begins. The clock runs from the first step after a read to the end of the next read,
+  /// which waits for the device: what the host needs to launch a step says nothing about its time.
+  void begin_step();
+  void add(const StepFigures& figures, std::int64_t tokens);
 
   /// The steps since the last read, waiting for the device.
   std::vector<StepValues> read();
@@ -39,8 +43,9 @@ class StepLog {
  private:
   std::vector<StepFigures> unread_;
   std::vector<StepValues> read_;
+  std::optional<std::chrono::steady_clock::time_point> begin_;  // of the unread steps
   std::int64_t tokens_ = 0;
-  double seconds_ = 0.0;
+  double seconds_ = 0.0;  // of the steps that are read
 };
 
 }  // namespace sparse_transformer

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <chrono>
 #include <string>
 #include <utility>
 
@@ -16,15 +15,6 @@
 #include "training/schedule.h"
 
 namespace sparse_transformer {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-}  // namespace
 
 Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder& run)
     : settings_(settings),
@@ -40,6 +30,7 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
       review_(settings.training) {
   if (device_.is_cuda()) {
     take_repeatable_kernels(settings.training.deterministic);
+    sum_products_in_float32();
     if (!settings.training.deterministic) {
       log_info("training.deterministic: false: faster kernels, which do not repeat bit for bit");
     }
@@ -136,7 +127,7 @@ void Trainer::do_what_is_due() {
 }
 
 void Trainer::learn() {
-  const auto begin = Clock::now();
+  step_log_.begin_step();
   const std::int64_t batch = settings_.training.batch;
   std::vector<std::uint8_t> tokens =
       sequences_.read(progress_.step * batch + progress_.passed_over, batch);
@@ -146,7 +137,7 @@ void Trainer::learn() {
   ++progress_.step;
   progress_.rollbacks = 0;
   saved_ = false;
-  step_log_.add(figures, count, seconds_since(begin));
+  step_log_.add(figures, count);
 }
 
 void Trainer::read_steps() {

@@ -34,6 +34,11 @@ void TrainingSettings::describe(FieldVisitor& visit) {
       "kernels", kernels, kKernelsWords,
       "what computes attention, norms and the like: fused kernels, or plain operations, slower "
       "and in more memory, to compare with");
+  visit.field(
+      "kernel_choice", kernel_choice,
+      "CUDA: the kernel of a pattern's attention or of the feed-forward part, such as "
+      "local+column=own or 'feed forward=cublas'; of the rest the fastest are measured when "
+      "training begins");
   visit.choice(
       "non_finite", non_finite, kNonFiniteWords,
       "where a loss or gradient is not finite: stop; skip the step; or go back to the last "

@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/fields.h"
 #include "model/computation.h"
@@ -33,6 +35,7 @@ struct TrainingSettings {
   double average = 0.999;
   Precision precision = Precision::kFloat32;
   Kernels kernels = Kernels::kFused;
+  std::vector<std::string> kernel_choice;  // choice_of_words() of attention/kernel_choice.h
   Recompute recompute = Recompute::kNone;
   NonFinite non_finite = NonFinite::kStop;
   double watch = 8.0;  // standard deviations

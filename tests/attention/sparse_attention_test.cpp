@@ -135,7 +135,7 @@ TEST(EveryPattern, IsAsExactAsPlainCodeInFloat16) {
 // Queries of one width with values and not.
 TEST(EveryPattern, IsAsExactAsPlainCodeOnCudaByEveryKernel) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU here";
-  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
+  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash}) {
     SCOPED_TRACE(word_of(kKernelKindWords, kernel));
     for_every_pattern([kernel](const PatternCase& c) {
       expect_exact_in_half(c, at::kBFloat16, 2e-2, at::kCUDA, 8, kernel);
@@ -153,7 +153,7 @@ TEST(EveryPattern, RepeatsBitForBitOnCudaByEveryKernel) {
   const LayerPattern pattern = layer_of(c);
   const at::Tensor packed = random({2, c.n, c.heads, 192}, at::kBFloat16).to(at::kCUDA);
   const at::Tensor d_out = random({2, c.n, c.heads, 64}, at::kBFloat16).to(at::kCUDA);
-  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash, KernelKind::kCudnn}) {
+  for (const KernelKind kernel : {KernelKind::kOwn, KernelKind::kFlash}) {
     SCOPED_TRACE(word_of(kKernelKindWords, kernel));
     const auto attention = with(Kernels::kFused, kernel);
     const Result once = run(attention, packed, d_out, pattern);

@@ -18,7 +18,7 @@ using ::testing::IsEmpty;
 using ::testing::Key;
 using ::testing::UnorderedElementsAre;
 
-const KernelChoice kRecorded = {{"column", KernelKind::kCudnn},
+const KernelChoice kRecorded = {{"column", KernelKind::kCublas},
                                 {"local", KernelKind::kOwn},
                                 {kFeedforward, KernelKind::kCublas}};
 

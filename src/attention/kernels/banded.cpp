@@ -33,12 +33,12 @@ at::Tensor scores(const at::Tensor& query, const at::Tensor& key, BandMask mask,
 }  // namespace
 
 void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                BandMask mask, double scale, const BandedOutput& sum, Share share, Kernels kernels,
-                KernelKind kernel) {
+                BandMask mask, double scale, const BandedOutput& sum, Share share,
+                Kernels kernels) {
   if (kernels == Kernels::kFused && query.is_cpu()) {
     add_banded_cpu(query, key, value, mask, scale, sum, share, *instruction_sets().front());
   } else if (kernels == Kernels::kFused && on_cuda(query, value, mask)) {
-    add_share(sum, banded_forward_cuda(query, key, value, mask, scale, kernel), share);
+    add_share(sum, banded_forward_cuda(query, key, value, mask, scale), share);
   } else {
     add_share(sum, banded_forward_plain(query, key, value, mask, scale), share);
   }
@@ -47,13 +47,12 @@ void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
                           const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
                           BandMask mask, double scale, const BandedGradients& sum, Share share,
-                          Kernels kernels, KernelKind kernel) {
+                          Kernels kernels) {
   if (kernels == Kernels::kFused && query.is_cpu()) {
     add_banded_gradients_cpu(d_out, query, key, value, out, lse, mask, scale, sum, share,
                              *instruction_sets().front());
   } else if (kernels == Kernels::kFused && on_cuda(query, value, mask)) {
-    add_share(sum, banded_backward_cuda(d_out, query, key, value, out, lse, mask, scale, kernel),
-              share);
+    add_share(sum, banded_backward_cuda(d_out, query, key, value, out, lse, mask, scale), share);
   } else {
     add_share(sum, banded_backward_plain(d_out, query, key, value, out, lse, mask, scale), share);
   }

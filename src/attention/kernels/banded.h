@@ -46,7 +46,7 @@ enum class Share : std::uint8_t { kFirst, kFurther };
 /// bfloat16 weights are rounded to it, too, where the processor or the GPU multiplies it.
 void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                 BandMask mask, double scale, const BandedOutput& sum, Share share,
-                Kernels kernels = Kernels::kFused, KernelKind kernel = KernelKind::kOwn);
+                Kernels kernels = Kernels::kFused);
 
 /// Adds the gradients of a piece to `sum`, strided views as wide as what they are gradients of.
 /// With `out` and `lse` of a union of pieces in place of the piece's own, its exact share of the
@@ -55,7 +55,7 @@ void add_banded(const at::Tensor& query, const at::Tensor& key, const at::Tensor
 void add_banded_gradients(const at::Tensor& d_out, const at::Tensor& query, const at::Tensor& key,
                           const at::Tensor& value, const at::Tensor& out, const at::Tensor& lse,
                           BandMask mask, double scale, const BandedGradients& sum, Share share,
-                          Kernels kernels = Kernels::kFused, KernelKind kernel = KernelKind::kOwn);
+                          Kernels kernels = Kernels::kFused);
 
 /// The attention to these keys alone, by plain matrix products, in any dtype on any device; memory
 /// is batch · heads · queries · keys. What no fused kernel serves comes here, and tests compare

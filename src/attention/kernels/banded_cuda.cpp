@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "attention/kernels/banded_fused.h"
-#include "attention/kernels/cudnn_attention.h"
 
 namespace sparse_transformer {
 namespace {
@@ -125,12 +124,6 @@ BandedGradients efficient_backward(const at::Tensor& d_out, const at::Tensor& qu
   return {std::get<0>(result), std::get<1>(result), std::get<2>(result)};
 }
 
-bool by_cudnn(const at::Tensor& query, const at::Tensor& value, BandMask mask, KernelKind kernel) {
-  return kernel == KernelKind::kCudnn &&
-         banded_cudnn_serves(query.scalar_type(), query.size(3), value.size(3), query.size(1),
-                             value.size(1), mask);
-}
-
 }  // namespace
 
 bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMask mask) {
@@ -142,22 +135,17 @@ bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMa
 }
 
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
-                                 const at::Tensor& value, BandMask mask, double scale,
-                                 KernelKind kernel) {
-  const auto run = by_cudnn(query, value, mask, kernel) ? banded_forward_cudnn
-                   : is_half(query.scalar_type())       ? flash_forward
-                                                        : efficient_forward;
+                                 const at::Tensor& value, BandMask mask, double scale) {
+  const auto run = is_half(query.scalar_type()) ? flash_forward : efficient_forward;
   return run(query, key, value, mask, scale);
 }
 
 BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value,
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale, KernelKind kernel) {
+                                     double scale) {
   const StrictlyRepeatable while_it_runs;
-  const auto run = by_cudnn(query, value, mask, kernel) ? banded_backward_cudnn
-                   : is_half(query.scalar_type())       ? flash_backward
-                                                        : efficient_backward;
+  const auto run = is_half(query.scalar_type()) ? flash_backward : efficient_backward;
   return run(d_out, query, key, value, out, lse, mask, scale);
 }
 

@@ -26,13 +26,11 @@ void add_banded_gradients_cpu(const at::Tensor& d_out, const at::Tensor& query,
 /// (FlashAttention-2, for which the narrower of queries and values are padded), float32 with a
 /// causal or no mask (memory-efficient attention); widths that are a multiple of 8 up to 256.
 bool banded_cuda_serves(const at::Tensor& query, const at::Tensor& value, BandMask mask);
-/// By cuDNN (cudnn_attention.h) where `kernel` asks for it and it serves, by LibTorch's otherwise.
 BandedOutput banded_forward_cuda(const at::Tensor& query, const at::Tensor& key,
-                                 const at::Tensor& value, BandMask mask, double scale,
-                                 KernelKind kernel);
+                                 const at::Tensor& value, BandMask mask, double scale);
 BandedGradients banded_backward_cuda(const at::Tensor& d_out, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value,
                                      const at::Tensor& out, const at::Tensor& lse, BandMask mask,
-                                     double scale, KernelKind kernel);
+                                     double scale);
 
 }  // namespace sparse_transformer
