@@ -91,7 +91,7 @@ TEST_F(PtxBlockClock, ANumberCollectsWhatSeveralBlocksPublish) {
   EXPECT_TRUE(reader_.sees(0, 2, 1));
 }
 
-TEST_F(PtxBlockClock, AnewBlockSeesNothing) {
+TEST_F(PtxBlockClock, ANewBlockSeesNothing) {
   publish();
   reader_.acquire(0, kFlag, published_);
   reader_.barrier();

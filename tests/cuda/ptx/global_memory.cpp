@@ -53,7 +53,8 @@ GlobalMemory::Allocation* GlobalMemory::find(std::uint64_t address, std::uint64_
 }
 
 bool GlobalMemory::host_write(void* to, const void* from, std::uint64_t bytes) {
-  if (bytes > 0 && !host_fill(to, 0, bytes)) return false;
+  if (bytes == 0) return true;  // of an empty vector, whose address may be null
+  if (!host_fill(to, 0, bytes)) return false;
   std::memcpy(to, from, bytes);
   return true;
 }
@@ -71,6 +72,7 @@ bool GlobalMemory::host_fill(void* to, int value, std::uint64_t bytes) {
 }
 
 bool GlobalMemory::host_read(void* to, const void* from, std::uint64_t bytes) const {
+  if (bytes == 0) return true;
   if (find(address_of(from), bytes) == nullptr) return false;
   std::memcpy(to, from, bytes);
   return true;

@@ -64,6 +64,14 @@ TEST(PtxGlobalMemory, RefusesTheHostWhatIsNotWithinOneAllocation) {
   EXPECT_FALSE(memory.host_read(bytes, numbers, 4));
 }
 
+TEST(PtxGlobalMemory, TheHostMayCopyNothing) {
+  GlobalMemory memory;
+  void* const nothing = memory.allocate(0);
+  EXPECT_TRUE(memory.host_write(nothing, nullptr, 0));
+  EXPECT_TRUE(memory.host_fill(nothing, 0, 0));
+  EXPECT_TRUE(memory.host_read(nullptr, nothing, 0));
+}
+
 TEST(PtxGlobalMemory, AllocationsAreAlignedAndApart) {
   GlobalMemory memory;
   const auto first = reinterpret_cast<std::uint64_t>(memory.allocate(3));

@@ -269,6 +269,16 @@ TEST(PtxMemoryAccess, ACopyOfAPartIsAFault) {
   EXPECT_EQ(fault_of_copy(copy + ";"), fault_at(0, 0, copy) + "a copy of a part");
 }
 
+TEST(PtxMemoryAccess, ACopyOfWhatNobodyWroteIsAFault) {
+  Snippet snippet(kCopyAddresses + kCopy, kShared);
+  snippet.give_unwritten(32);
+  const std::uint64_t source = snippet.give_unwritten(32);
+  snippet.device().memory().host_fill(reinterpret_cast<void*>(source), 0, 16);
+  const std::string copy = "cp.async.cg.shared.global [%r1], [%d0], 16, 16";
+  EXPECT_EQ(snippet.fault_of_threads(2),
+            fault_at(0, 1, copy) + "global memory: read of what nobody wrote");
+}
+
 // Faults of addresses.
 
 /// What a statement ends with that one thread executes with %d1 = `address`.

@@ -106,7 +106,8 @@ class Parser {
       } else if (c == '}' && before.empty()) {
         names_.close_scope();
       } else if (c == ':' && before.starts_with('$')) {
-        labels_[before] = static_cast<int>(kernel_.code.size());
+        const bool is_new = labels_.emplace(before, static_cast<int>(kernel_.code.size())).second;
+        if (!is_new) throw Unsupported("a second label " + before);
       } else {
         part += c;
         continue;

@@ -136,6 +136,11 @@ TEST(PtxModule, RefusesWhatItDoesNotKnowAndNamesTheStatement) {
   expect(".param .b64 param0", "unknown declaration");
 }
 
+TEST(PtxModule, RefusesALabelThatThereIsAlready) {
+  EXPECT_EQ(refusal("$L_twice:\n mov.u32 %r1, 0;\n$L_twice:\n mov.u32 %r1, 0;"),
+            "kernel test: a second label $L_twice");
+}
+
 TEST(PtxModule, RefusesTextThatEndsWithinBrackets) {
   EXPECT_THROW(Module(".visible .entry broken() { ret;"), Unsupported);
 }

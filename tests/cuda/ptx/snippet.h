@@ -29,8 +29,6 @@ class Snippet {
   }
   /// A further buffer, in which nothing was written.
   std::uint64_t give_unwritten(std::size_t bytes);
-  /// A further parameter that is no buffer's address.
-  void give_address(std::uint64_t address) { addresses_.push_back(address); }
 
   void run(const LaunchShape& shape = {});
   /// Runs one block of so many threads.
@@ -66,14 +64,15 @@ std::string fault_at(int block, int thread, const std::string& statement);
 /// Statements that set %d0 to the address of element %tid of a buffer.
 std::string element_address(const std::string& buffer, std::size_t bytes);
 
+/// A register for `bytes` bytes: %x1, %r1 or %d1 for number 0, and so on.
+std::string register_of(std::size_t bytes, std::size_t number);
+
 /// `opcode d, a, b, …`, once for each element of the operands. The types say how large registers
 /// are: of 2, 4 or 8 bytes.
 template <typename D, typename... Operand>
 std::vector<D> compute(const std::string& opcode, const std::vector<Operand>&... operands);
 
 // Implementation.
-
-std::string register_of(std::size_t bytes, std::size_t number);
 
 template <typename D, typename... Operand>
 std::vector<D> compute(const std::string& opcode, const std::vector<Operand>&... operands) {
