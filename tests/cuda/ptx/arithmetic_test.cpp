@@ -240,9 +240,10 @@ TYPED_TEST(PtxFloats, TheOtherOfANumberAndNanIsTheSmallerAndTheLarger) {
 }
 
 TEST(PtxArithmetic, ApproximateInstructionsTakeSubnormalNumbersForZeros) {
-  const std::vector<float> a = {2, -4, kSubnormal, -kSubnormal, 0x1p127F, kInfinity, 0};
+  const std::vector<float> a = {2, -4, kSubnormal, -kSubnormal, 0x1p127F, kInfinity, 0, 0x1p-127F};
   const std::vector<float> reciprocals = compute<float>("rcp.approx.ftz.f32", a);
-  const std::vector<float> exact = {0.5F, -0.25F, kInfinity, -kInfinity, 0, 0, kInfinity};
+  const std::vector<float> exact = {0.5F, -0.25F, kInfinity, -kInfinity,
+                                    0,    0,      kInfinity, kInfinity};
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(reciprocals[i], exact[i]) << a[i];
   const std::vector<float> powers = compute<float>(
       "ex2.approx.ftz.f32",

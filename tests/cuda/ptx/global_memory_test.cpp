@@ -184,10 +184,36 @@ TEST(PtxGlobalMemory, BlocksMayReadTheSameAndWriteApart) {
 }
 
 TEST(PtxGlobalMemory, AnEarlierLaunchIsOver) {
-  Snippet snippet("st.global.u32 [%a0], 8;\n ld.global.u32 %r1, [%a0];");
+  // The block whose number the second buffer has writes.
+  Snippet snippet(
+      "ld.global.u32 %r1, [%a1];\n setp.eq.u32 %p1, %cta, %r1;\n"
+      "@%p1 st.global.u32 [%a0], 8;");
   snippet.give(std::vector<int>(1));
-  EXPECT_EQ(snippet.fault(), "none");
-  EXPECT_EQ(snippet.fault(), "none");
+  const std::uint64_t writer = snippet.give(std::vector<int>(1));
+  EXPECT_EQ(snippet.fault({.grid = {2, 1, 1}}), "none");
+  const int second = 1;
+  snippet.device().memory().host_write(reinterpret_cast<void*>(writer), &second, sizeof(second));
+  EXPECT_EQ(snippet.fault({.grid = {2, 1, 1}}), "none");
+}
+
+TEST(PtxGlobalMemory, WhatAnEarlierLaunchPublishedIsForgotten) {
+  GlobalMemory memory;
+  void* const flag = memory.allocate(4);
+  memory.host_fill(flag, 0, 4);
+  const auto address = reinterpret_cast<std::uint64_t>(flag);
+  BlockView writer, reader;
+  writer.reset(0);
+  reader.reset(1);
+  memory.begin_launch();
+  writer.barrier();
+  writer.fence(0);
+  memory.atomic_number(address, writer, 0);
+  memory.acquire_number(address, reader, 0);
+  EXPECT_TRUE(reader.sees(0, 0, 1));
+  memory.begin_launch();
+  reader.reset(1);
+  memory.acquire_number(address, reader, 0);
+  EXPECT_FALSE(reader.sees(0, 0, 1));
 }
 
 TEST(PtxGlobalMemory, AtomicOperationsDoNotRace) {

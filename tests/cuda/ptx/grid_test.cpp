@@ -37,6 +37,22 @@ TEST(PtxGrid, BlocksRunInTheirOrderOrBackwards) {
   EXPECT_THAT(tickets({.backwards = true, .resident = 9}, 5), ElementsAre(4, 3, 2, 1, 0));
 }
 
+TEST(PtxGrid, WarpsRunInTheirOrderOrBackwards) {
+  const auto first_warp = [](bool backwards) {
+    Snippet snippet(
+        "and.b32 %r1, %tid, 31;\n setp.ne.u32 %p1, %r1, 0;\n@%p1 ret;\n"
+        "atom.global.add.u32 %r2, [%a1], 1;\n setp.eq.u32 %p1, %r2, 0;\n"
+        "@%p1 st.global.u32 [%a0], %tid;");
+    snippet.device().schedule().backwards = backwards;
+    snippet.give_unwritten(4);
+    snippet.give(std::vector<std::uint32_t>(1));
+    snippet.run({.block = {96, 1, 1}});
+    return snippet.read<std::uint32_t>(0, 1)[0] / 32;
+  };
+  EXPECT_EQ(first_warp(false), 0U);
+  EXPECT_EQ(first_warp(true), 2U);
+}
+
 TEST(PtxGrid, ResidentBlocksTakeTurns) {
   // Block 0 takes 100 tickets, a few hundred instructions; block 1 gets one of its own meanwhile.
   const std::string slow =

@@ -300,6 +300,12 @@ TEST(PtxMemoryAccess, LocalMemoryOutOfBoundsOrMisalignedIsAFault) {
   EXPECT_EQ(fault_of_address("ld.local.u32 %r2, [%d1]", 6), "misaligned address");
 }
 
+TEST(PtxMemoryAccess, NothingIsReadAcrossTheEndOfLocalMemory) {
+  const std::string load = "ld.local.u64 %d2, [%d1+8]";
+  Snippet snippet(".local .align 8 .b8 depot[12];\n mov.u64 %d1, depot;\n" + load + ";");
+  EXPECT_EQ(snippet.fault(), fault_at(0, 0, load) + "out of bounds");
+}
+
 TEST(PtxMemoryAccess, ParametersOutOfBoundsOrMisalignedAreAFault) {
   EXPECT_EQ(fault_of_address("ld.param.u64 %d2, [buffer5+8]", 0), "out of bounds");
   EXPECT_EQ(fault_of_address("ld.param.u64 %d2, [buffer0+-8]", 0), "out of bounds");

@@ -122,6 +122,13 @@ TEST(PtxSharedMemory, DynamicMemoryEndsWhereTheLaunchSays) {
             fault_at(0, 0, store) + "shared memory: out of bounds: byte 32 of 32");
 }
 
+TEST(PtxSharedMemory, NothingIsWrittenAcrossItsEnd) {
+  const std::string store = "st.shared.v2.u32 [more+32], {1, 2}";
+  Snippet snippet(store + ";", ".extern .shared .align 16 .b8 more[];");
+  EXPECT_EQ(snippet.fault({.dynamic_shared_bytes = 36}),
+            fault_at(0, 0, store) + "shared memory: out of bounds: byte 32 of 36");
+}
+
 TEST(PtxSharedMemory, MisalignedAddressesAreAFault) {
   const std::string store = "st.shared.u32 [memory+2], 1";
   EXPECT_EQ(fault_of(store + ";"), at_last(0, store, "address 1026 is not a multiple of 4"));

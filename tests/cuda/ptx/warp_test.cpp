@@ -101,6 +101,15 @@ TEST(PtxWarp, CodeThatLiesBehindTheEndIsReturnedFrom) {
   expect_each(Keeping(rare, 32).numbers(), [](std::uint32_t i) { return i == 0 ? 12U : 2U; });
 }
 
+TEST(PtxWarp, ThreadsThatReturnToWhereTheOthersWaitMeetThem) {
+  const std::string rare =
+      "mov.u32 %r9, %tid;\n setp.eq.u32 %p1, %tid, 3;\n@%p1 bra $L_rare;\n"
+      "$L_back:\n shfl.sync.bfly.b32 %r9, %r9, 3, 31, -1;\n bra.uni $L_end;\n"
+      "$L_rare:\n add.u32 %r9, %r9, 10;\n bra.uni $L_back;\n"
+      "$L_end:\n";
+  expect_each(Keeping(rare, 32).numbers(), [](std::uint32_t i) { return i == 0 ? 13U : (i ^ 3); });
+}
+
 TEST(PtxWarp, SomeThreadsMayExitEarly) {
   Snippet snippet("setp.lt.u32 %p1, %tid, 36;\n@%p1 ret;\n bar.sync 0;\n" +
                   element_address("%a0", 4) + "st.global.u32 [%d0], %tid;");
