@@ -8,7 +8,7 @@ namespace ptx {
 namespace {
 
 // Of compute capability 9.0.
-constexpr std::uint32_t kMostThreads = 1024;
+constexpr std::uint32_t kMostThreads = 1024, kMostThreadsAlongZ = 64;
 constexpr std::uint32_t kMostShared = 227 * 1024;
 constexpr std::uint32_t kUsualShared = 48 * 1024;
 
@@ -54,11 +54,13 @@ bool Device::accepts(const std::string& name, const LaunchShape& shape) {
   const std::uint64_t threads = std::uint64_t{block[0]} * block[1] * block[2];
   const bool has_blocks = grid[0] > 0 && grid[1] > 0 && grid[2] > 0 && grid[0] <= kMostBlocks &&
                           grid[1] <= kMostAcross && grid[2] <= kMostAcross;
-  const std::uint32_t allowed =
-      dynamic_shared_.contains(name) ? dynamic_shared_.at(name) : kUsualShared;
-  return has_blocks && threads > 0 && threads <= kMostThreads &&
-         threads <= static_cast<std::uint64_t>(its.most_threads) && dynamic <= allowed &&
-         its.static_shared_bytes + dynamic <= kMostShared;
+  const bool has_threads = threads > 0 && threads <= kMostThreads &&
+                           block[2] <= kMostThreadsAlongZ &&
+                           threads <= static_cast<std::uint64_t>(its.most_threads);
+  const bool has_shared = dynamic_shared_.contains(name)
+                              ? dynamic <= dynamic_shared_.at(name)
+                              : its.static_shared_bytes + dynamic <= kUsualShared;
+  return has_blocks && has_threads && has_shared;
 }
 
 void Device::launch(const std::string& name, const LaunchShape& shape, void* const* arguments) {

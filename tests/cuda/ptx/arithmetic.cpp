@@ -133,32 +133,33 @@ T high_product(T x, T y) {
   return static_cast<T>(Wide<T>{x} * y >> (8 * sizeof(T)));
 }
 
-/// A GPU gives some number for a division by zero; no kernel means to divide by it.
 template <typename T>
 T divide(T x, T y) {
-  if (y == 0) throw LaneFault{-1, "division by zero"};
   return static_cast<T>(Wide<T>{x} / y);
 }
 template <typename T>
 T remainder(T x, T y) {
-  if (y == 0) throw LaneFault{-1, "division by zero"};
   return static_cast<T>(Wide<T>{x} % y);
 }
 
-/// Of two floating-point numbers of which one is NaN, the other.
+/// Of a floating-point number and NaN, the number. -0 is smaller than 0.
 template <typename T>
 T smaller(T x, T y) {
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (std::is_floating_point_v<T>) {
+    if (x == y) return std::signbit(x) ? x : y;
     return std::fmin(x, y);
-  else
+  } else {
     return std::min(x, y);
+  }
 }
 template <typename T>
 T larger(T x, T y) {
-  if constexpr (std::is_floating_point_v<T>)
+  if constexpr (std::is_floating_point_v<T>) {
+    if (x == y) return std::signbit(x) ? y : x;
     return std::fmax(x, y);
-  else
+  } else {
     return std::max(x, y);
+  }
 }
 
 template <typename T>
@@ -173,9 +174,12 @@ T shift_right(T x, std::uint32_t amount) {
 }
 
 /// Subnormal numbers are zeros to the approximate instructions (.ftz).
-float flushed(float x) { return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0F, x) : x; }
+template <typename T>
+T flushed(T x) {
+  return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(T{0}, x) : x;
+}
 
-/// The position of the highest bit that is set; of a shift amount that brings it to the top.
+/// The shift amount that brings the highest bit that is set to the top; all ones where none is set.
 std::uint32_t shift_to_top(std::uint32_t x) {
   return x == 0 ? 0xffffffff : static_cast<std::uint32_t>(std::countl_zero(x));
 }
@@ -224,6 +228,21 @@ template <typename F>
 Decoder shift_of(F f) {
   return for_types<Types::kIntegers>(
       [f](auto t, const Operands& its) { return shift<decltype(t)>(its, f); });
+}
+
+/// A GPU gives some number for a division by zero; no kernel means to divide by it.
+template <typename F>
+Decoder division(F f) {
+  return for_types<Types::kIntegers>([f](auto t, const Operands& its) -> Run {
+    using T = decltype(t);
+    const Run divide_all = binary<T>(its, f);
+    return [divide_all, divisor = its.source(2, sizeof(T))](Warp& warp, Mask lanes) {
+      for_each_lane(lanes, [&](int lane) {
+        if (warp.lanes<T>(divisor)[lane] == 0) throw LaneFault{lane, "division by zero"};
+      });
+      divide_all(warp, lanes);
+    };
+  });
 }
 
 /// A bitwise operation. Predicates are 0 or 1.
@@ -291,13 +310,15 @@ Run move(const Operands& operands) {
 }
 
 /// mul.wide: the product in twice the bits.
-template <typename T>
-auto multiply_wide(T x, T y) {
-  if constexpr (sizeof(T) == 2 || sizeof(T) == 4) {
-    return static_cast<typename TwiceAsWide<T>::type>(x) * y;
-  } else {
-    return x;  // there is no such instruction
-  }
+Run multiply_wide(const Operands& operands) {
+  return for_types<Types::kIntegers>([](auto t, const Operands& its) -> Run {
+    using T = decltype(t);
+    if constexpr (sizeof(T) == 2 || sizeof(T) == 4) {
+      return binary<T>(its, [](T x, T y) { return typename TwiceAsWide<T>::type{x} * y; });
+    } else {
+      throw Unsupported("the type of its operands");
+    }
+  })(operands);
 }
 
 /// By the opcode without its type.
@@ -313,14 +334,14 @@ const std::map<std::string, Decoder>& decoders() {
       {"mul.rn", multiply_floats},
       {"mul.lo", binary_of<Types::kIntegers>([](auto x, auto y) { return multiply(x, y); })},
       {"mul.hi", binary_of<Types::kIntegers>([](auto x, auto y) { return high_product(x, y); })},
-      {"mul.wide", binary_of<Types::kIntegers>([](auto x, auto y) { return multiply_wide(x, y); })},
+      {"mul.wide", multiply_wide},
       {"mad.lo",
        ternary_of<Types::kIntegers>([](auto x, auto y, auto z) { return add(multiply(x, y), z); })},
       {"fma.rn",
        ternary_of<Types::kFloats>([](auto x, auto y, auto z) { return std::fma(x, y, z); })},
-      {"div", binary_of<Types::kIntegers>([](auto x, auto y) { return divide(x, y); })},
+      {"div", division([](auto x, auto y) { return divide(x, y); })},
       {"div.rn", binary_of<Types::kFloats>([](auto x, auto y) { return x / y; })},
-      {"rem", binary_of<Types::kIntegers>([](auto x, auto y) { return remainder(x, y); })},
+      {"rem", division([](auto x, auto y) { return remainder(x, y); })},
       {"min", binary_of<Types::kAny>([](auto x, auto y) { return smaller(x, y); })},
       {"max", binary_of<Types::kAny>([](auto x, auto y) { return larger(x, y); })},
       {"neg", unary_of<Types::kAny>([](auto x) { return negative(x); })},
@@ -346,7 +367,8 @@ const std::map<std::string, Decoder>& decoders() {
 /// The first 32 bits of a double's reciprocal, which a division begins with.
 Run approximate_reciprocal(const Operands& operands) {
   return unary<double>(operands, [](double x) {
-    return std::bit_cast<double>(std::bit_cast<std::uint64_t>(1.0 / x) & ~0xffffffffULL);
+    const double exact = flushed(1.0 / flushed(x));
+    return std::bit_cast<double>(std::bit_cast<std::uint64_t>(exact) & ~0xffffffffULL);
   });
 }
 

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <string>
-
-#include "tests/cuda/ptx/fault.h"
 
 namespace ptx {
 
@@ -53,10 +50,7 @@ void Block::pass_barrier_together() {
   for (Warp& warp : warps_) {
     if (warp.state() != Warp::State::kAtBarrier) continue;
     if (first == nullptr) first = &warp;
-    if (&warp.at() != &first->at()) {
-      throw Fault("kernel " + kernel().name + ", block " + std::to_string(number_) +
-                  ": threads wait at different barriers");
-    }
+    if (&warp.at() != &first->at()) warp.fail("threads wait at different barriers");
   }
   shared_.barrier();
   view_.barrier();
@@ -64,6 +58,11 @@ void Block::pass_barrier_together() {
     if (warp.state() == Warp::State::kAtBarrier) warp.pass_barrier();
   }
   note_progress();
+}
+
+void Block::fail_waiting() const {
+  const auto is_running = [](const Warp& warp) { return warp.state() == Warp::State::kRunning; };
+  std::find_if(warps_.begin(), warps_.end(), is_running)->fail("blocks wait for what never comes");
 }
 
 bool Block::is_done() const {

@@ -24,7 +24,7 @@ struct Launch {
   std::uint32_t dynamic_shared_bytes = 0;
   GlobalMemory* memory = nullptr;
   Counters* counters = nullptr;
-  /// Grows with whatever others may be waiting for.
+  /// Grows with whatever others may be waiting for, and with each turn that a warp used up.
   std::int64_t progress = 0;
 
   std::uint32_t shared_bytes() const;
@@ -40,6 +40,8 @@ class Block {
   /// Executes up to so many instructions of each warp. Throws Fault.
   void run(std::int64_t instructions, bool backwards);
   bool is_done() const;
+  /// Throws a Fault that names the first of its threads that waits for other blocks.
+  [[noreturn]] void fail_waiting() const;
 
   const Kernel& kernel() const { return *launch_.kernel; }
   std::uint32_t number() const { return number_; }

@@ -37,10 +37,9 @@ bool holds(Relation relation, T x, T y) {
 
 /// setp.CMP.TYPE p, a, b
 void decode_setp(const Statement& statement, Names& names, Instruction& instruction) {
+  if (statement.words.size() != 3) throw Unsupported("unknown form");
   const auto relation = relations().find(statement.words[1]);
-  if (statement.words.size() != 3 || relation == relations().end()) {
-    throw Unsupported("unknown comparison");
-  }
+  if (relation == relations().end()) throw Unsupported("unknown comparison");
   expect_operands(statement, 3);
   const Type type = parse_type(statement.words[2]);
   const Slot to = names.target(statement.operands[0]);

@@ -18,8 +18,6 @@ struct Counters {
   /// because two lanes want different words of one bank.
   std::int64_t shared_passes = 0, bank_conflicts = 0;
   std::int64_t local_accesses = 0;
-
-  Counters& operator+=(const Counters& other);
 };
 
 }  // namespace ptx

@@ -16,19 +16,15 @@ std::vector<std::string> vector_operands(const std::string& text) {
 Instruction decode(const Statement& statement, Names& names) {
   Instruction instruction;
   instruction.text = statement.text;
-  try {
-    if (!statement.guard.empty()) {
-      instruction.guard = names.target(statement.guard);
-      instruction.guard_negated = statement.guard_negated;
-    }
-    for (const auto kind : {decode_arithmetic, decode_comparison, decode_conversion,
-                            decode_memory_access, decode_warp_operation}) {
-      if (kind(statement, names, instruction)) return instruction;
-    }
-    throw Unsupported("unknown opcode");
-  } catch (const Unsupported& error) {
-    throw Unsupported("`" + statement.text + "`: " + error.what());
+  if (!statement.guard.empty()) {
+    instruction.guard = names.target(statement.guard);
+    instruction.guard_negated = statement.guard_negated;
   }
+  for (const auto kind : {decode_arithmetic, decode_comparison, decode_conversion,
+                          decode_memory_access, decode_warp_operation}) {
+    if (kind(statement, names, instruction)) return instruction;
+  }
+  throw Unsupported("unknown opcode");
 }
 
 }  // namespace ptx

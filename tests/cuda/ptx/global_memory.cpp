@@ -17,10 +17,6 @@ constexpr int kUnknownLane = -1;           // the caller fills it in
 
 std::uint64_t address_of(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
 
-std::string name_of(std::uint32_t block, int thread) {
-  return "thread " + std::to_string(thread) + " of block " + std::to_string(block);
-}
-
 }  // namespace
 
 void* GlobalMemory::allocate(std::uint64_t bytes) {
@@ -43,8 +39,9 @@ bool GlobalMemory::free(void* address) {
 
 GlobalMemory::Allocation* GlobalMemory::find(std::uint64_t address, std::uint64_t bytes) const {
   const auto holds = [&](const Allocation* allocation) {
-    return allocation != nullptr && address >= allocation->begin &&
-           address + bytes <= allocation->begin + allocation->bytes;
+    if (allocation == nullptr || address < allocation->begin) return false;
+    const std::uint64_t offset = address - allocation->begin;
+    return offset <= allocation->bytes && bytes <= allocation->bytes - offset;
   };
   if (holds(last_found_)) return last_found_;
   auto next = allocations_.upper_bound(address);
@@ -56,7 +53,8 @@ GlobalMemory::Allocation* GlobalMemory::find(std::uint64_t address, std::uint64_
 }
 
 bool GlobalMemory::host_write(void* to, const void* from, std::uint64_t bytes) {
-  if (bytes > 0 && !host_fill(to, 0, bytes)) return false;
+  if (bytes == 0) return true;  // of an empty vector, whose address may be null
+  if (!host_fill(to, 0, bytes)) return false;
   std::memcpy(to, from, bytes);
   return true;
 }
@@ -74,6 +72,7 @@ bool GlobalMemory::host_fill(void* to, int value, std::uint64_t bytes) {
 }
 
 bool GlobalMemory::host_read(void* to, const void* from, std::uint64_t bytes) const {
+  if (bytes == 0) return true;
   if (find(address_of(from), bytes) == nullptr) return false;
   std::memcpy(to, from, bytes);
   return true;
@@ -97,6 +96,11 @@ GlobalMemory::Use GlobalMemory::use_of(const Accessor& accessor) const {
   return {launch_, accessor.view->block(), accessor.view->interval(), accessor.thread};
 }
 
+std::string GlobalMemory::name_of(const Use& use) {
+  return (use.thread == kSeveral ? "other threads" : "thread " + std::to_string(use.thread)) +
+         " of block " + std::to_string(use.block);
+}
+
 bool GlobalMemory::is_before(const Use& use, const Accessor& accessor) const {
   if (use.launch != launch_) return true;
   if (use.block != accessor.view->block()) {
@@ -112,10 +116,13 @@ void GlobalMemory::read(std::uint64_t address, std::uint32_t bytes, const Access
   for (Byte* byte = first; byte != first + bytes; ++byte) {
     if (!byte->is_written) fail("read of what nobody wrote");
     if (!is_before(byte->write, accessor)) {
-      fail("race: read of what " + name_of(byte->write.block, byte->write.thread) +
+      fail("race: read of what " + name_of(byte->write) +
            " wrote, without anything that orders the two");
     }
+    const bool reads_with_others =
+        !is_before(byte->read, accessor) && byte->read.block == use.block;
     byte->read = use;
+    if (reads_with_others) byte->read.thread = kSeveral;
   }
   std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
 }
@@ -127,7 +134,7 @@ void GlobalMemory::write(std::uint64_t address, std::uint32_t bytes, const Acces
   for (Byte* byte = first; byte != first + bytes; ++byte) {
     for (const auto& [earlier, did] : {std::pair(byte->write, " wrote"), {byte->read, " read"}}) {
       if (is_before(earlier, accessor)) continue;
-      fail("race: write over what " + name_of(earlier.block, earlier.thread) + did +
+      fail("race: write over what " + name_of(earlier) + did +
            ", without anything that orders the two");
     }
     byte->write = use;

@@ -1,9 +1,11 @@
-// The device's memory: what cudaMalloc gave out, with who last used each byte during the launch.
+// The device's memory: what cudaMalloc gave out, with who last used each byte during the launch:
+// the last thread that wrote it, and the last block's threads that read it.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tests/cuda/ptx/block_clock.h"
@@ -45,8 +47,9 @@ class GlobalMemory {
  private:
   struct Use {
     std::uint32_t launch = 0, block = 0, interval = 0;
-    int thread = 0;
+    int thread = 0;  // kSeveral: of that block
   };
+  static constexpr int kSeveral = -1;
   struct Byte {
     Use write, read;
     bool is_written = false;
@@ -60,6 +63,7 @@ class GlobalMemory {
   Allocation* find(std::uint64_t address, std::uint64_t bytes) const;
   Byte* bytes_at(std::uint64_t address, std::uint32_t bytes);
   Use use_of(const Accessor& accessor) const;
+  static std::string name_of(const Use& use);
   /// Whether what `use` did has happened before what the accessor does.
   bool is_before(const Use& use, const Accessor& accessor) const;
 

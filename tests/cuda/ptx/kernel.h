@@ -34,7 +34,7 @@ enum class Flow : std::uint8_t {
   kWarp,
   /// A barrier of the block: every thread that has not exited.
   kBlock,
-  /// Lets other warps and blocks run first.
+  /// Lets other warps and blocks run afterwards: what threads that wait for others execute.
   kYield,
 };
 

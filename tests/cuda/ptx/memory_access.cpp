@@ -96,7 +96,9 @@ void count_access(Warp& warp, Space space, const Addresses& addresses, Mask lane
 template <typename Bytes>
 auto* own_bytes(Bytes& memory, std::uint64_t address, std::uint32_t bytes) {
   if (address % bytes != 0) throw LaneFault{-1, "misaligned address"};
-  if (address + bytes > memory.size()) throw LaneFault{-1, "out of bounds"};
+  if (address >= memory.size() || bytes > memory.size() - address) {
+    throw LaneFault{-1, "out of bounds"};
+  }
   return memory.data() + address;
 }
 
@@ -324,6 +326,7 @@ bool decode_memory_access(const Statement& statement, Names& names, Instruction&
   const std::string& name = statement.words[0];
   if (opcode == "ld.acquire.gpu.global.s32") {
     instruction.run = acquire(statement, names);
+    instruction.flow = Flow::kYield;
   } else if (name == "ld") {
     instruction.run = load(statement, names);
   } else if (name == "st") {

@@ -106,7 +106,8 @@ class Parser {
       } else if (c == '}' && before.empty()) {
         names_.close_scope();
       } else if (c == ':' && before.starts_with('$')) {
-        labels_[before] = static_cast<int>(kernel_.code.size());
+        const bool is_new = labels_.emplace(before, static_cast<int>(kernel_.code.size())).second;
+        if (!is_new) throw Unsupported("a second label " + before);
       } else {
         part += c;
         continue;
@@ -116,8 +117,20 @@ class Parser {
     add_exit("the end of the kernel");
   }
 
+  /// A statement or a declaration.
   void parse_line(const std::string& line) {
-    if (line.starts_with('.')) return declare(line);
+    try {
+      if (line.starts_with('.')) {
+        declare(line);
+      } else {
+        add_instruction(line);
+      }
+    } catch (const Unsupported& error) {
+      throw Unsupported("`" + line + "`: " + error.what());
+    }
+  }
+
+  void add_instruction(const std::string& line) {
     const Statement statement = parse_statement(line);
     const std::string opcode = statement.opcode();
     if (opcode == "ret" || opcode == "exit") {
@@ -160,7 +173,7 @@ class Parser {
     } else if (space == ".local") {
       names_.declare_local(variable.name, variable.bytes(), variable.alignment);
     } else {
-      throw Unsupported("`" + line + "`: unknown declaration");
+      throw Unsupported("unknown declaration");
     }
   }
 
@@ -172,7 +185,7 @@ class Parser {
     if (name.ends_with("[]")) {
       names_.declare_dynamic_shared(name.substr(0, bracket));
     } else {
-      declare(declaration);
+      parse_line(declaration);
     }
   }
 
@@ -191,7 +204,9 @@ class Parser {
   void find_targets() {
     for (const auto& [at, label] : branches_) {
       const auto found = labels_.find(label);
-      if (found == labels_.end()) throw Unsupported("unknown label " + label);
+      if (found == labels_.end()) {
+        throw Unsupported("`" + kernel_.code[at].text + "`: unknown label " + label);
+      }
       kernel_.code[at].target = found->second;
     }
   }

@@ -27,12 +27,12 @@ std::uint32_t SharedMemory::offset_of(std::uint64_t address, std::uint32_t bytes
   if (address % bytes != 0) {
     fail("address " + std::to_string(address) + " is not a multiple of " + std::to_string(bytes));
   }
-  if (address < kSharedBase || address + bytes > kSharedBase + data_.size()) {
-    fail("out of bounds: byte " +
-         std::to_string(static_cast<std::int64_t>(address) - std::int64_t{kSharedBase}) + " of " +
+  const std::uint64_t offset = address - kSharedBase;  // large where it is negative
+  if (offset >= data_.size() || bytes > data_.size() - offset) {
+    fail("out of bounds: byte " + std::to_string(static_cast<std::int64_t>(offset)) + " of " +
          std::to_string(data_.size()));
   }
-  return static_cast<std::uint32_t>(address - kSharedBase);
+  return static_cast<std::uint32_t>(offset);
 }
 
 void SharedMemory::read(std::uint64_t address, std::uint32_t bytes, int thread, void* into) {

@@ -11,13 +11,23 @@ namespace {
 
 using Kind = Type::Kind;
 
-constexpr std::array<std::pair<std::string_view, Type>, 19> kTypes = {{
-    {"b8", {Kind::kBits, 8}},        {"b16", {Kind::kBits, 16}},     {"b32", {Kind::kBits, 32}},
-    {"b64", {Kind::kBits, 64}},      {"u8", {Kind::kUnsigned, 8}},   {"u16", {Kind::kUnsigned, 16}},
-    {"u32", {Kind::kUnsigned, 32}},  {"u64", {Kind::kUnsigned, 64}}, {"s8", {Kind::kSigned, 8}},
-    {"s16", {Kind::kSigned, 16}},    {"s32", {Kind::kSigned, 32}},   {"s64", {Kind::kSigned, 64}},
-    {"f16", {Kind::kFloat, 16}},     {"f32", {Kind::kFloat, 32}},    {"f64", {Kind::kFloat, 64}},
-    {"bf16", {Kind::kFloat, 16}},    {"f16x2", {Kind::kBits, 32}},   {"bf16x2", {Kind::kBits, 32}},
+constexpr std::array<std::pair<std::string_view, Type>, 17> kTypes = {{
+    {"b8", {Kind::kBits, 8}},
+    {"b16", {Kind::kBits, 16}},
+    {"b32", {Kind::kBits, 32}},
+    {"b64", {Kind::kBits, 64}},
+    {"u8", {Kind::kUnsigned, 8}},
+    {"u16", {Kind::kUnsigned, 16}},
+    {"u32", {Kind::kUnsigned, 32}},
+    {"u64", {Kind::kUnsigned, 64}},
+    {"s8", {Kind::kSigned, 8}},
+    {"s16", {Kind::kSigned, 16}},
+    {"s32", {Kind::kSigned, 32}},
+    {"s64", {Kind::kSigned, 64}},
+    {"f16", {Kind::kFloat, 16}},
+    {"f32", {Kind::kFloat, 32}},
+    {"f64", {Kind::kFloat, 64}},
+    {"bf16", {Kind::kFloat, 16}},
     {"pred", {Kind::kPredicate, 1}},
 }};
 

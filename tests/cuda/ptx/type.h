@@ -18,7 +18,8 @@ struct Type {
   bool operator==(const Type&) const = default;
 };
 
-/// "u32", "b64", "f16x2", "pred". Throws Unsupported for any other text.
+/// "u32", "b64", "f16", "pred". Throws Unsupported for any other text, packed types (f16x2)
+/// included: nothing computes with those.
 Type parse_type(const std::string& text);
 bool is_type(const std::string& text);
 

@@ -87,9 +87,10 @@ const Instruction& Warp::at() const { return block_->kernel().code[static_cast<s
 
 void Warp::run(std::int64_t instructions) {
   has_yielded_ = false;
-  while (state_ == State::kRunning && !has_yielded_ && instructions-- > 0) {
+  while (state_ == State::kRunning && !has_yielded_) {
+    if (instructions-- == 0) return block_->note_progress();  // it computes
     Path* const path = next_path();
-    if (path == nullptr) fail("threads of a warp wait at different instructions for each other", 0);
+    if (path == nullptr) fail("threads of a warp wait at different instructions for each other");
     step(*path);
     if (paths_.size() > 1) join_paths();
   }
@@ -134,26 +135,32 @@ void Warp::step(Path& path) {
       break;
     case Flow::kNext:
     case Flow::kWarp:
-      try {
-        if (lanes != 0) instruction.run(*this, lanes);
-      } catch (const LaneFault& fault) {
-        fail(fault.message, fault.lane);
-      }
       break;
   }
+  if (lanes != 0 && instruction.run) execute(instruction, lanes);
   ++path.at;
+}
+
+void Warp::execute(const Instruction& instruction, Mask lanes) {
+  try {
+    instruction.run(*this, lanes);
+  } catch (const LaneFault& fault) {
+    fail(fault.message, fault.lane);
+  }
 }
 
 bool Warp::has_come_together(Path& path, const Instruction& instruction, Mask lanes) {
   Mask wanted = live_;
   if (instruction.members.exists() && lanes != 0) {
     wanted = static_cast<Mask>(number(instruction.members, std::countr_zero(lanes)));
-    if ((wanted & ~live_) != 0) fail("a thread that has exited is a member", 0);
+    if ((wanted & ~live_) != 0) fail("a thread that has exited is a member");
+    const Mask others = lanes & ~wanted;
+    if (others != 0) fail("a thread takes part that is no member", std::countr_zero(others));
   }
   if (lanes == 0 && instruction.flow == Flow::kWarp) return true;  // skipped by all
   path.waits = (wanted & ~lanes) != 0;
   if (path.waits && path.lanes != lanes) {
-    fail("some threads of the warp skip what the others execute together", 0);
+    fail("some threads of the warp skip what the others execute together");
   }
   return !path.waits;
 }
@@ -200,6 +207,13 @@ void Warp::join_paths() {
 void Warp::pass_barrier() {
   ++paths_.front().at;
   state_ = State::kRunning;
+}
+
+void Warp::fail(const std::string& message) const {
+  const auto is_here = [this](const Path& path) { return path.at == at_; };
+  const auto here = std::find_if(paths_.begin(), paths_.end(), is_here);
+  const Path& path = here != paths_.end() ? *here : paths_.front();
+  fail(message, std::countr_zero(path.lanes));
 }
 
 void Warp::fail(const std::string& message, int lane) const {

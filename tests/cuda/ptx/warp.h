@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "tests/cuda/ptx/kernel.h"
@@ -59,6 +60,10 @@ class Warp {
   State state() const { return state_; }
   /// The instruction that it executes, or waits at.
   const Instruction& at() const;
+  /// Throws a Fault that names the place: this lane's thread at that instruction, or the first
+  /// thread that is there.
+  [[noreturn]] void fail(const std::string& message, int lane) const;
+  [[noreturn]] void fail(const std::string& message) const;
 
   // What instructions use.
 
@@ -90,11 +95,11 @@ class Warp {
   Mask guarded(const Instruction& instruction, const Path& path) const;
   void branch(Path& path, Mask taken, int target);
   void exit(Path& path, Mask lanes);
+  void execute(const Instruction& instruction, Mask lanes);
   /// Whether all threads that the instruction wants are on this path; otherwise it waits.
   bool has_come_together(Path& path, const Instruction& instruction, Mask lanes);
   /// Sorts the paths and joins those that have met.
   void join_paths();
-  [[noreturn]] void fail(const std::string& message, int lane) const;
 
   Block* block_ = nullptr;
   int index_ = 0;

@@ -17,11 +17,18 @@ namespace {
 
 using Run = std::function<void(Warp&, Mask)>;
 
-/// shfl.sync.bfly.b32 d|p, a, bits, 31, members: a of the lane whose number differs in `bits`.
+/// Of instructions whose result is undefined in a part of a warp.
+void expect_whole_warp(Mask lanes) {
+  if (lanes != kAllLanes) throw LaneFault{std::countr_zero(lanes), "a whole warp is needed"};
+}
+
+/// shfl.sync.bfly.b32 d|p, a, bits, 31, members: a of the lane whose number differs in `bits`; p is
+/// whether there is such a lane.
 Run exchange(const Statement& statement, Names& names, Instruction& instruction) {
   expect_operands(statement, 5);
   const std::vector<std::string> targets = split(statement.operands[0], '|');
-  const Slot to = names.target(targets[0]);
+  const Slot to = names.target(targets.at(0));
+  const Slot exists = targets.size() > 1 ? names.target(targets[1]) : Slot{};
   const Slot from = names.source(statement.operands[1], 4);
   const Slot bits = names.source(statement.operands[2], 4);
   const Slot clamp = names.source(statement.operands[3], 4);
@@ -37,6 +44,7 @@ Run exchange(const Statement& statement, Names& names, Instruction& instruction)
         throw LaneFault{lane, "exchange with a lane that does not take part"};
       }
       warp.lanes<std::uint32_t>(to)[lane] = all[other];
+      if (exists.exists()) warp.lanes<std::uint8_t>(exists)[lane] = 1;
     });
   };
 }
@@ -69,6 +77,7 @@ Run load_matrices(const Statement& statement, Names& names, bool is_transposed) 
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = names.target(targets[i]);
   const Address address = names.address(statement.operands[1]);
   return [=](Warp& warp, Mask lanes) {
+    expect_whole_warp(lanes);
     std::array<Matrix8, 4> matrices;
     Addresses addresses;
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
@@ -117,7 +126,8 @@ Run multiply_add(const Statement& statement, Names& names, float (*widen)(std::u
   const std::array<Slot, 4> a = slots<4>(statement.operands[1], names);
   const std::array<Slot, 2> b = slots<2>(statement.operands[2], names);
   const std::array<Slot, 4> c = slots<4>(statement.operands[3], names);
-  return [=](Warp& warp, Mask) {
+  return [=](Warp& warp, Mask lanes) {
+    expect_whole_warp(lanes);
     float whole_a[16][16], whole_b[8][16];  // b by columns
     const auto half = [&](Slot slot, std::size_t t, std::size_t i) {
       return widen(static_cast<std::uint16_t>(warp.lanes<std::uint32_t>(slot)[t] >> (16 * i)));
@@ -134,14 +144,16 @@ Run multiply_add(const Statement& statement, Names& names, float (*widen)(std::u
       }
     }
     for (std::size_t t = 0; t < kLanes; ++t) {
+      float sums[4];  // d may be c, in another order
       for (std::size_t i = 0; i < 4; ++i) {
         const std::size_t row = t / 4 + i / 2 * 8, column = 2 * (t % 4) + i % 2;
         double sum = 0.0;
         for (std::size_t k = 0; k < 16; ++k) {
           sum += static_cast<double>(whole_a[row][k]) * whole_b[column][k];
         }
-        warp.lanes<float>(d[i])[t] = static_cast<float>(warp.lanes<float>(c[i])[t] + sum);
+        sums[i] = static_cast<float>(warp.lanes<float>(c[i])[t] + sum);
       }
+      for (std::size_t i = 0; i < 4; ++i) warp.lanes<float>(d[i])[t] = sums[i];
     }
   };
 }
