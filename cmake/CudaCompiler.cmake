@@ -11,6 +11,7 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
 endif()
 set(CMAKE_CUDA_COMPILER ${SPARSE_TRANSFORMER_NVCC})
 enable_language(CUDA)
+set(cuda_kernel_options --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror -Werror=all-warnings)
 if(SPARSE_TRANSFORMER_CUDA)
   set(SPARSE_TRANSFORMER_CUDA_KERNELS ON)  # in the program
 endif()

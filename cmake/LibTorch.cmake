@@ -15,10 +15,11 @@ if(DEFINED ENV{XDG_CACHE_HOME})
 else()
   set(cache_home $ENV{HOME}/.cache)
 endif()
-if(SPARSE_TRANSFORMER_CUDA)
-  set(torch_flavours cuda)
-else()
-  set(torch_flavours cpu cuda)
+# The flavour with CUDA first: both have the same headers, and with one folder for all presets the compiler cache finds
+# in one what another compiled.
+set(torch_flavours cuda)
+if(NOT SPARSE_TRANSFORMER_CUDA)
+  list(APPEND torch_flavours cpu)
 endif()
 
 set(torch_candidates)

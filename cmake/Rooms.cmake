@@ -20,8 +20,15 @@ if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
+
+# For X_cuda.cpp alone, so that everything else is compiled alike with and without CUDA.
+set(cuda_include_options)
+foreach(folder IN LISTS CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES)
+  list(APPEND cuda_include_options -isystem${folder})
+endforeach()
 
 # add_room(NAME [TORCH] [LINKS target...])
 #   TORCH     the room uses LibTorch, whose headers are compiled once for all
@@ -44,6 +51,8 @@ function(add_room name)
     set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)
   endif()
   add_library(${name} STATIC ${sources})
+  list(FILTER sources INCLUDE REGEX "_cuda\\.cpp$")
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${cuda_include_options}")
   target_link_libraries(${name} PUBLIC project_options ${ROOM_LINKS})
   if(ROOM_TORCH)
     target_link_libraries(${name} PUBLIC libtorch)

@@ -21,18 +21,20 @@ constexpr int kPiece = 16;    // bytes that a lane has of a row
 constexpr int kPrefetch = 4;  // rows that are on their way while one waits for memory
 constexpr float kMinusInfinity = -__builtin_huge_valf();
 
+template <CacheType kType>
+constexpr HalfType kHalfOf =
+    kType == CacheType::kBfloat16 ? HalfType::kBfloat16 : HalfType::kFloat16;
+
 /// The numbers of a piece.
 template <CacheType kType>
 struct Piece {
   static constexpr int kCount = kType == CacheType::kFloat32 ? 4 : 8;
-  static constexpr HalfType kHalf =
-      kType == CacheType::kBfloat16 ? HalfType::kBfloat16 : HalfType::kFloat16;
 
   __device__ static void unpack(uint4 words, float (&x)[kCount]) {
     if constexpr (kType == CacheType::kFloat32) {
       memcpy(x, &words, sizeof(words));
     } else {
-      unpack_halfs<kHalf>(words, x);
+      unpack_halfs<kHalfOf<kType>>(words, x);
     }
   }
   __device__ static uint4 pack(const float (&x)[kCount]) {
@@ -41,7 +43,7 @@ struct Piece {
       memcpy(&words, x, sizeof(words));
       return words;
     } else {
-      return pack_halfs<kHalf>(x);
+      return pack_halfs<kHalfOf<kType>>(x);
     }
   }
 };
