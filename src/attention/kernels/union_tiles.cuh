@@ -275,7 +275,7 @@ __device__ __forceinline__ void load_rows(std::uint16_t* tile, const HeadRows<T>
     }
     return;
   }
-#pragma unroll 1  // the division for each row takes registers
+#pragma unroll 4  // not more: the division for each row takes registers
   for (int row = 0; row < kRows; row += kRowsAtOnce) {
     const bool present = row + own < count;
     copy_async<16>(to + row * kStride, present ? from.row(first + own + row) + channel : from.data,
