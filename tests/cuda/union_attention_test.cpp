@@ -7,35 +7,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <ostream>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "attention/kernels/union_plan.h"
-#include "tests/attention/pattern_cases.h"
-#include "tests/cuda/attention_reference.h"
-#include "tests/cuda/device_buffer.h"
-#include "tests/cuda/half.h"
-#include "tests/cuda/random_numbers.h"
+#include "tests/cuda/union_layer.h"
 
 namespace sparse_transformer {
 namespace {
-
-struct UnionCase {
-  PatternCase pattern;
-  std::int64_t batch, query_width, value_width;
-
-  HeadShape shape() const {
-    return {query_width, value_width, 1.0 / std::sqrt(static_cast<double>(query_width))};
-  }
-  AttentionSize size() const {
-    return {static_cast<std::size_t>(batch), static_cast<std::size_t>(pattern.n),
-            static_cast<std::size_t>(pattern.heads), shape()};
-  }
-};
-void PrintTo(const UnionCase& c, std::ostream* stream) { *stream << case_name(c.pattern); }
 
 std::string test_name(const UnionCase& c) {
   std::string name;
@@ -46,100 +26,6 @@ std::string test_name(const UnionCase& c) {
   for (char& letter : name) letter = letter == '+' ? '_' : letter;
   return name;
 }
-
-/// A layer's tensors on the device. Results are poisoned.
-template <typename T>
-class Layer {
- public:
-  explicit Layer(const UnionCase& c) : Layer(c, random_values(c)) {}
-  Layer(const UnionCase& c, const std::vector<float>& packed_values)
-      : case_(c),
-        pattern_(layer_of(c.pattern)),
-        packed(rounded<T>(packed_values)),
-        d_out(rounded<T>(RandomNumbers(8).normal(c.size().rows() * c.size().value_width()))),
-        out(d_out.size()),
-        d_packed(packed.size()),
-        lse(c.size().rows()),
-        delta(c.size().rows()) {}
-
-  static std::vector<float> random_values(const UnionCase& c) {
-    return RandomNumbers(7).normal(c.size().rows() * c.size().packed_width());
-  }
-
-  void forward(const UnionTuning& tuning = {}) {
-    run(Direction::kForward, tuning, launch_union_forward);
-  }
-  void backward(const UnionTuning& tuning = {}) {
-    const auto width = static_cast<std::int32_t>(case_.value_width);
-    const auto rows = static_cast<std::int64_t>(case_.size().rows());
-    expect_success(launch_union_delta(memory(), rows, width, kType, nullptr));
-    run(Direction::kBackward, tuning, launch_union_backward);
-  }
-
-  double most_pieces() const {
-    std::size_t most = 0;
-    for (const HeadGroup& group : pattern_.groups) most = std::max(most, group.pieces.size());
-    return static_cast<double>(most);
-  }
-
- private:
-  static constexpr HalfType kType =
-      std::is_same_v<T, Bfloat16> ? HalfType::kBfloat16 : HalfType::kFloat16;
-
-  LayerMemory memory() const {
-    const auto bits = [](const DeviceBuffer<T>& x) {
-      return reinterpret_cast<std::uint16_t*>(x.data());
-    };
-    return {.packed = bits(packed),
-            .out = bits(out),
-            .lse = lse.data(),
-            .d_out = bits(d_out),
-            .delta = delta.data(),
-            .d_packed = bits(d_packed)};
-  }
-
-  template <typename Launch>
-  void run(Direction direction, const UnionTuning& tuning, const Launch& launch) {
-    UnionPlan plan =
-        union_plan(pattern_, case_.shape(), case_.batch, case_.pattern.n, direction, tuning);
-    for (const HeadGroup* group : plan.partial) clear(*group, direction);
-    for (UnionParams& params : plan.launches) {
-      const DeviceBuffer<std::int32_t> counters(
-          std::vector<std::int32_t>(static_cast<std::size_t>(union_counters(params))));
-      params.memory = memory();
-      params.counters = counters.data();
-      expect_success(launch(params, kType, nullptr));
-    }
-  }
-
-  /// As union_plan.h asks for groups that no piece writes whole.
-  void clear(const HeadGroup& group, Direction direction) {
-    if (direction == Direction::kForward) {
-      fill(out, group, case_.size().value_width(), T{});
-      fill(lse, group, 1, -std::numeric_limits<float>::infinity());
-    } else {
-      fill(d_packed, group, case_.size().packed_width(), T{});
-    }
-  }
-  template <typename Number>
-  void fill(const DeviceBuffer<Number>& tensor, const HeadGroup& group, std::size_t width,
-            Number value) {
-    const std::vector<Number> numbers(static_cast<std::size_t>(group.heads) * width, value);
-    const std::size_t step = case_.size().heads * width;
-    for (std::size_t i = static_cast<std::size_t>(group.first_head) * width; i < tensor.size();
-         i += step) {
-      expect_success(cudaMemcpy(tensor.data() + i, numbers.data(), numbers.size() * sizeof(Number),
-                                cudaMemcpyHostToDevice));
-    }
-  }
-
-  UnionCase case_;
-  LayerPattern pattern_;
-
- public:
-  DeviceBuffer<T> packed, d_out, out, d_packed;
-  DeviceBuffer<float> lse, delta;
-};
 
 Sees sees_of(const UnionCase& c) {
   return [&c](std::size_t head, std::size_t i, std::size_t j) {
@@ -164,7 +50,7 @@ void expect_within_bounds(const DeviceBuffer<T>& result, const Bounded& right,
 template <typename T>
 void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
   ASSERT_TRUE(is_served_union(layer_of(c.pattern), c.shape(), c.pattern.n));
-  Layer<T> layer(c);
+  UnionLayer<T> layer(c);
   layer.forward(tuning);
   layer.backward(tuning);
   const std::vector<double> packed = exact(layer.packed.read()), d_out = exact(layer.d_out.read());
@@ -260,7 +146,7 @@ bool same_bits(const DeviceBuffer<T>& a, const DeviceBuffer<T>& b) {
 TEST(UnionAttention, SlicesChangeNoBit) {
   for (const UnionCase& c : {UnionCase{{{"local+previous+column"}, 70, 6, 3, 4}, 2, 32, 64},
                              UnionCase{{{"fixed"}, 130, 12, 3, 4}, 2, 32, 32}}) {
-    Layer<Bfloat16> one(c), other(c);
+    UnionLayer<Bfloat16> one(c), other(c);
     one.forward();
     one.backward();
     for (const std::int64_t slice_bytes : {1, 60'000}) {
@@ -276,14 +162,14 @@ TEST(UnionAttention, SlicesChangeNoBit) {
 TEST(UnionAttention, ChangingAPositionMovesThoseWhoSeeItOnly) {
   for (const char* const pattern : {"local+column", "fixed"}) {
     const UnionCase c{{{pattern}, 60, 10, 5, 2}, 1, 16, 16};
-    Layer<Bfloat16> before(c);
+    UnionLayer<Bfloat16> before(c);
     before.forward();
     const std::vector<double> old_out = exact(before.out.read());
     for (const std::size_t t : {0, 20, 29, 59}) {
-      std::vector<float> values = Layer<Bfloat16>::random_values(c);
+      std::vector<float> values = UnionLayer<Bfloat16>::random_values(c);
       const std::size_t position = c.size().heads * c.size().packed_width();
       for (std::size_t i = t * position; i < (t + 1) * position; ++i) values[i] += 1.0F;
-      Layer<Bfloat16> after(c, values);
+      UnionLayer<Bfloat16> after(c, values);
       after.forward();
       const std::vector<double> new_out = exact(after.out.read());
       const std::size_t row = c.size().value_width();

@@ -257,15 +257,29 @@ constexpr int kTileSize(int rows) {
 template <int kWidth, int kRows, int kThreads, typename T>
 __device__ __forceinline__ void load_rows(std::uint16_t* tile, const HeadRows<T>& from, int width,
                                           int first) {
-  constexpr int kChunks = kWidth / kHalfsIn16Bytes;
-  static_assert(kRows * kChunks % kThreads == 0);
+  constexpr int kChunks = kWidth / kHalfsIn16Bytes, kRowsAtOnce = kThreads / kChunks;
+  constexpr int kStride = SharedTile<kWidth>::kStride;
+  static_assert(kThreads % kChunks == 0 && kRows % kRowsAtOnce == 0);
+  const int own = static_cast<int>(threadIdx.x) / kChunks;
+  const int channel = static_cast<int>(threadIdx.x) % kChunks * kHalfsIn16Bytes;
+  const int count = channel < width ? from.count() - first : 0;
+  std::uint16_t* const to = tile + own * kStride + channel;
+  if (from.rows.width == 1) {
+    const std::int64_t step = from.stride * from.rows.step;
+    const std::uint16_t* source =
+        from.data + from.stride * from.rows.first + (first + own) * step + channel;
 #pragma unroll
-  for (int i = 0; i < kRows * kChunks; i += kThreads) {
-    const int chunk = i + static_cast<int>(threadIdx.x);
-    const int row = chunk / kChunks, channel = chunk % kChunks * kHalfsIn16Bytes;
-    const bool present = first + row < from.count() && channel < width;
-    const std::uint16_t* const source = present ? from.row(first + row) + channel : from.data;
-    copy_async<16>(tile + row * SharedTile<kWidth>::kStride + channel, source, present);
+    for (int row = 0; row < kRows; row += kRowsAtOnce, source += kRowsAtOnce * step) {
+      const bool present = row + own < count;
+      copy_async<16>(to + row * kStride, present ? source : from.data, present);
+    }
+    return;
+  }
+#pragma unroll 4  // not more: the division for each row takes registers
+  for (int row = 0; row < kRows; row += kRowsAtOnce) {
+    const bool present = row + own < count;
+    copy_async<16>(to + row * kStride, present ? from.row(first + own + row) + channel : from.data,
+                   present);
   }
 }
 

@@ -49,13 +49,14 @@ struct Place {
 /// Where this block's tile begins. Blocks that run at once have few rows of tiles and few columns
 /// of them, so that they read the same parts of a and b, from the second level of cache.
 __device__ Place tile_of_block(const GeluProductParams& params) {
-  constexpr std::int64_t kTogether = 8;
-  const std::int64_t down = divide_up(params.rows, kTileRows);
-  const std::int64_t across = divide_up(params.columns, kTileColumns);
-  const std::int64_t first = blockIdx.x / (kTogether * across) * kTogether;
-  const std::int64_t rows = min(down - first, kTogether);
-  const std::int64_t within = blockIdx.x % (kTogether * across);
-  return {(first + within % rows) * kTileRows, within / rows * kTileColumns};
+  constexpr unsigned kTogether = 8;
+  const auto down = static_cast<unsigned>(divide_up(params.rows, kTileRows));
+  const auto across = static_cast<unsigned>(divide_up(params.columns, kTileColumns));
+  const unsigned first = blockIdx.x / (kTogether * across) * kTogether;
+  const unsigned rows = min(down - first, kTogether);
+  const unsigned within = blockIdx.x % (kTogether * across);
+  return {std::int64_t{first + within % rows} * kTileRows,
+          std::int64_t{within / rows} * kTileColumns};
 }
 
 /// A dense matrix in global memory.

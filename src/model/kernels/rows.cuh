@@ -118,7 +118,8 @@ struct Tile {
   }
   /// That of this block.
   __device__ static Tile of_block(std::int64_t width) {
-    return {blockIdx.x / tiles(width), blockIdx.x % tiles(width) * kColumns};
+    const auto across = static_cast<unsigned>(tiles(width));
+    return {blockIdx.x / across, blockIdx.x % across * kColumns};
   }
 
   std::int64_t stripe, first_column;

@@ -18,9 +18,12 @@ __device__ __forceinline__ uint4 load_16_bytes_coherent(const void* from) {
   return __ldcg(static_cast<const uint4*>(from));
 }
 
-/// A plain store of a uint4 that was put together from registers may be split into four.
+/// To global memory. C++ would let the compiler split it into four, and __stwb makes a strong store
+/// (STG.E.128.STRONG.SM).
 __device__ __forceinline__ void store_16_bytes(void* to, uint4 words) {
-  __stwb(static_cast<uint4*>(to), words);
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(words.x), "r"(words.y),
+               "r"(words.z), "r"(words.w)
+               : "memory");
 }
 
 /// Begins to copy kBytes (4 or 16) from global to shared memory, zeros where not `present`
