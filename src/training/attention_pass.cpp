@@ -7,6 +7,7 @@
 
 #include "attention/sparse_attention.h"
 #include "model/block.h"
+#include "runtime/random_tensor.h"
 
 namespace sparse_transformer {
 
@@ -18,9 +19,9 @@ AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
   const std::int64_t heads = settings.model.heads;
   const auto options =
       at::TensorOptions(device).dtype(activation_type(settings.training.precision));
-  packed = at::randn({sequences, padded, heads, shape.packed_width()}, options);
+  packed = random_tensor({sequences, padded, heads, shape.packed_width()}, options);
   packed.requires_grad_(true);
-  d_out = at::randn({sequences, padded, heads, shape.value_width}, options);
+  d_out = random_tensor({sequences, padded, heads, shape.value_width}, options);
 }
 
 std::vector<at::Tensor> attend(const LayerPattern& pattern, Kernels kernels, KernelKind kernel,

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include "runtime/random_tensor.h"
+
 namespace sparse_transformer {
 namespace {
 
@@ -14,8 +16,9 @@ at::Tensor leaf(const at::Tensor& x) { return x.detach().requires_grad_(true); }
 
 /// Of numbers that a product with numbers around 1 keeps around 1.
 Linear random_linear(std::int64_t out, std::int64_t in, c10::Device device) {
-  const at::Tensor weight = at::randn({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
-  return {leaf(weight), leaf(at::randn({out}, device))};
+  const at::Tensor weight =
+      random_tensor({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
+  return {leaf(weight), leaf(random_tensor({out}, device))};
 }
 
 /// Of x, expand.weight, expand.bias and contract.weight.
@@ -38,8 +41,8 @@ FeedforwardInput::FeedforwardInput(const Settings& settings, c10::Device device)
   contract = {random_linear(width, inner, device).weight, {}};
   const auto options =
       at::TensorOptions(device).dtype(activation_type(settings.training.precision));
-  x = leaf(at::randn({rows, width}, options));
-  d_out = at::randn({rows, width}, options);
+  x = leaf(random_tensor({rows, width}, options));
+  d_out = random_tensor({rows, width}, options);
 }
 
 FeedforwardInput FeedforwardInput::first(std::int64_t count) const {

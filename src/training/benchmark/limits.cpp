@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "runtime/random_tensor.h"
 #include "runtime/timing.h"
 
 namespace sparse_transformer {
@@ -28,9 +29,9 @@ MatrixProduct::MatrixProduct(c10::Device device, Precision precision)
 MatrixProduct::MatrixProduct(c10::Device device, Precision precision, std::int64_t size)
     : size_(size),
       precision_(precision),
-      a_(at::rand({size_, size_}, at::TensorOptions().device(device))
-             .to(activation_type(precision))),
-      b_(at::rand_like(a_)),
+      a_(random_tensor({size_, size_},
+                       at::TensorOptions(device).dtype(activation_type(precision)))),
+      b_(random_tensor({size_, size_}, a_.options())),
       product_(at::empty_like(a_)) {}
 
 void MatrixProduct::run() {
