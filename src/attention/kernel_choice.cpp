@@ -3,14 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <optional>
 
 #include "attention/kernels/union_cuda.h"
 #include "config/errors.h"
 #include "config/words.h"
 #include "runtime/format.h"
+#include "runtime/kernel_check.h"
 #include "runtime/log.h"
 #include "runtime/timing.h"
 
@@ -18,29 +17,6 @@ namespace sparse_transformer {
 namespace {
 
 std::string word(KernelKind kernel) { return word_of(kKernelKindWords, kernel); }
-
-/// |a - b| / |b| over all numbers; both in float32.
-double relative_error(const at::Tensor& a, const at::Tensor& b) {
-  return ((a.to(at::kFloat) - b).norm() / b.norm()).item<double>();
-}
-
-double largest_error(const std::vector<at::Tensor>& result, const std::vector<at::Tensor>& plain) {
-  std::vector<double> errors;
-  for (std::size_t i = 0; i < plain.size(); ++i) {
-    errors.push_back(relative_error(result[i], plain[i]));
-  }
-  // What is not a number counts as the largest.
-  return *std::max_element(errors.begin(), errors.end(),
-                           [](double a, double b) { return !(a >= b) && !std::isnan(a); });
-}
-
-/// What is between is rounded to the type of the numbers, and so are the results.
-double rounding(at::ScalarType type) {
-  constexpr double kRoundings = 2.0;
-  if (type == at::kBFloat16) return kRoundings * std::numeric_limits<c10::BFloat16>::epsilon();
-  if (type == at::kHalf) return kRoundings * std::numeric_limits<c10::Half>::epsilon();
-  return 1e-4;
-}
 
 bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -56,34 +32,17 @@ std::string way_around(const KernelTrial& trial, KernelKind kernel) {
   return "--set training.kernels=plain";
 }
 
-/// Runs it. What it throws, but Interrupted, becomes a reason, the first line of its message.
-/// Throws WorldError where the device fails from now on.
-template <typename Run>
-std::optional<std::string> reason_against(const KernelTrial& trial, KernelKind kernel,
-                                          const Run& run) {
-  try {
-    return run();
-  } catch (const Interrupted&) {
-    throw;
-  } catch (const std::exception& error) {
-    try {
-      trial.synchronise();
-    } catch (const std::exception&) {
-      throw WorldError(part_text(trial.part) + ": " + word(kernel) + " left the GPU in an error (" +
-                       first_line(error) + "); start again with " + way_around(trial, kernel));
-    }
-    return first_line(error);
-  }
+DeviceTrial device_trial(const KernelTrial& trial, KernelKind kernel) {
+  return {.name = part_text(trial.part) + ": " + word(kernel),
+          .way_around = way_around(trial, kernel),
+          .synchronise = trial.synchronise};
 }
 
 /// What keeps a candidate from being chosen, or nothing.
 std::optional<std::string> fault(const KernelTrial& trial, const KernelCandidate& candidate) {
-  return reason_against(trial, candidate.kernel, [&]() -> std::optional<std::string> {
+  return complaint_of(device_trial(trial, candidate.kernel), [&]() -> std::optional<std::string> {
     const std::vector<at::Tensor> result = candidate.compute();
-    const double error = largest_error(result, trial.plain);
-    if (!(error <= rounding(result.front().scalar_type()))) {
-      return "its results differ by " + format_fixed(100 * error, 2) + "% from plain code's";
-    }
+    if (auto problem = difference(result, trial.plain)) return problem;
     if (trial.repeatable && !equal(result, candidate.compute())) {
       return "it does not repeat bit for bit";
     }
@@ -117,7 +76,7 @@ std::vector<Timed> sound_candidates(const KernelTrial& trial) {
     double seconds = 0.0;
     auto problem = fault(trial, candidate);
     if (!problem && trial.candidates.size() > 1) {
-      problem = reason_against(trial, candidate.kernel, [&]() -> std::optional<std::string> {
+      problem = complaint_of(device_trial(trial, candidate.kernel), [&] {
         seconds = candidate.estimate();
         return std::nullopt;
       });
@@ -147,11 +106,10 @@ std::vector<Timed> contenders(const KernelTrial& trial, const std::vector<Timed>
       log_left_out(trial, each.candidate.kernel, "much slower by estimate");
       continue;
     }
-    const auto problem =
-        reason_against(trial, each.candidate.kernel, [&]() -> std::optional<std::string> {
-          each.candidate.seconds();
-          return std::nullopt;
-        });
+    const auto problem = complaint_of(device_trial(trial, each.candidate.kernel), [&] {
+      each.candidate.seconds();
+      return std::nullopt;
+    });
     if (problem) {
       log_left_out(trial, each.candidate.kernel, *problem);
     } else {

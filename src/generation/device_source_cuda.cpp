@@ -12,9 +12,8 @@
 #include "attention/kernels/token_cuda.h"
 #include "config/errors.h"
 #include "generation/decoder.h"
-#include "generation/kernels/token_choice.h"
+#include "generation/kernels/token_choice_cuda.h"
 #include "generation/token_source.h"
-#include "runtime/cuda/call.h"
 #include "runtime/cuda/graph.h"
 #include "runtime/log.h"
 #include "runtime/stop.h"
@@ -57,8 +56,8 @@ class DeviceSource : public TokenSource {
     const c10::cuda::CUDAStreamGuard guard(stream_);
     const std::int64_t end = std::min(fetched_ + most, batch_.length);
     for (; chosen_ < end; ++chosen_) advance();
-    const at::Tensor tokens = tokens_.narrow(1, fetched_, end - fetched_).to(at::kCPU);
-    const std::int64_t finite = std::min(end, not_finite_.min().item<std::int64_t>());
+    const at::Tensor tokens = drawn_.tokens.narrow(1, fetched_, end - fetched_).to(at::kCPU);
+    const std::int64_t finite = std::min(end, drawn_.not_finite.min().item<std::int64_t>());
     if (finite == fetched_) throw NotFiniteOutput();
     return tokens.narrow(1, 0, finite - std::exchange(fetched_, finite));
   }
@@ -72,21 +71,18 @@ class DeviceSource : public TokenSource {
         type_(activation_type(model.computation().precision)),
         decoder_(model, batch.size, batch.length),
         fetched_(std::ssize(batch.prime)),
-        chosen_(fetched_) {
-    const at::TensorOptions options = at::device(model.device());
-    decoder_.cache().take_memory(options.dtype(type_));
+        chosen_(fetched_),
+        drawn_(batch, chosen_, model.device()) {
+    decoder_.cache().take_memory(at::TensorOptions(model.device()).dtype(type_));
     attention_ = TokenAttention::of(decoder_.cache());
     if (!attention_) return;
     for (const Block& block : model.blocks()) blocks_.push_back(block.rounded(type_));
-    position_ = at::full({1}, chosen_, options.dtype(at::kLong));
-    tokens_ = at::zeros({batch.size, batch.length}, options.dtype(at::kByte));
-    not_finite_ = at::full({batch.size}, batch.length, options.dtype(at::kLong));
   }
 
   /// Reads the prime, chooses the first token and records how the next ones are.
   void start() {
-    choose(decoder_.start(batch_.prime));
-    position_.add_(1);
+    choose_tokens(batch_, decoder_.start(batch_.prime), drawn_);
+    drawn_.position.add_(1);
     if (++chosen_ == batch_.length) return;
     // To be repeated by the first advance(), which finds everything as it was: a step changes what
     // belongs to its position only.
@@ -107,36 +103,19 @@ class DeviceSource : public TokenSource {
 
   void step_and_count() {
     step();
-    position_.add_(1);
+    drawn_.position.add_(1);
   }
 
-  /// Reads the token before `position_` and chooses that at it.
+  /// Reads the token before drawn_.position and chooses that at it.
   void step() {
-    const at::Tensor place = position_ - 1;
-    const at::Tensor previous = tokens_.index_select(1, place).squeeze(1);
+    const at::Tensor place = drawn_.position - 1;
+    const at::Tensor previous = drawn_.tokens.index_select(1, place).squeeze(1);
     at::Tensor hidden = model_.embedding().step(previous, place).to(type_);
     const Attend attend = [this](std::int64_t layer, const at::Tensor& packed) {
-      return attention_->attend(layer, packed, position_);
+      return attention_->attend(layer, packed, drawn_.position);
     };
     for (const Block& block : blocks_) hidden = block.forward(hidden, attend, nullptr);
-    choose(model_.logits(hidden));
-  }
-
-  /// logits: [batch, …, 256].
-  void choose(const at::Tensor& logits) {
-    const at::Tensor rows = logits.contiguous();
-    const TokenChoiceParams params = {.batch = batch_.size,
-                                      .length = batch_.length,
-                                      .logits = rows.const_data_ptr<float>(),
-                                      .temperature = batch_.choice.temperature,
-                                      .top_p = batch_.choice.top_p,
-                                      .top_k = static_cast<std::int32_t>(batch_.choice.top_k),
-                                      .seed = batch_.seed,
-                                      .first_sample = batch_.first,
-                                      .position = position_.const_data_ptr<std::int64_t>(),
-                                      .tokens = tokens_.mutable_data_ptr<std::uint8_t>(),
-                                      .not_finite = not_finite_.mutable_data_ptr<std::int64_t>()};
-    check_launch(launch_token_choice(params, current_cuda_stream()), "the choice of tokens");
+    choose_tokens(batch_, model_.logits(hidden), drawn_);
   }
 
   const Transformer& model_;
@@ -145,18 +124,16 @@ class DeviceSource : public TokenSource {
   at::ScalarType type_;
   Decoder decoder_;
   std::int64_t fetched_, chosen_;  // positions whose tokens the host, and the device, has
+  DrawnTokens drawn_;
   std::optional<TokenAttention> attention_;
   std::vector<Block> blocks_;  // the model's
-  at::Tensor position_;        // of the next token, int64 [1]
-  at::Tensor tokens_;          // uint8 [batch, length]
-  at::Tensor not_finite_;      // int64 [batch]: the first position whose logits are not finite
   std::optional<CudaGraph> graph_;
 };
 
 }  // namespace
 
 std::unique_ptr<TokenSource> device_source(const Transformer& model, const BatchDraw& batch) {
-  if (!model.device().is_cuda() || model.computation().kernels == Kernels::kPlain ||
+  if (!model.device().is_cuda() || model.computation().sampling() == Kernels::kPlain ||
       model.output().scalar_type() != at::kFloat) {
     return nullptr;
   }

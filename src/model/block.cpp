@@ -88,7 +88,7 @@ Block Block::rounded(c10::ScalarType type) const {
 
 at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
                                 const DropoutPlace* dropout_place) const {
-  if (fuses_rows(h, computation_.kernels)) {
+  if (fuses_rows(h, computation_.rows())) {
     const auto [passed, normed] = pass_and_norm(attention_norm_, h);
     const at::Tensor product = apply({attention_output_.weight, {}}, attention(normed, attend));
     return add_branch(passed, product, attention_output_.bias, dropout_place, 0);
@@ -98,7 +98,7 @@ at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
 }
 
 at::Tensor Block::add_feedforward(const at::Tensor& a, const DropoutPlace* dropout_place) const {
-  if (fuses_rows(a, computation_.kernels)) {
+  if (fuses_rows(a, computation_.rows())) {
     const auto [passed, normed] = pass_and_norm(feedforward_norm_, a);
     const at::Tensor product = expand_and_contract(expand_, contract_, normed, feedforward_kernel_);
     return add_branch(passed, product, contract_.bias, dropout_place, 1);
@@ -115,7 +115,7 @@ at::Tensor Block::add_branch(const at::Tensor& h, const at::Tensor& product, con
 at::Tensor Block::drop(const at::Tensor& x, const DropoutPlace* dropout_place,
                        std::int64_t site) const {
   if (dropout_place == nullptr) return x;
-  return dropout(x, settings_.dropout, at_site(*dropout_place, site), computation_.kernels);
+  return dropout(x, settings_.dropout, at_site(*dropout_place, site), computation_.rows());
 }
 
 DropoutPlace Block::at_site(DropoutPlace place, std::int64_t site) const {

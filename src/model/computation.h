@@ -30,6 +30,12 @@ struct Computation {
   Precision precision = Precision::kFloat32;
   Recompute recompute = Recompute::kNone;
   Kernels kernels = Kernels::kFused;
+  /// Whether the fused kernels of the norms, dropout, residual sums and GELU, and those that sample
+  /// on CUDA, have passed their checks on the device (training/checked_kernels.h).
+  bool trusts_rows = true, trusts_sampling = true;
+
+  Kernels rows() const { return trusts_rows ? kernels : Kernels::kPlain; }
+  Kernels sampling() const { return trusts_sampling ? kernels : Kernels::kPlain; }
 };
 
 }  // namespace sparse_transformer

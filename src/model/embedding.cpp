@@ -97,7 +97,7 @@ at::Tensor Embedding::drop(const at::Tensor& x, const DropoutPlace* dropout_plac
   if (dropout_place == nullptr) return x;
   DropoutPlace place = *dropout_place;
   place.site = site;
-  return dropout(x, dropout_, place, computation_.kernels);
+  return dropout(x, dropout_, place, computation_.rows());
 }
 
 }  // namespace sparse_transformer

@@ -46,7 +46,7 @@ at::Tensor Transformer::logits(const at::Tensor& hidden, const DropoutPlace* dro
     DropoutPlace place = *dropout_place;
     place.first_sequence = 0;
     place.site = kOutputSite;
-    output = dropout(output_, settings_.embedding_dropout, place, computation_.kernels);
+    output = dropout(output_, settings_.embedding_dropout, place, computation_.rows());
   }
   return at::linear(final_norm_(hidden, output_.scalar_type()), output);
 }

@@ -8,6 +8,7 @@
 
 #include "model/token_loss.h"
 #include "runtime/stop.h"
+#include "training/checked_kernels.h"
 #include "training/schedule.h"
 
 namespace sparse_transformer {
@@ -36,13 +37,13 @@ Learner::Learner(const Settings& settings, c10::Device device)
 Learner::Learner(const Settings& settings, c10::Device device,
                  std::unique_ptr<WorkRecorder> recorder)
     : settings_(settings.training),
-      model_(settings.model, sequence_layout(settings), settings_.computation()),
+      model_(settings.model, sequence_layout(settings), checked_computation(settings, device)),
       average_(average_of(prepared(model_, settings_, device), settings_.average)),
       optimizer_(model_.parameters(), averages(),
                  {.beta1 = settings_.beta1,
                   .beta2 = settings_.beta2,
                   .weight_decay = settings_.weight_decay,
-                  .kernels = settings_.kernels}),
+                  .kernels = checked_optimizer(settings, device)}),
       loss_scale_(settings_.precision, device),
       inputs_(device),
       figures_(at::zeros({3}, at::TensorOptions().dtype(at::kFloat).device(device))),

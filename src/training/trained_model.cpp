@@ -4,6 +4,7 @@
 
 #include "config/errors.h"
 #include "runtime/device.h"
+#include "training/checked_kernels.h"
 #include "training/checkpoint.h"
 #include "training/run_folder.h"
 
@@ -39,9 +40,10 @@ TrainedModel find_trained_model(const std::filesystem::path& named,
 
 void load_weights(TrainedModel& trained) {
   const Checkpoint checkpoint(trained.checkpoint);
+  const c10::Device device = choose_device(trained.settings.training.device);
   trained.model =
       std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings),
-                                    trained.settings.training.computation());
+                                    checked_computation(trained.settings, device));
   trained.model->compute_by(checkpoint.progress().kernels);
   trained.averaged = checkpoint.has_average();
   if (trained.averaged) {
@@ -49,7 +51,7 @@ void load_weights(TrainedModel& trained) {
   } else {
     checkpoint.read_model(trained.model->parameters());
   }
-  move_parameters(*trained.model, choose_device(trained.settings.training.device));
+  move_parameters(*trained.model, device);
 }
 
 }  // namespace sparse_transformer
