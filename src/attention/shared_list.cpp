@@ -18,34 +18,99 @@ std::int64_t most_groups(const Shared& shared, const HeadRange& heads, std::int6
 }  // namespace
 
 SharedList::SharedList(const at::Tensor& key, const at::Tensor& value, const Shared& shared,
-                       const HeadGroup& group)
+                       const HeadGroup& group, Staircase staircase)
     : shared_(shared),
       heads_{group.first_head, group.heads},
       shape_{key.size(0), key.size(1), key.size(2)},
-      groups_(most_groups(shared, heads_, shape_.n)) {
+      staircase_(staircase),
+      groups_(std::max(most_groups(shared, heads_, shape_.n), shape_.n / shared.period)) {
   key_ = gather(key);
   value_ = gather(value);
 }
 
 std::vector<SharedCall> SharedList::calls() const {
   std::vector<SharedCall> calls;
-  // Heads see a group at the same time, or else those of each sub-block at their own.
-  const std::int64_t sets = shared_.delay ? 1 : std::min(shared_.blocks, heads_.count);
-  for (std::int64_t set = 0; set < sets; ++set) {
-    const std::int64_t head = heads_.first + set;
-    const std::int64_t first = shared_.origin + shared_.delay_of(head);
-    for (std::int64_t start = first; start < shape_.n; start += shared_.period) {
-      calls.push_back({.query = {.start = start,
-                                 .length = std::min(shared_.period, shape_.n - start),
-                                 .first_head = head,
-                                 .heads = (heads_.count - set - 1) / sets + 1,
-                                 .head_step = sets,
-                                 .first_sequence = 0,
-                                 .sequences = shape_.batch},
-                       .keys = shared_.groups(start, head) * shared_.width});
+  for (const HeadSet& set : head_sets()) {
+    if (staircase_ == Staircase::kSteps) {
+      add_steps(set, calls);
+    } else {
+      add_rectangles(set, calls);
     }
   }
   return calls;
+}
+
+std::vector<SharedList::HeadSet> SharedList::head_sets() const {
+  // Heads see a group at the same time, or else those of each sub-block at their own.
+  const std::int64_t count = shared_.delay ? 1 : std::min(shared_.blocks, heads_.count);
+  std::vector<HeadSet> sets;
+  for (std::int64_t i = 0; i < count; ++i) {
+    sets.push_back(
+        {.head = heads_.first + i, .count = (heads_.count - i - 1) / count + 1, .step = count});
+  }
+  return sets;
+}
+
+SharedCall SharedList::empty_call(const HeadSet& set) const {
+  const Slice query = {.first_head = set.head,
+                       .heads = set.count,
+                       .head_step = set.step,
+                       .first_sequence = 0,
+                       .sequences = shape_.batch};
+  Slice key = query;
+  key.first_head -= heads_.first;
+  return {query, key};
+}
+
+void SharedList::add_steps(const HeadSet& set, std::vector<SharedCall>& calls) const {
+  const std::int64_t first = shared_.origin + shared_.delay_of(set.head);
+  for (std::int64_t start = first; start < shape_.n; start += shared_.period) {
+    SharedCall call = empty_call(set);
+    call.query.start = start;
+    call.query.length = std::min(shared_.period, shape_.n - start);
+    call.key.length = shared_.groups(start, set.head) * shared_.width;
+    calls.push_back(call);
+  }
+}
+
+void SharedList::add_rectangles(const HeadSet& set, std::vector<SharedCall>& calls) const {
+  // Block r, from 1 on, begins here and sees r groups.
+  const auto start = [&](std::int64_t r) {
+    return shared_.origin + shared_.delay_of(set.head) + (r - 1) * shared_.period;
+  };
+  const std::int64_t whole_blocks = std::max<std::int64_t>(0, shape_.n - start(1)) / shared_.period;
+  for (std::int64_t span = 1; start(span) < shape_.n; span *= 2) {
+    SharedCall call = empty_call(set);
+    call.query.start = start(span);
+    call.query.length = std::min(span * shared_.period, shape_.n);
+    call.query.outer = (whole_blocks + 1) / (2 * span);
+    call.query.outer_step = 2 * call.query.length;
+    call.key.length = span * shared_.width;
+    call.key.outer = call.query.outer;
+    call.key.outer_step = 2 * call.key.length;
+    if (call.query.outer > 0) add(call, calls);
+
+    SharedCall rest = call;  // the rectangle that the end of the sequence cuts
+    rest.query.start += call.query.outer * call.query.outer_step;
+    rest.query.length = std::min(call.query.length, shape_.n - rest.query.start);
+    rest.key.start = call.key.outer * call.key.outer_step;
+    rest.query.outer = rest.key.outer = 1;
+    if (rest.query.length > 0) calls.push_back(rest);
+  }
+}
+
+void SharedList::add(const SharedCall& call, std::vector<SharedCall>& calls) const {
+  const std::int64_t outer = call.query.outer;
+  const bool folds =
+      shape_.batch == 1 || outer == 1 ||
+      (outer * call.query.outer_step == shape_.n && outer * call.key.outer_step == key_.size(1));
+  if (folds) return calls.push_back(call);
+  for (std::int64_t sequence = 0; sequence < shape_.batch; ++sequence) {
+    SharedCall one = call;
+    one.query.first_sequence = one.key.first_sequence = sequence;
+    one.query.sequences = one.key.sequences = 1;
+    calls.push_back(one);
+  }
 }
 
 const SharedList::Gradients& SharedList::gradients() {
@@ -99,11 +164,6 @@ at::Tensor SharedList::gather(const at::Tensor& x) const {
 
 void SharedList::scatter(const at::Tensor& list, const at::Tensor& x) const {
   for_each_block(x, list, [](const at::Tensor& to, const at::Tensor& from) { to.add_(from); });
-}
-
-at::Tensor SharedList::part(const at::Tensor& list, const SharedCall& call) const {
-  return list.narrow(1, 0, call.keys)
-      .slice(2, call.query.first_head - heads_.first, heads_.count, call.query.head_step);
 }
 
 }  // namespace sparse_transformer

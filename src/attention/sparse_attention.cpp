@@ -36,6 +36,11 @@ bool has_windows(const at::Tensor& x, Kernels kernels) {
   return kernels == Kernels::kFused && (x.is_cpu() || x.scalar_type() != at::kFloat);
 }
 
+/// A call is a dozen launches on CUDA, and as many operations of plain code.
+Staircase staircase_for(const at::Tensor& x, Kernels kernels) {
+  return kernels == Kernels::kFused && x.is_cpu() ? Staircase::kSteps : Staircase::kRectangles;
+}
+
 /// In which sums are formed.
 at::ScalarType sum_type(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -64,7 +69,8 @@ class LayerPass {
         pattern_(pattern),
         head_(head),
         kernels_(kernels),
-        windows_(has_windows(packed, kernels)) {}
+        windows_(has_windows(packed, kernels)),
+        staircase_(staircase_for(packed, kernels)) {}
 
   Union forward() const {
     const auto options = x_.query.options().dtype(sum_type(x_.query));
@@ -180,7 +186,7 @@ class LayerPass {
   }
 
   void forward_piece(const Shared& shared, const HeadGroup& group, GroupSum& sum) const {
-    const SharedList list(x_.key, x_.value, shared, group);
+    const SharedList list(x_.key, x_.value, shared, group, staircase_);
     for (const SharedCall& call : list.calls()) {
       add_banded(select(x_.query, call.query), list.key(call), list.value(call), {}, head_.scale,
                  sum.of(call.query), sum.next(call.query), kernels_);
@@ -207,7 +213,7 @@ class LayerPass {
   void backward_piece(const Shared& shared, const HeadGroup& group, const at::Tensor& d_out,
                       const Union& whole, GroupGradient& gradient) const {
     gradient.begin_at_zero();
-    SharedList list(x_.key, x_.value, shared, group);
+    SharedList list(x_.key, x_.value, shared, group, staircase_);
     for (const SharedCall& call : list.calls()) {
       const BandedGradients sum = {select(gradient.views().query, call.query), list.d_key(call),
                                    list.d_value(call)};
@@ -267,6 +273,7 @@ class LayerPass {
   HeadShape head_;
   Kernels kernels_;
   bool windows_;
+  Staircase staircase_;
 };
 
 /// A layer as both passes know it.

@@ -11,9 +11,10 @@ namespace {
 constexpr std::int64_t kSequences = 3, kLength = 37;
 constexpr double kDropped = 0.25;
 constexpr double kEpsilon = 1e-5;
-const DropoutPlace kPlace = {.seed = 5, .step = 7, .first_sequence = 2, .site = 3};
 
 using Tensors = std::vector<at::Tensor>;
+
+DropoutPlace place() { return {.seed = 5, .step = 7, .first_sequence = 2, .site = 3}; }
 
 /// What all of them compute on.
 struct Case {
@@ -30,9 +31,9 @@ struct Case {
   at::Tensor x, h, d_out;  // [sequences, length, width]
   at::Tensor gain, shift;  // [width], float32
 
-  RowMask mask() const { return KeptDropout(kDropped, kPlace).mask(x); }
+  RowMask mask() const { return KeptDropout(kDropped, place()).mask(x); }
   static at::Tensor dropped(const at::Tensor& x) {
-    return dropout(x.to(at::kFloat), kDropped, kPlace, Kernels::kPlain);
+    return dropout(x.to(at::kFloat), kDropped, place(), Kernels::kPlain);
   }
 };
 

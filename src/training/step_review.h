@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "training/checkpoint.h"
@@ -25,7 +26,7 @@ class StepReview {
  public:
   static constexpr std::int64_t kPatience = 100;
 
-  explicit StepReview(const TrainingSettings& settings) : settings_(settings) {}
+  explicit StepReview(TrainingSettings settings) : settings_(std::move(settings)) {}
 
   /// Reviews the steps up to progress.step, the oldest first, and keeps `progress`'s counts and
   /// watch. Warns in the log. Returns the step to go back for under `rollback`, the rest then being

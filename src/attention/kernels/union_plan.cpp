@@ -1,6 +1,7 @@
 #include "attention/kernels/union_plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <variant>
 
 namespace sparse_transformer {
@@ -107,8 +108,8 @@ Cost cost_of(const UnionPiece& piece, const LayerSizes& sizes, std::int32_t tile
 /// most.
 std::int32_t best_warps(const UnionParams& params) {
   constexpr double kMultiplyAdds = 250e12, kNumbers = 2.5e12;  // a second
-  std::int32_t best = 0;
-  double least = 0.0;
+  std::int32_t best = 1;
+  double least = std::numeric_limits<double>::infinity();
   for (const std::int32_t warps : {4, 2, 1}) {
     Cost total;
     for (std::int32_t i = 0; i < params.count; ++i) {
@@ -117,7 +118,7 @@ std::int32_t best_warps(const UnionParams& params) {
       total.numbers += cost.numbers;
     }
     const double seconds = std::max(total.multiply_adds / kMultiplyAdds, total.numbers / kNumbers);
-    if (best != 0 && seconds >= least) continue;
+    if (seconds >= least) continue;
     best = warps;
     least = seconds;
   }
