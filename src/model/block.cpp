@@ -79,18 +79,26 @@ at::Tensor Block::forward(const at::Tensor& hidden, const Attend& attend,
 
 Block Block::rounded(c10::ScalarType type) const {
   Block block = *this;
-  for (Linear* linear :
-       {&block.query_key_value_, &block.attention_output_, &block.expand_, &block.contract_}) {
+  for (Linear* linear : block.linears()) {
     linear->weight = linear->weight.detach().to(type);
+    linear->rounded = at::Tensor();
   }
   return block;
+}
+
+void Block::keep_rounded_weights(c10::ScalarType type) {
+  for (Linear* linear : linears()) linear->rounded = linear->weight.detach().to(type);
+}
+
+std::vector<Linear*> Block::linears() {
+  return {&query_key_value_, &attention_output_, &expand_, &contract_};
 }
 
 at::Tensor Block::add_attention(const at::Tensor& h, const Attend& attend,
                                 const DropoutPlace* dropout_place) const {
   if (fuses_rows(h, computation_.rows())) {
     const auto [passed, normed] = pass_and_norm(attention_norm_, h);
-    const at::Tensor product = apply({attention_output_.weight, {}}, attention(normed, attend));
+    const at::Tensor product = apply(attention_output_.without_bias(), attention(normed, attend));
     return add_branch(passed, product, attention_output_.bias, dropout_place, 0);
   }
   const at::Tensor out = attention(attention_norm_(h), attend);
@@ -153,16 +161,19 @@ std::vector<at::Tensor> Block::parameters() const {
 
 void Block::collect(NamedTensors& parameters) const {
   const std::string prefix = "blocks." + std::to_string(layer_) + ".";
-  const auto add = [&](const std::string& name, const at::Tensor& weight, const at::Tensor& bias) {
-    parameters.push_back({prefix + name + ".weight", weight});
-    parameters.push_back({prefix + name + ".bias", bias});
+  const auto add = [&](const std::string& name, const Linear& its) {
+    parameters.push_back({prefix + name + ".weight", its.weight, its.rounded});
+    parameters.push_back({prefix + name + ".bias", its.bias});
   };
-  add("attention_norm", attention_norm_.weight, attention_norm_.bias);
-  add("attention.query_key_value", query_key_value_.weight, query_key_value_.bias);
-  add("attention.output", attention_output_.weight, attention_output_.bias);
-  add("feedforward_norm", feedforward_norm_.weight, feedforward_norm_.bias);
-  add("feedforward.expand", expand_.weight, expand_.bias);
-  add("feedforward.contract", contract_.weight, contract_.bias);
+  const auto add_norm = [&](const std::string& name, const Norm& norm) {
+    add(name, {norm.weight, norm.bias});
+  };
+  add_norm("attention_norm", attention_norm_);
+  add("attention.query_key_value", query_key_value_);
+  add("attention.output", attention_output_);
+  add_norm("feedforward_norm", feedforward_norm_);
+  add("feedforward.expand", expand_);
+  add("feedforward.contract", contract_);
 }
 
 }  // namespace sparse_transformer

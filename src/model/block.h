@@ -51,6 +51,9 @@ class Block {
   /// run again and again does not round them each time. Not to be trained.
   Block rounded(c10::ScalarType type) const;
 
+  /// Keeps copies of the products' weights in `type` beside them (Linear::rounded), for training.
+  void keep_rounded_weights(c10::ScalarType type);
+
   /// Which kernels compute the feed-forward part on CUDA; kCublas at first.
   void compute_feedforward_by(KernelKind kernel) { feedforward_kernel_ = kernel; }
 
@@ -71,6 +74,7 @@ class Block {
   /// Up to the product with attention_output_: [batch, n, heads · value_width].
   at::Tensor attention(const at::Tensor& normed, const Attend& attend) const;
   at::Tensor feedforward(const at::Tensor& normed) const;
+  std::vector<Linear*> linears();
   std::vector<at::Tensor> attention_parameters() const;
   std::vector<at::Tensor> parameters() const;
 

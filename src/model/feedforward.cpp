@@ -12,31 +12,40 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// With the non-linearity in a product of our own each way. As in linear.cpp, no rounded copy of a
-/// weight is kept.
+/// With the non-linearity in a product of our own each way.
 class ExpandAndContract : public torch::autograd::Function<ExpandAndContract> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& expand,
-                            const at::Tensor& bias, const at::Tensor& contract) {
+                            const at::Tensor& bias, const at::Tensor& contract,
+                            const std::optional<at::Tensor>& rounded_expand,
+                            const std::optional<at::Tensor>& rounded_contract) {
+    const at::ScalarType type = x.scalar_type();
+    const at::Tensor& first = matrix_for(type, expand, rounded_expand);
+    const at::Tensor& second = matrix_for(type, contract, rounded_contract);
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
-    const auto [pre, y] = gelu_product_cuda(rows, expand.to(x.scalar_type()), bias);
-    context->save_for_backward({x, pre, y, expand, bias, contract});
+    const auto [pre, y] = gelu_product_cuda(rows, first.to(type), bias);
+    context->save_for_backward({x, pre, y, first, bias, second});
+    context->saved_data["weight_type"] = expand.scalar_type();
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = contract.size(0);
-    return at::mm(y, contract.to(x.scalar_type()).t()).view(shape);
+    return at::mm(y, second.to(type).t()).view(shape);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& d_out) {
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &pre = saved[1], &y = saved[2];
-    const at::Tensor &expand = saved[3], &bias = saved[4], &contract = saved[5];
-    const at::Tensor d_rows = d_out[0].reshape({-1, contract.size(0)});
-    const auto [d_pre, d_bias] =
-        gelu_product_gradient_cuda(d_rows, contract.to(x.scalar_type()), pre, bias);
+    const at::Tensor &first = saved[3], &bias = saved[4], &second = saved[5];
+    const at::ScalarType type = x.scalar_type();
+    const at::ScalarType weight_type = context->saved_data["weight_type"].toScalarType();
+    const at::Tensor d_rows = d_out[0].reshape({-1, second.size(0)});
+    const auto [d_pre, d_bias] = gelu_product_gradient_cuda(d_rows, second.to(type), pre, bias);
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
-    return {at::mm(d_pre, expand.to(x.scalar_type())).view_as(x),
-            weight_gradient(d_pre, rows, expand.scalar_type()), d_bias,
-            weight_gradient(d_rows, y, contract.scalar_type())};
+    return {at::mm(d_pre, first.to(type)).view_as(x),
+            weight_gradient(d_pre, rows, weight_type),
+            d_bias,
+            weight_gradient(d_rows, y, weight_type),
+            {},
+            {}};
   }
 };
 
@@ -50,9 +59,10 @@ std::vector<KernelKind> feedforward_kernels(const Linear& expand, const at::Tens
 at::Tensor expand_and_contract(const Linear& expand, const Linear& contract, const at::Tensor& x,
                                KernelKind kernel) {
   if (kernel == KernelKind::kOwn && feedforward_kernels(expand, x).front() == kernel) {
-    return ExpandAndContract::apply(x, expand.weight, expand.bias, contract.weight);
+    return ExpandAndContract::apply(x, expand.weight, expand.bias, contract.weight,
+                                    rounded_of(expand), rounded_of(contract));
   }
-  return apply({contract.weight, {}}, gelu(apply({expand.weight, {}}, x), expand.bias));
+  return apply(contract.without_bias(), gelu(apply(expand.without_bias(), x), expand.bias));
 }
 
 }  // namespace sparse_transformer

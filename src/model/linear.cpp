@@ -16,37 +16,42 @@ class Product : public torch::autograd::Function<Product> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                            double weight_factor, double bias_factor) {
-    context->save_for_backward({x, weight});
+                            const std::optional<at::Tensor>& rounded, double weight_factor,
+                            double bias_factor) {
+    const at::ScalarType type = product_type(x.device(), x.scalar_type());
+    const at::Tensor& matrix = weight_factor == 1.0 ? matrix_for(type, weight, rounded) : weight;
+    context->save_for_backward({x, matrix});
+    context->saved_data["weight_type"] = weight.scalar_type();
     context->saved_data["weight_factor"] = weight_factor;
     context->saved_data["bias_factor"] = bias_factor;
     context->saved_data["has_bias"] = bias.has_value();
-    const at::ScalarType type = product_type(x.device(), x.scalar_type());
     const std::optional<at::Tensor> added =
         bias ? std::optional(scaled(*bias, bias_factor, type)) : std::nullopt;
-    return at::linear(x.to(type), scaled(weight, weight_factor, type), added).to(x.scalar_type());
+    return at::linear(x.to(type), scaled(matrix, weight_factor, type), added).to(x.scalar_type());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& d_out) {
     const auto saved = context->get_saved_variables();
     const at::Tensor& x = saved[0];
-    const at::Tensor& weight = saved[1];
+    const at::Tensor& matrix = saved[1];
+    const at::ScalarType weight_type = context->saved_data["weight_type"].toScalarType();
     const double weight_factor = context->saved_data["weight_factor"].toDouble();
     const at::ScalarType type = product_type(x.device(), x.scalar_type());
-    const at::Tensor d_y = d_out[0].reshape({-1, weight.size(0)});
+    const at::Tensor d_y = d_out[0].reshape({-1, matrix.size(0)});
     const at::Tensor d_rows = d_y.to(type);
-    const at::Tensor rows = x.reshape({-1, weight.size(1)}).to(type);
-    const at::Tensor d_x = at::mm(d_rows, scaled(weight, weight_factor, type));
-    const at::Tensor d_weight = weight_gradient(d_rows, rows, weight.scalar_type());
+    const at::Tensor rows = x.reshape({-1, matrix.size(1)}).to(type);
+    const at::Tensor d_x = at::mm(d_rows, scaled(matrix, weight_factor, type));
+    const at::Tensor d_weight = weight_gradient(d_rows, rows, weight_type);
     at::Tensor d_bias;
     if (context->saved_data["has_bias"].toBool()) {
-      d_bias = scaled(d_y.sum(0, /*keepdim=*/false, weight.scalar_type()),
-                      context->saved_data["bias_factor"].toDouble(), weight.scalar_type());
+      d_bias = scaled(d_y.sum(0, /*keepdim=*/false, weight_type),
+                      context->saved_data["bias_factor"].toDouble(), weight_type);
     }
     return {d_x.to(x.scalar_type()).view_as(x),
-            scaled(d_weight, weight_factor, weight.scalar_type()),
+            scaled(d_weight, weight_factor, weight_type),
             d_bias,
+            {},
             {},
             {}};
   }
@@ -59,9 +64,18 @@ at::ScalarType product_type(c10::Device device, at::ScalarType type) {
   return device.is_cpu() && is_widened ? at::kFloat : type;
 }
 
+const at::Tensor& matrix_for(at::ScalarType type, const at::Tensor& weight,
+                             const std::optional<at::Tensor>& rounded) {
+  return rounded && rounded->scalar_type() == type ? *rounded : weight;
+}
+
+std::optional<at::Tensor> rounded_of(const Linear& linear) {
+  return linear.rounded.defined() ? std::optional(linear.rounded) : std::nullopt;
+}
+
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors) {
   const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
-  return Product::apply(x, linear.weight, bias, factors.weight, factors.bias);
+  return Product::apply(x, linear.weight, bias, rounded_of(linear), factors.weight, factors.bias);
 }
 
 at::Tensor weight_gradient(const at::Tensor& d_y, const at::Tensor& x, at::ScalarType type) {

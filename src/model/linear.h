@@ -5,12 +5,19 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
+#include <optional>
+
 namespace sparse_transformer {
 
 /// y = x·Wᵀ + b; weight [out, in], bias [out], or undefined: none. float32 (float64 in tests),
 /// whatever x is in.
 struct Linear {
   at::Tensor weight, bias;
+  /// The weight in the type of activations, kept up to date by whoever changes the weight; or
+  /// undefined.
+  at::Tensor rounded = {};
+
+  Linear without_bias() const { return {weight, {}, rounded}; }
 };
 
 /// What weight and bias are multiplied with before the product.
@@ -22,10 +29,18 @@ struct LinearFactors {
 /// float32, and so is bfloat16 where runtime/device.h says so.
 at::ScalarType product_type(c10::Device device, at::ScalarType type);
 
+/// The matrix to multiply in `type` and to keep for the backward pass: the rounded weight if it has
+/// that type, otherwise the weight, which is then rounded for each product alone.
+const at::Tensor& matrix_for(at::ScalarType type, const at::Tensor& weight,
+                             const std::optional<at::Tensor>& rounded);
+
+/// `rounded` as an argument of an autograd function.
+std::optional<at::Tensor> rounded_of(const Linear& linear);
+
 /// x: [..., in], in float32, bfloat16, float16 or float64; gives [..., out] in the same type. The
-/// weights are rounded to that type for the product alone: no rounded copy is kept for the backward
-/// pass, and their gradients arrive in their own type. A type that the device does not
-/// multiply well is computed in float32 and rounded (product_type()). Differentiable once.
+/// weights are rounded to that type, and their gradients arrive in their own type. A type that the
+/// device does not multiply well is computed in float32 and rounded (product_type()).
+/// Differentiable once.
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors = {});
 
 /// The gradient of a weight matrix, d_yᵀ·x in the type of the weight; d_y: [rows, out], x: [rows,

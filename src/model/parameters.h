@@ -11,6 +11,9 @@ namespace sparse_transformer {
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;
+  /// A copy in half precision that follows the tensor (model/linear.h), in no checkpoint; or
+  /// undefined.
+  at::Tensor rounded = {};
 };
 
 using NamedTensors = std::vector<NamedTensor>;

@@ -186,6 +186,15 @@ std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayou
          std::max(tokens * loss, block_moment(block, computation.recompute, tokens, piece));
 }
 
+/// Of the copies that products in half precision read (Transformer::keep_rounded_weights()): of
+/// every multiplied weight but the logits'.
+std::int64_t rounded_bytes(const ModelSize& size, const ModelSettings& settings,
+                           Precision precision) {
+  const at::ScalarType type = product_type(at::kCPU, activation_type(precision));
+  if (!at::isReducedFloatingType(type)) return 0;
+  return kFull / 2 * (size.multiplied_weights - kVocabulary * settings.width);
+}
+
 }  // namespace
 
 std::int64_t TensorShape::count() const {
@@ -224,7 +233,8 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
   size.attention_pairs_per_query = pairs_per_query(patterns, layout.length);
   size.flops_per_token = flops_per_token(settings, size);
   const std::int64_t copies = average ? 5 : 4;  // weights, gradients, two moments, average
-  size.state_bytes = copies * size.parameters * static_cast<std::int64_t>(sizeof(float));
+  size.state_bytes =
+      copies * size.parameters * kFull + rounded_bytes(size, settings, computation.precision);
   for (std::size_t i = 0; i < size.activation_bytes_by_recompute.size(); ++i) {
     Computation other = computation;
     other.recompute = static_cast<Recompute>(i);

@@ -33,7 +33,7 @@ struct ModelSize {
   // Of a training step on the CPU, at the moment of the backward pass when it is largest. CUDA's
   // attention needs less beside what is kept, in half precision, and more where narrower queries
   // and keys are padded to the width of values (block.h).
-  std::int64_t state_bytes = 0;       // weights, gradients, Adam's two moments, averaged weights
+  std::int64_t state_bytes = 0;       // weights and copies, gradients, Adam's two moments, average
   std::int64_t activation_bytes = 0;  // kept for the backward pass, and the largest temporaries
   std::array<std::int64_t, kRecomputeWords.size()> activation_bytes_by_recompute = {};
 

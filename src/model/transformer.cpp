@@ -61,6 +61,12 @@ void Transformer::compute_by(const KernelChoice& choice) {
   for (Block& block : blocks_) block.compute_feedforward_by(chosen->second);
 }
 
+void Transformer::keep_rounded_weights() {
+  const at::ScalarType type = product_type(device(), activation_type(computation_.precision));
+  if (!at::isReducedFloatingType(type)) return;
+  for (Block& block : blocks_) block.keep_rounded_weights(type);
+}
+
 HeadShape Transformer::head_shape() const { return sparse_transformer::head_shape(settings_); }
 
 c10::Device Transformer::device() const { return output_.device(); }
@@ -73,6 +79,13 @@ NamedTensors Transformer::parameters() const {
   parameters.push_back({"final_norm.bias", final_norm_.bias});
   parameters.push_back({"output.weight", output_});
   return parameters;
+}
+
+void round_weights(const Transformer& model) {
+  const at::NoGradGuard no_grad;
+  for (const NamedTensor& parameter : model.parameters()) {
+    if (parameter.rounded.defined()) parameter.rounded.copy_(parameter.tensor);
+  }
 }
 
 void move_parameters(const Transformer& model, c10::Device device) {

@@ -45,6 +45,11 @@ class Transformer {
   /// feed-forward part on CUDA; what is not named stays as it is, at first kOwn and kCublas.
   void compute_by(const KernelChoice& choice);
 
+  /// Where products are in half precision on this device, keeps copies of their weights in it, so
+  /// that they are rounded once an update and not in every product. To be called on the device that
+  /// the model stays on; then whoever changes weights calls round_weights() or writes the copies.
+  void keep_rounded_weights();
+
   const Embedding& embedding() const { return embedding_; }
   const std::vector<Block>& blocks() const { return blocks_; }
   const Norm& final_norm() const { return final_norm_; }
@@ -79,5 +84,8 @@ void initialise(const Transformer& model, std::uint64_t seed);
 /// tensors.
 void move_parameters(const Transformer& model, c10::Device device);
 void convert_parameters(const Transformer& model, c10::ScalarType type);
+
+/// Brings the kept copies of weights in half precision up to date.
+void round_weights(const Transformer& model);
 
 }  // namespace sparse_transformer

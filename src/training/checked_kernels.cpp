@@ -16,17 +16,23 @@ bool is_checked(const Settings& settings, c10::Device device) {
   return device.is_cuda() && settings.training.kernels == Kernels::kFused;
 }
 
+/// The weight has a copy in half precision.
 NamedTensors small_parameters(c10::Device device) {
-  return {{"weight", random_tensor({33, 65}, device)}, {"bias", random_tensor({129}, device)}};
+  const at::Tensor weight = random_tensor({33, 65}, device);
+  return {{"weight", weight, weight.to(at::kBFloat16)}, {"bias", random_tensor({129}, device)}};
 }
 
-/// Weights, averages and moments afterwards, and the norm of the last gradient.
+/// Weights with their copies, averages and moments afterwards, and the norm of the last gradient.
 std::vector<at::Tensor> small_updates(Kernels kernels, c10::Device device,
                                       const NamedTensors& first,
                                       const std::vector<NamedTensors>& gradients) {
   const auto copies = [](const NamedTensors& tensors) {
     NamedTensors result;
-    for (const NamedTensor& named : tensors) result.push_back({named.name, named.tensor.clone()});
+    for (const NamedTensor& named : tensors) {
+      const at::Tensor& rounded = named.rounded;
+      result.push_back(
+          {named.name, named.tensor.clone(), rounded.defined() ? rounded.clone() : rounded});
+    }
     return result;
   };
   const NamedTensors parameters = copies(first), averages = copies(first);
@@ -48,6 +54,9 @@ std::vector<at::Tensor> small_updates(Kernels kernels, c10::Device device,
   }
   for (const NamedTensors& kind : {parameters, averages, optimizer.moments()}) {
     for (const NamedTensor& named : kind) results.push_back(named.tensor.detach());
+  }
+  for (const NamedTensor& named : parameters) {
+    if (named.rounded.defined()) results.push_back(named.rounded.to(at::kFloat));
   }
   return results;
 }

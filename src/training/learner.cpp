@@ -18,6 +18,7 @@ namespace {
 Transformer& prepared(Transformer& model, const TrainingSettings& settings, c10::Device device) {
   initialise(model, static_cast<std::uint64_t>(settings.seed));
   move_parameters(model, device);
+  model.keep_rounded_weights();
   return model;
 }
 
@@ -144,6 +145,7 @@ void Learner::restore(const Checkpoint& checkpoint) {
   if (average_) checkpoint.read_average(average_->model().parameters());
   optimizer_.set_steps(checkpoint.progress().step, checkpoint.progress().skipped_steps);
   loss_scale_.restore(checkpoint.progress().loss_scale);
+  round_weights(model_);
 }
 
 void Learner::start_from(const Checkpoint& checkpoint) {
@@ -152,6 +154,7 @@ void Learner::start_from(const Checkpoint& checkpoint) {
   } else {
     checkpoint.read_model(model_.parameters());
   }
+  round_weights(model_);
   if (average_) average_->start_over(model_);
 }
 

@@ -19,6 +19,11 @@ bool is_decayed(const NamedTensor& parameter) {
   return parameter.tensor.dim() > 1 || parameter.name == "embedding.start";
 }
 
+HalfType rounded_type(const at::Tensor& rounded) {
+  const bool is_float16 = rounded.defined() && rounded.scalar_type() == at::kHalf;
+  return is_float16 ? HalfType::kFloat16 : HalfType::kBfloat16;
+}
+
 }  // namespace
 
 AdamW::AdamW(const NamedTensors& parameters, const NamedTensors& averages,
@@ -34,6 +39,7 @@ AdamW::AdamW(const NamedTensors& parameters, const NamedTensors& averages,
     parameter.tensor.requires_grad_(true);
     group.names.push_back(parameter.name);
     group.weights.push_back(parameter.tensor);
+    group.rounded.push_back(parameter.rounded);
     group.first_moments.push_back(at::zeros_like(parameter.tensor.detach()));
     group.second_moments.push_back(at::zeros_like(parameter.tensor.detach()));
     if (!averages.empty()) group.averages.push_back(averages[i].tensor);
@@ -55,6 +61,7 @@ AdamW::Listed AdamW::list() const {
   for (const Group& group : groups_) {
     const std::vector<at::Tensor> gradients = group.gradients();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
+      const at::Tensor& rounded = group.rounded[i];
       listed.gradients.push_back(gradients[i].contiguous());
       listed.tensors.push_back(
           {.weight = numbers(group.weights[i]),
@@ -62,8 +69,10 @@ AdamW::Listed AdamW::list() const {
            .first_moment = numbers(group.first_moments[i]),
            .second_moment = numbers(group.second_moments[i]),
            .average = group.averages.empty() ? nullptr : numbers(group.averages[i]),
-           .count = gradients[i].numel(),
-           .weight_decay = static_cast<float>(group.weight_decay)});
+           .rounded = rounded.defined() ? rounded.mutable_data_ptr() : nullptr,
+           .rounded_type = rounded_type(rounded),
+           .weight_decay = static_cast<float>(group.weight_decay),
+           .count = gradients[i].numel()});
     }
   }
   return listed;
@@ -113,6 +122,9 @@ void AdamW::update_plainly(const Group& group, const UpdateNumbers& numbers) con
                     /*max_exp_avg_sqs=*/{}, updates, rate, settings_.beta1, settings_.beta2,
                     group.weight_decay, plain_epsilon(), /*amsgrad=*/false, /*maximize=*/false,
                     numbers.divisor, numbers.is_skipped);
+  for (std::size_t i = 0; i < group.weights.size(); ++i) {
+    if (group.rounded[i].defined()) group.rounded[i].copy_(group.weights[i]);
+  }
   if (group.averages.empty()) return;
   const std::vector<at::Tensor> shares(group.averages.size(),
                                        (1 - numbers.is_skipped) * numbers.average_share);

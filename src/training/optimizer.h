@@ -35,8 +35,8 @@ struct UpdateNumbers {
 
 class AdamW {
  public:
-  /// `parameters` are updated in place; their gradients are read from .grad(). `averages`, in the
-  /// same order, follow them; there may be none.
+  /// `parameters` are updated in place, and their copies in half precision with them; their
+  /// gradients are read from .grad(). `averages`, in the same order, follow them; there may be none.
   AdamW(const NamedTensors& parameters, const NamedTensors& averages, const AdamSettings& settings);
 
   /// Of the whole gradient as it stands, a scalar on the parameters' device.
@@ -64,6 +64,7 @@ class AdamW {
     double weight_decay = 0.0;
     std::vector<std::string> names;
     std::vector<at::Tensor> weights, first_moments, second_moments, averages;
+    std::vector<at::Tensor> rounded;  // of each weight its copy in half precision, or undefined
     std::vector<at::Tensor> gradients() const;
   };
   /// All parameters with their gradients, which own the memory pointed to.

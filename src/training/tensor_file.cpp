@@ -37,12 +37,12 @@ std::string shape_text(at::IntArrayRef shape) {
 void write_tensors(const std::filesystem::path& path, const NamedTensors& tensors,
                    const Metadata& metadata) {
   std::vector<TensorToStore> stored;
-  for (const auto& [name, tensor] : tensors) {
+  for (const NamedTensor& named : tensors) {
     stored.push_back(
-        {.name = name,
-         .type = element_type(tensor),
-         .shape = tensor.sizes().vec(),
-         .write = [&tensor = tensor](const auto& sink) {
+        {.name = named.name,
+         .type = element_type(named.tensor),
+         .shape = named.tensor.sizes().vec(),
+         .write = [&tensor = named.tensor](const auto& sink) {
            const at::Tensor dense = tensor.detach().cpu().contiguous();
            sink({static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()});
          }});
@@ -54,7 +54,9 @@ void read_tensors(const std::filesystem::path& path, const NamedTensors& tensors
   const at::NoGradGuard no_grad;
   const SafetensorsFile file(path);
   const std::string where = path.string() + ": ";
-  for (const auto& [name, tensor] : tensors) {
+  for (const NamedTensor& named : tensors) {
+    const std::string& name = named.name;
+    const at::Tensor& tensor = named.tensor;
     const StoredTensor& stored = file.tensor(name);
     if (stored.shape != tensor.sizes().vec()) {
       throw UserError(where + "tensor " + name + " has the shape " + shape_text(stored.shape) +

@@ -8,22 +8,27 @@
 #include <vector>
 
 #include "tests/cuda/device_buffer.h"
+#include "tests/cuda/half.h"
 #include "tests/cuda/random_numbers.h"
 
 namespace sparse_transformer {
 namespace {
 
 constexpr double kBeta1 = 0.8, kBeta2 = 0.99, kEpsilon = 1e-8, kDecay = 0.1;
-constexpr std::size_t kTensorsOfALaunch = 60;
+constexpr std::uint16_t kPoison = 0xffff;  // DeviceBuffer's
+constexpr std::size_t kTensorsOfALaunch = 56;
 
 /// A parameter on the device, and what it should be in float64.
 struct Parameter {
-  Parameter(std::size_t size, bool has_average, double its_decay, RandomNumbers& random)
+  Parameter(std::size_t size, bool has_average, bool has_rounded, double its_decay,
+            RandomNumbers& random)
       : weight(random.normal(size)),
         gradient(random.normal(size)),
         first_moment(std::vector<float>(size)),
         second_moment(std::vector<float>(size)),
         average(random.normal(has_average ? size : 0)),
+        rounded(has_rounded ? size : 0),
+        rounded_type(size % 2 == 0 ? HalfType::kFloat16 : HalfType::kBfloat16),
         decay(its_decay),
         exact_weight(wide(weight)),
         exact_first(size),
@@ -36,8 +41,10 @@ struct Parameter {
             .first_moment = first_moment.data(),
             .second_moment = second_moment.data(),
             .average = average.size() > 0 ? average.data() : nullptr,
-            .count = static_cast<std::int64_t>(weight.size()),
-            .weight_decay = static_cast<float>(decay)};
+            .rounded = rounded.size() > 0 ? rounded.data() : nullptr,
+            .rounded_type = rounded_type,
+            .weight_decay = static_cast<float>(decay),
+            .count = static_cast<std::int64_t>(weight.size())};
   }
 
   static std::vector<double> wide(const DeviceBuffer<float>& x) {
@@ -46,6 +53,8 @@ struct Parameter {
   }
 
   DeviceBuffer<float> weight, gradient, first_moment, second_moment, average;
+  DeviceBuffer<std::uint16_t> rounded;
+  HalfType rounded_type;
   double decay;
   std::vector<double> exact_weight, exact_first, exact_second, exact_average;
 };
@@ -62,7 +71,8 @@ std::vector<Parameter> make_parameters(const std::vector<std::size_t>& sizes, bo
   std::vector<Parameter> parameters;
   parameters.reserve(sizes.size());
   for (const std::size_t size : sizes) {
-    parameters.emplace_back(size, has_averages, parameters.size() % 2 == 0 ? kDecay : 0.0, random);
+    const std::size_t i = parameters.size();
+    parameters.emplace_back(size, has_averages, i % 3 != 0, i % 2 == 0 ? kDecay : 0.0, random);
   }
   return parameters;
 }
@@ -129,6 +139,17 @@ void expect_near(const DeviceBuffer<float>& result, const std::vector<double>& e
   }
 }
 
+void expect_rounded(const Parameter& parameter) {
+  const std::vector<float> weight = parameter.weight.read();
+  const std::vector<std::uint16_t> found = parameter.rounded.read();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    ASSERT_EQ(found[i], parameter.rounded_type == HalfType::kFloat16
+                            ? rounded<Float16>(weight[i]).bits
+                            : rounded<Bfloat16>(weight[i]).bits)
+        << i;
+  }
+}
+
 void expect_near(const Parameter& parameter) {
   expect_near(parameter.weight, parameter.exact_weight);
   expect_near(parameter.first_moment, parameter.exact_first);
@@ -165,7 +186,10 @@ TEST(Adam, UpdatesFollowTheFormula) {
       update_exactly(parameter, step);
     }
     update(parameters, step);
-    for (const Parameter& parameter : parameters) expect_near(parameter);
+    for (const Parameter& parameter : parameters) {
+      expect_near(parameter);
+      expect_rounded(parameter);
+    }
     ++step.updates;
     step.divisor *= 3;
     step.learning_rate *= 2;
@@ -201,7 +225,10 @@ TEST(Adam, ASkippedUpdateChangesNothing) {
     parameter.gradient.write(std::vector<float>(parameter.gradient.size(), nan));
   }
   update(parameters, {.is_skipped = 1});
-  for (const Parameter& parameter : parameters) expect_near(parameter);
+  for (const Parameter& parameter : parameters) {
+    expect_near(parameter);
+    for (const std::uint16_t bits : parameter.rounded.read()) ASSERT_EQ(bits, kPoison);
+  }
 }
 
 }  // namespace

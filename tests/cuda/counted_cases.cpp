@@ -188,7 +188,7 @@ void add_gelu_product(Cases& cases) {
                    }});
 }
 
-/// A parameter of 100,000 numbers, with an average.
+/// A parameter of 100,000 numbers, with an average and a copy in half precision.
 struct AdamOperands {
   static constexpr std::size_t kCount = 100'000;
 
@@ -198,8 +198,10 @@ struct AdamOperands {
              .first_moment = first_moment.data(),
              .second_moment = second_moment.data(),
              .average = average.data(),
-             .count = kCount,
-             .weight_decay = 0.01F}};
+             .rounded = rounded.data(),
+             .rounded_type = HalfType::kBfloat16,
+             .weight_decay = 0.01F,
+             .count = kCount}};
   }
   AdamParams params() const {
     return {.learning_rate = learning_rate.data(),
@@ -212,6 +214,7 @@ struct AdamOperands {
             .epsilon = 1e-8};
   }
 
+  DeviceBuffer<std::uint16_t> rounded{kCount};
   DeviceBuffer<float> weight = random_floats(kCount), gradient = random_floats(kCount),
                       average = random_floats(kCount);
   DeviceBuffer<float> first_moment{std::vector<float>(kCount)},

@@ -73,6 +73,27 @@ TEST_P(Half, ProductsHaveTheErrorOfRoundedOperands) {
   }
 }
 
+TEST_P(Half, AKeptRoundedWeightGivesTheSameBits) {
+  at::manual_seed(4);
+  const at::Tensor x = at::randn({3, 20, 40}).to(type());
+  const at::Tensor d_y = at::randn({3, 20, 30}).to(type());
+  const std::vector<at::Tensor> weights = {at::randn({30, 40}), at::randn({30})};
+  for (const double factor : {1.0, 1.702}) {
+    const auto results = [&](const at::Tensor& rounded) {
+      return with_gradients(
+          [&](const at::Tensor& a, const at::Tensor& w, const at::Tensor& b) {
+            return apply({w, b, rounded}, a, {.weight = factor});
+          },
+          x, weights, d_y);
+    };
+    const auto kept = results(weights[0].to(type())), rounded_each_time = results({});
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_EQ(kept[i].scalar_type(), rounded_each_time[i].scalar_type());
+      EXPECT_TRUE(at::equal(kept[i], rounded_each_time[i])) << i;
+    }
+  }
+}
+
 TEST_P(Half, NormsAreComputedInFloat32AndRoundedOnce) {
   at::manual_seed(2);
   // A mean far from zero: in half precision the variance would drown in it.

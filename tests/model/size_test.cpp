@@ -74,6 +74,17 @@ TEST(ModelSize, StateIsFourOrFiveCopiesOfTheWeights) {
   EXPECT_EQ(with.memory_bytes(), with.state_bytes + with.activation_bytes);
 }
 
+TEST(ModelSize, StateHasCopiesOfTheBlocksMatricesWhereTheyAreMultipliedInHalfPrecision) {
+  const Example example = small_example(16, {});
+  const auto state_bytes = [&](Precision precision) {
+    return model_size(example.settings, example.layout, 1, false, {.precision = precision})
+        .state_bytes;
+  };
+  const bool are_kept = product_type(at::kCPU, at::kBFloat16) == at::kBFloat16;
+  EXPECT_EQ(state_bytes(Precision::kBfloat16) - state_bytes(Precision::kFloat32),
+            are_kept ? 2 * 2 * (16 * 8 + 8 * 8 + 2 * 16 * 8) : 0);
+}
+
 /// Watches what LibTorch's allocator of the CPU gives out on this thread.
 class AllocatedBytes : public c10::MemoryReportingInfoBase {
  public:

@@ -109,6 +109,37 @@ TEST(Learner, StepsRepeatBitForBit) {
   }
 }
 
+/// Every product's weight and its copy in half precision, if one is kept.
+std::size_t expect_rounded(const Learner& learner) {
+  std::size_t copies = 0;
+  for (const NamedTensor& parameter : learner.model().parameters()) {
+    if (!parameter.rounded.defined()) continue;
+    ++copies;
+    EXPECT_TRUE(at::equal(parameter.rounded, parameter.tensor.to(parameter.rounded.scalar_type())))
+        << parameter.name;
+  }
+  return copies;
+}
+
+TEST(Learner, RoundedWeightsFollowUpdatesAndCheckpoints) {
+  Settings settings = tiny_settings();
+  settings.training.precision = Precision::kBfloat16;
+  Learner learner(settings, at::kCPU);
+  const bool are_kept = product_type(at::kCPU, at::kBFloat16) == at::kBFloat16;
+  const std::size_t copies = are_kept ? 4 * 2 : 0;  // of two layers
+  EXPECT_EQ(expect_rounded(learner), copies);
+  for (std::int64_t step = 0; step < 2; ++step) {
+    learner.step(random_batch(settings), step, 10);
+    EXPECT_EQ(expect_rounded(learner), copies);
+  }
+  for (const NamedTensor& parameter : learner.model().parameters()) {
+    const at::NoGradGuard no_grad;
+    parameter.tensor.mul_(2);  // as a checkpoint that is read
+  }
+  round_weights(learner.model());
+  EXPECT_EQ(expect_rounded(learner), copies);
+}
+
 TEST(Learner, AverageFollowsTheWeightsWithTheWarmedUpDecay) {
   Settings settings = tiny_settings();
   settings.training.average = 0.9;

@@ -129,6 +129,16 @@ TEST(AdamW, AveragesFollowTheNewWeightsUnlessTheUpdateIsSkipped) {
   }
 }
 
+TEST(AdamW, CopiesInHalfPrecisionFollowTheWeights) {
+  NamedTensors parameters = two_tensors();
+  parameters[0].rounded = at::zeros_like(parameters[0].tensor.detach(), at::kBFloat16);
+  AdamW optimizer(parameters, {}, {});
+  for (int step = 0; step < 2; ++step) {
+    update(optimizer, parameters, 0.5, 0.0);
+    EXPECT_TRUE(at::equal(parameters[0].rounded, parameters[0].tensor.to(at::kBFloat16)));
+  }
+}
+
 TEST(AdamW, RestoredAfterSkippedStepsItGoesOnAsTheOther) {
   const NamedTensors whole = two_tensors();
   const NamedTensors resumed = two_tensors();

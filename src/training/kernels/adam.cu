@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "runtime/cuda/half.cuh"
 #include "runtime/cuda/warp.cuh"
 #include "training/kernels/adam.h"
 
@@ -15,7 +16,7 @@ constexpr std::int64_t kChunk = 16384;  // numbers of a tensor that a block take
 
 /// Tensors of one launch, cut into chunks, one a block.
 struct TensorList {
-  static constexpr int kMostTensors = 60;
+  static constexpr int kMostTensors = 56;
 
   AdamTensor tensors[kMostTensors];
   std::int32_t chunk_ends[kMostTensors];  // chunks of the tensors up to and including this one
@@ -23,8 +24,6 @@ struct TensorList {
 
   std::int32_t chunks() const { return count == 0 ? 0 : chunk_ends[count - 1]; }
 };
-static_assert(sizeof(TensorList) + sizeof(AdamParams) <= 4096, "kernel parameters of 4 KiB");
-
 std::int32_t chunks_of(const AdamTensor& tensor) {
   return static_cast<std::int32_t>((tensor.count + kChunk - 1) / kChunk);
 }
@@ -117,6 +116,16 @@ struct Constants {
         log_beta2(std::log(params.beta2)) {}
 };
 
+static_assert(sizeof(TensorList) + sizeof(AdamParams) + sizeof(Constants) <= 4096,
+              "kernel parameters of 4 KiB");
+
+__device__ void store_rounded(const AdamTensor& tensor, std::int64_t i, float weight) {
+  const std::uint32_t pair = tensor.rounded_type == HalfType::kBfloat16
+                                 ? pack_halfs<HalfType::kBfloat16>(weight, 0.0f)
+                                 : pack_halfs<HalfType::kFloat16>(weight, 0.0f);
+  static_cast<std::uint16_t*>(tensor.rounded)[i] = static_cast<std::uint16_t>(pair);
+}
+
 __global__ void __launch_bounds__(kThreads)
     adam_kernel(const __grid_constant__ TensorList list, const AdamParams params,
                 const Constants constants) {
@@ -142,6 +151,7 @@ __global__ void __launch_bounds__(kThreads)
     tensor.first_moment[i] = m;
     tensor.second_moment[i] = v;
     tensor.weight[i] = w;
+    if (tensor.rounded != nullptr) store_rounded(tensor, i, w);
     if (tensor.average != nullptr) {
       const float average = tensor.average[i];
       tensor.average[i] = average + *params.average_share * (w - average);

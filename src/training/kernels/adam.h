@@ -5,17 +5,21 @@
 #include <cstdint>
 #include <vector>
 
+#include "runtime/half.h"
+
 namespace sparse_transformer {
 
-/// A parameter and what belongs to it: float32, `count` numbers each.
+/// A parameter and what belongs to it, `count` numbers each, float32 unless said otherwise.
 struct AdamTensor {
   float* weight;
   const float* gradient;
   float* first_moment;
   float* second_moment;
   float* average;  // or null: none
-  std::int64_t count;
+  void* rounded;   // a copy of the weight in half precision, which an update writes; or null: none
+  HalfType rounded_type;
   float weight_decay;
+  std::int64_t count;
 };
 
 /// What an update reads from the device's memory (optimizer.h), and its constants.
