@@ -36,7 +36,8 @@ struct UpdateNumbers {
 class AdamW {
  public:
   /// `parameters` are updated in place, and their copies in half precision with them; their
-  /// gradients are read from .grad(). `averages`, in the same order, follow them; there may be none.
+  /// gradients are read from .grad(). `averages`, in the same order, follow them; there may be
+  /// none.
   AdamW(const NamedTensors& parameters, const NamedTensors& averages, const AdamSettings& settings);
 
   /// Of the whole gradient as it stands, a scalar on the parameters' device.

@@ -6,6 +6,14 @@
 // with acquire semantics, or with an atomic operation that a fence follows; the threads of its
 // block have it after the next barrier. What a thread wrote itself after the last barrier counts as
 // not published: a kernel needs a barrier before the fence.
+//
+// For example, block A adds to a total in turn before block B:
+//
+//     A: all threads write; barrier; one thread: fence, then atomic add to a counter (published)
+//     B: one thread reads the counter with acquire semantics (received); barrier; all threads read
+//
+// Without A's fence the counter carries nothing, and without B's barrier only the thread that read
+// the counter sees what A wrote. Both are reported when B reads the total.
 #pragma once
 
 #include <cstdint>

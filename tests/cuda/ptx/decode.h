@@ -8,7 +8,7 @@
 
 namespace ptx {
 
-/// All but branches and returns, which concern the order of execution alone (parser.cpp).
+/// All but branches and returns, which concern the order of execution alone (warp.cpp).
 Instruction decode(const Statement& statement, Names& names);
 
 // Each returns whether the opcode is one of its kind.

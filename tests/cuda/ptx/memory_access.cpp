@@ -73,7 +73,7 @@ void for_each_named_lane(Mask lanes, const F& f) {
 void count_global(Warp& warp, const Addresses& addresses, Mask lanes, std::uint32_t bytes,
                   bool is_read) {
   Counters& counters = warp.block().counters();
-  const int sectors = count_sectors(addresses, lanes, bytes);
+  const int sectors = count_sectors(addresses, lanes);
   const std::int64_t moved = std::int64_t{std::popcount(lanes)} * bytes;
   (is_read ? counters.global_read_sectors : counters.global_written_sectors) += sectors;
   (is_read ? counters.global_read_bytes : counters.global_written_bytes) += moved;
@@ -284,13 +284,12 @@ void wait_for_copies(Warp& warp, Mask lanes, std::size_t groups) {
 
 }  // namespace
 
-int count_sectors(const Addresses& addresses, Mask lanes, std::uint32_t bytes) {
+int count_sectors(const Addresses& addresses, Mask lanes) {
   constexpr std::uint64_t kSector = 32;
   std::array<std::uint64_t, kLanes> sectors;
   std::size_t count = 0;
   // An aligned access of at most 32 bytes is within one sector.
   static_assert(kMostBytes <= kSector);
-  (void)bytes;
   for_each_lane(lanes, [&](int lane) {
     sectors[count++] = addresses[static_cast<std::size_t>(lane)] / kSector;
   });

@@ -83,13 +83,13 @@ TEST(PtxMemoryAccess, AGuardChoosesTheThreads) {
 }
 
 TEST(PtxMemoryAccess, CountsSectorsOfThirtyTwoBytes) {
-  EXPECT_EQ(count_sectors(strided(4), kAllLanes, 4), 4);
-  EXPECT_EQ(count_sectors(strided(4, 16), kAllLanes, 4), 5);
-  EXPECT_EQ(count_sectors(strided(16), kAllLanes, 16), 16);
-  EXPECT_EQ(count_sectors(strided(0, 96), kAllLanes, 4), 1);
-  EXPECT_EQ(count_sectors(strided(32), kAllLanes, 4), 32);
-  EXPECT_EQ(count_sectors(strided(32), 0x5, 4), 2);
-  EXPECT_EQ(count_sectors(strided(4), 0, 4), 0);
+  EXPECT_EQ(count_sectors(strided(4), kAllLanes), 4);
+  EXPECT_EQ(count_sectors(strided(4, 16), kAllLanes), 5);
+  EXPECT_EQ(count_sectors(strided(16), kAllLanes), 16);
+  EXPECT_EQ(count_sectors(strided(0, 96), kAllLanes), 1);
+  EXPECT_EQ(count_sectors(strided(32), kAllLanes), 32);
+  EXPECT_EQ(count_sectors(strided(32), 0x5), 2);
+  EXPECT_EQ(count_sectors(strided(4), 0), 0);
 }
 
 TEST(PtxMemoryAccess, LanesThatWantDifferentWordsOfOneBankConflict) {
