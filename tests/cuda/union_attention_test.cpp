@@ -54,7 +54,7 @@ void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
   layer.forward(tuning);
   layer.backward(tuning);
   const std::vector<double> packed = exact(layer.packed.read()), d_out = exact(layer.d_out.read());
-  const AttentionReference right(c.size(), packed, d_out, sees_of(c), layer.most_pieces());
+  const AttentionReference right(size_of(c), packed, d_out, sees_of(c), layer.most_pieces());
   expect_within_bounds(layer.out, right.out, "out");
   expect_within_bounds(layer.d_packed, right.d_packed, "d_packed");
   const std::vector<float> lse = layer.lse.read();
@@ -65,27 +65,6 @@ void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
       ASSERT_NEAR(lse[i], right.lse[i], 1e-5 * (1 + std::abs(right.lse[i])));
     }
   }
-}
-
-/// Single pieces and unions, also with an origin and with segments; sequences that no tile, no
-/// stride and no segment divides; heads as wide as a kernel's and narrower.
-std::vector<UnionCase> width_cases() {
-  return {
-      {{{"local"}, 200, 48, 4, 2}, 2, 64, 64},
-      {{{"column"}, 200, 16, 4, 2}, 2, 64, 64},
-      {{{"local+column"}, 203, 7, 7, 2}, 1, 32, 64},
-      {{{"local", "column"}, 130, 65, 5, 4}, 1, 64, 128},
-      {{{"row", "local+column"}, 90, 30, 3, 2}, 3, 16, 32},
-      {{{"local+previous+column"}, 100, 24, 4, 1}, 1, 24, 40},
-      {{{"seven+column"}, 77, 9, 3, 1}, 1, 128, 16},
-      {{{"after"}, 70, 9, 3, 1}, 1, 16, 8},
-      {{{"local+column"}, 1, 8, 4, 1}, 1, 16, 16},
-      {{{"local+column"}, 40, 100, 4, 1}, 1, 8, 72},
-      {{{"fixed"}, 200, 32, 8, 4}, 1, 64, 64},
-      {{{"summary"}, 150, 12, 4, 3}, 1, 128, 32},
-      {{{"row+summary", "local"}, 130, 20, 5, 4}, 1, 128, 64},
-      {{{"row+previous+summary"}, 120, 40, 4, 2}, 1, 32, 32},
-  };
 }
 
 /// Heads of every width that kernels are compiled for.
@@ -111,7 +90,7 @@ std::vector<UnionCase> pattern_union_cases() {
 }
 
 class UnionWidths : public testing::TestWithParam<UnionCase> {};
-INSTANTIATE_TEST_SUITE_P(Cases, UnionWidths, testing::ValuesIn(width_cases()),
+INSTANTIATE_TEST_SUITE_P(Cases, UnionWidths, testing::ValuesIn(union_cases()),
                          [](const auto& its) { return test_name(its.param); });
 TEST_P(UnionWidths, AreExactInBfloat16) { expect_exact<Bfloat16>(GetParam()); }
 TEST_P(UnionWidths, AreExactInFloat16) { expect_exact<Float16>(GetParam()); }
@@ -167,18 +146,18 @@ TEST(UnionAttention, ChangingAPositionMovesThoseWhoSeeItOnly) {
     const std::vector<double> old_out = exact(before.out.read());
     for (const std::size_t t : {0, 20, 29, 59}) {
       std::vector<float> values = UnionLayer<Bfloat16>::random_values(c);
-      const std::size_t position = c.size().heads * c.size().packed_width();
+      const std::size_t position = size_of(c).heads * size_of(c).packed_width();
       for (std::size_t i = t * position; i < (t + 1) * position; ++i) values[i] += 1.0F;
       UnionLayer<Bfloat16> after(c, values);
       after.forward();
       const std::vector<double> new_out = exact(after.out.read());
-      const std::size_t row = c.size().value_width();
-      for (std::size_t r = 0; r < c.size().rows(); ++r) {
+      const std::size_t row = size_of(c).value_width();
+      for (std::size_t r = 0; r < size_of(c).rows(); ++r) {
         const auto begin = static_cast<std::ptrdiff_t>(r * row);
         const bool moved = !std::equal(old_out.begin() + begin,
                                        old_out.begin() + begin + static_cast<std::ptrdiff_t>(row),
                                        new_out.begin() + begin);
-        const std::size_t head = r % c.size().heads, i = r / c.size().heads;
+        const std::size_t head = r % size_of(c).heads, i = r / size_of(c).heads;
         EXPECT_EQ(moved, t <= i && sees_of(c)(head, i, t)) << t << " seen from " << i;
       }
     }

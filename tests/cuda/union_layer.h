@@ -10,7 +10,7 @@
 
 #include "attention/kernels/union_attention.h"
 #include "attention/kernels/union_plan.h"
-#include "tests/attention/pattern_cases.h"
+#include "tests/attention/kernels/union_case.h"
 #include "tests/cuda/attention_reference.h"
 #include "tests/cuda/device_buffer.h"
 #include "tests/cuda/half.h"
@@ -18,18 +18,10 @@
 
 namespace sparse_transformer {
 
-struct UnionCase {
-  PatternCase pattern;
-  std::int64_t batch, query_width, value_width;
-
-  HeadShape shape() const {
-    return {query_width, value_width, 1.0 / std::sqrt(static_cast<double>(query_width))};
-  }
-  AttentionSize size() const {
-    return {static_cast<std::size_t>(batch), static_cast<std::size_t>(pattern.n),
-            static_cast<std::size_t>(pattern.heads), shape()};
-  }
-};
+inline AttentionSize size_of(const UnionCase& c) {
+  return {static_cast<std::size_t>(c.batch), static_cast<std::size_t>(c.pattern.n),
+          static_cast<std::size_t>(c.pattern.heads), c.shape()};
+}
 
 inline void PrintTo(const UnionCase& c, std::ostream* stream) { *stream << case_name(c.pattern); }
 
@@ -42,14 +34,14 @@ class UnionLayer {
       : case_(c),
         pattern_(layer_of(c.pattern)),
         packed(rounded<T>(packed_values)),
-        d_out(rounded<T>(RandomNumbers(8).normal(c.size().rows() * c.size().value_width()))),
+        d_out(rounded<T>(RandomNumbers(8).normal(size_of(c).rows() * size_of(c).value_width()))),
         out(d_out.size()),
         d_packed(packed.size()),
-        lse(c.size().rows()),
-        delta(c.size().rows()) {}
+        lse(size_of(c).rows()),
+        delta(size_of(c).rows()) {}
 
   static std::vector<float> random_values(const UnionCase& c) {
-    return RandomNumbers(7).normal(c.size().rows() * c.size().packed_width());
+    return RandomNumbers(7).normal(size_of(c).rows() * size_of(c).packed_width());
   }
 
   void forward(const UnionTuning& tuning = {}) {
@@ -57,7 +49,7 @@ class UnionLayer {
   }
   void backward(const UnionTuning& tuning = {}) {
     const auto width = static_cast<std::int32_t>(case_.value_width);
-    const auto rows = static_cast<std::int64_t>(case_.size().rows());
+    const auto rows = static_cast<std::int64_t>(size_of(case_).rows());
     expect_success(launch_union_delta(memory(), rows, width, kType, nullptr));
     run(Direction::kBackward, tuning, launch_union_backward);
   }
@@ -101,17 +93,17 @@ class UnionLayer {
   /// As union_plan.h asks for groups that no piece writes whole.
   void clear(const HeadGroup& group, Direction direction) {
     if (direction == Direction::kForward) {
-      fill(out, group, case_.size().value_width(), T{});
+      fill(out, group, size_of(case_).value_width(), T{});
       fill(lse, group, 1, -std::numeric_limits<float>::infinity());
     } else {
-      fill(d_packed, group, case_.size().packed_width(), T{});
+      fill(d_packed, group, size_of(case_).packed_width(), T{});
     }
   }
   template <typename Number>
   void fill(const DeviceBuffer<Number>& tensor, const HeadGroup& group, std::size_t width,
             Number value) {
     const std::vector<Number> numbers(static_cast<std::size_t>(group.heads) * width, value);
-    const std::size_t step = case_.size().heads * width;
+    const std::size_t step = size_of(case_).heads * width;
     for (std::size_t i = static_cast<std::size_t>(group.first_head) * width; i < tensor.size();
          i += step) {
       expect_success(cudaMemcpy(tensor.data() + i, numbers.data(), numbers.size() * sizeof(Number),
