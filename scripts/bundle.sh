@@ -15,7 +15,7 @@ help_if_asked "$@"
 folder=${1:-build/bundle}
 most=60  # MiB
 peers=${PEERS:-}
-if [[ -e $folder && ! -e $folder/run.sh ]]; then die "$folder exists and is no bundle; name another folder"; fi
+if [[ -e $folder && ! -e $folder/run.sh ]]; then die "$folder exists and is not a bundle; name another folder"; fi
 if [[ -n $peers && ! -e $peers/attn_bench.py ]]; then die "$peers, which PEERS names, has no attn_bench.py"; fi
 set_up_and_build cuda
 rm -rf "$folder"

@@ -16,7 +16,7 @@ help_if_asked "$@"
 bundle=$(realpath "${1:-build/bundle}")
 root=$cache_folder/debian-13
 torch=$cache_folder/libtorch-$(sed -n 's/^set(SPARSE_TRANSFORMER_TORCH_VERSION \(.*\))$/\1/p' cmake/LibTorch.cmake)-cuda
-[[ -e $bundle/files.tar.gz ]] || die "$bundle is no bundle; scripts/bundle.sh makes one"
+[[ -e $bundle/files.tar.gz ]] || die "$bundle is not a bundle; scripts/bundle.sh makes one"
 [[ -d $torch/torch/lib ]] || die "$torch is missing; scripts/setup.sh cuda installs it"
 ((EUID == 0)) || die "chroot needs root"
 

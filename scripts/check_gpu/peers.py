@@ -39,7 +39,7 @@ def long_ones(session):
 
 def peer_program(session, name):
     if not session.bundle.peers:
-        raise Failure("there are no peers: $PEERS names no folder with attn_bench.py")
+        raise Failure("PEERS does not name a folder with attn_bench.py")
     return session.bundle.peers / name
 
 

@@ -66,7 +66,7 @@ std::string times_text(const std::vector<Timed>& timed) {
 }
 
 void log_left_out(const KernelTrial& trial, KernelKind kernel, const std::string& why) {
-  log_info(part_text(trial.part) + ": " + word(kernel) + " is no choice: " + why);
+  log_info(part_text(trial.part) + ": " + word(kernel) + " is left out: " + why);
 }
 
 /// Those whose results are right, with their estimates.

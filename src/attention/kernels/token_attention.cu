@@ -129,7 +129,7 @@ __device__ std::int64_t row_of(const std::int32_t* runs, int count, std::int64_t
   return -1;
 }
 
-/// Returns how many lanes have a row of so many pieces together: a power of two.
+/// Returns how many lanes share a row of `pieces` pieces: a power of two.
 __device__ int lanes_a_row(int pieces) {
   int lanes = 1;
   while (lanes < pieces) lanes *= 2;

@@ -45,7 +45,7 @@ UnionPiece piece_of(const Band& band, std::int64_t n) {
 
 UnionPiece piece_of(const Shared& shared, std::int64_t n) {
   constexpr std::int32_t kAfterLastColumn = -1;
-  // Beyond the sequence a period ends, or a key's queries begin, as well here as there.
+  // What lies beyond the sequence has no effect and is cut to n, which fits in 32 bits.
   return {.queries = {.n = narrow(n), .length = narrow(n), .inner = 1, .origin = 0},
           .band = {},
           .list = {.width = narrow(shared.width),
@@ -67,7 +67,7 @@ std::int32_t slice_heads(std::int32_t group_heads, std::int64_t bytes_a_head,
   return heads;
 }
 
-/// What a piece costs in one slice, forward, by tiles of so many rows.
+/// What the forward pass of a piece costs in one slice.
 struct Cost {
   double multiply_adds = 0.0;
   double numbers = 0.0;  // that are loaded

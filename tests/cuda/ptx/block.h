@@ -37,7 +37,7 @@ class Block {
   /// Begins as block `number` of the launch.
   void start(std::uint32_t number);
 
-  /// Executes up to so many instructions of each warp. Throws Fault.
+  /// Executes up to `instructions` instructions of each warp. Throws Fault.
   void run(std::int64_t instructions, bool backwards);
   bool is_done() const;
   /// Throws a Fault that names the first of its threads that waits for other blocks.

@@ -18,7 +18,7 @@ bool decode_conversion(const Statement& statement, Names& names, Instruction& in
 bool decode_memory_access(const Statement& statement, Names& names, Instruction& instruction);
 bool decode_warp_operation(const Statement& statement, Names& names, Instruction& instruction);
 
-/// Throws Unsupported unless there are so many operands.
+/// Throws Unsupported unless the number of operands is `count`.
 void expect_operands(const Statement& statement, std::size_t count);
 
 /// The operands of `{%r1, %r2}`, or the one that there is.

@@ -133,7 +133,7 @@ TEST(PtxMemoryAccess, IsCounted) {
   EXPECT_EQ(snippet.counters().local_accesses, 1);
 }
 
-/// Each of 32 threads loads the row of its number with ldmatrix; rows are so many bytes apart.
+/// Each of 32 threads loads the row of its number with ldmatrix; rows are `row_bytes` bytes apart.
 std::int64_t conflicts_of_ldmatrix(int row_bytes) {
   Snippet snippet("mov.u32 %r1, memory;\n mad.lo.u32 %r1, %tid, " + std::to_string(row_bytes) +
                       ", %r1;\n st.shared.v4.u32 [%r1], {1, 2, 3, 4};\n bar.sync 0;\n" +

@@ -31,7 +31,7 @@ class Snippet {
   std::uint64_t give_unwritten(std::size_t bytes);
 
   void run(const LaunchShape& shape = {});
-  /// Runs one block of so many threads.
+  /// Runs one block of `threads` threads.
   void run_threads(std::uint32_t threads) { run({.block = {threads, 1, 1}}); }
   /// The message of the Fault that a run ends with, or "none".
   std::string fault(const LaunchShape& shape = {});
