@@ -10,7 +10,7 @@
 #include "generation/sampling_checks.h"
 #include "generation/token_uniform.h"
 #include "runtime/cuda/call.h"
-#include "runtime/random_tensor.h"
+#include "runtime/random_tensors.h"
 
 namespace sparse_transformer {
 namespace {
@@ -36,8 +36,9 @@ std::unique_ptr<KeyValueCache> filled_cache(const HeadShape& shape, const at::Te
 }
 
 KernelCheck attention_check(const HeadShape& shape, at::ScalarType type, c10::Device device) {
-  const at::Tensor packed = random_tensor({kBatch, kLength, kHeads, shape.packed_width()},
-                                          at::TensorOptions(device).dtype(type));
+  RandomTensors random(1);
+  const at::Tensor packed = random({kBatch, kLength, kHeads, shape.packed_width()},
+                                   at::TensorOptions(device).dtype(type));
   const at::Tensor last = packed.narrow(1, kLength - 1, 1);
   const auto compute = [=] {
     const auto cache = filled_cache(shape, packed);
@@ -56,7 +57,7 @@ KernelCheck choice_check(c10::Device device) {
   constexpr std::uint64_t kSeed = 7;
   constexpr std::int64_t kPosition = 1;
   static constexpr TokenChoice kChoice = {.temperature = 0.9, .top_k = 50, .top_p = 0.95};
-  const at::Tensor logits = 3 * random_tensor({kBatch, 256}, at::kFloat);
+  const at::Tensor logits = 3 * RandomTensors(2)({kBatch, 256}, at::kFloat);
   const auto compute = [=] {
     const BatchDraw batch = {.first = 0,
                              .size = kBatch,

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "model/dropout.h"
-#include "runtime/random_tensor.h"
+#include "runtime/random_tensors.h"
 
 namespace sparse_transformer {
 namespace {
@@ -20,12 +20,13 @@ DropoutPlace place() { return {.seed = 5, .step = 7, .first_sequence = 2, .site 
 struct Case {
   explicit Case(const CheckedRows& rows) {
     const at::TensorOptions numbers = at::TensorOptions(rows.device).dtype(rows.type);
-    const auto matrix = [&] { return random_tensor({kSequences, kLength, rows.width}, numbers); };
+    RandomTensors random(1);
+    const auto matrix = [&] { return random({kSequences, kLength, rows.width}, numbers); };
     x = matrix();
     h = matrix();
     d_out = matrix();
-    gain = random_tensor({rows.width}, numbers.dtype(at::kFloat));
-    shift = random_tensor({rows.width}, numbers.dtype(at::kFloat));
+    gain = random({rows.width}, numbers.dtype(at::kFloat));
+    shift = random({rows.width}, numbers.dtype(at::kFloat));
   }
 
   at::Tensor x, h, d_out;  // [sequences, length, width]

@@ -7,7 +7,7 @@
 
 #include "attention/sparse_attention.h"
 #include "model/block.h"
-#include "runtime/random_tensor.h"
+#include "runtime/random_tensors.h"
 
 namespace sparse_transformer {
 
@@ -19,9 +19,10 @@ AttentionInput::AttentionInput(const Settings& settings, c10::Device device)
   const std::int64_t heads = settings.model.heads;
   const auto options =
       at::TensorOptions(device).dtype(activation_type(settings.training.precision));
-  packed = random_tensor({sequences, padded, heads, shape.packed_width()}, options);
+  RandomTensors random(1);
+  packed = random({sequences, padded, heads, shape.packed_width()}, options);
   packed.requires_grad_(true);
-  d_out = random_tensor({sequences, padded, heads, shape.value_width}, options);
+  d_out = random({sequences, padded, heads, shape.value_width}, options);
 }
 
 std::vector<at::Tensor> attend(const LayerPattern& pattern, Kernels kernels, KernelKind kernel,

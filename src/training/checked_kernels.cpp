@@ -5,7 +5,7 @@
 #include "generation/sampling_checks.h"
 #include "model/block.h"
 #include "model/row_checks.h"
-#include "runtime/random_tensor.h"
+#include "runtime/random_tensors.h"
 #include "training/kernels/adam_cuda.h"
 #include "training/optimizer.h"
 
@@ -17,9 +17,9 @@ bool is_checked(const Settings& settings, c10::Device device) {
 }
 
 /// The weight has a copy in half precision.
-NamedTensors small_parameters(c10::Device device) {
-  const at::Tensor weight = random_tensor({33, 65}, device);
-  return {{"weight", weight, weight.to(at::kBFloat16)}, {"bias", random_tensor({129}, device)}};
+NamedTensors small_parameters(c10::Device device, RandomTensors& random) {
+  const at::Tensor weight = random({33, 65}, device);
+  return {{"weight", weight, weight.to(at::kBFloat16)}, {"bias", random({129}, device)}};
 }
 
 /// Weights with their copies, averages and moments afterwards, and the norm of the last gradient.
@@ -65,9 +65,10 @@ std::vector<at::Tensor> small_updates(Kernels kernels, c10::Device device,
 
 KernelCheck optimizer_check(c10::Device device) {
   constexpr int kUpdates = 3;
-  const NamedTensors first = small_parameters(device);
+  RandomTensors random(1);
+  const NamedTensors first = small_parameters(device, random);
   std::vector<NamedTensors> gradients;
-  for (int i = 0; i < kUpdates; ++i) gradients.push_back(small_parameters(device));
+  for (int i = 0; i < kUpdates; ++i) gradients.push_back(small_parameters(device, random));
   const auto by = [=](Kernels kernels) {
     return [=] { return small_updates(kernels, device, first, gradients); };
   };

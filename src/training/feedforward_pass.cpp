@@ -7,7 +7,7 @@
 #include <cmath>
 #include <utility>
 
-#include "runtime/random_tensor.h"
+#include "runtime/random_tensors.h"
 
 namespace sparse_transformer {
 namespace {
@@ -15,10 +15,9 @@ namespace {
 at::Tensor leaf(const at::Tensor& x) { return x.detach().requires_grad_(true); }
 
 /// Of numbers that a product with numbers around 1 keeps around 1.
-Linear random_linear(std::int64_t out, std::int64_t in, c10::Device device) {
-  const at::Tensor weight =
-      random_tensor({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
-  return {leaf(weight), leaf(random_tensor({out}, device))};
+Linear random_linear(std::int64_t out, std::int64_t in, c10::Device device, RandomTensors& random) {
+  const at::Tensor weight = random({out, in}, device).div_(std::sqrt(static_cast<double>(in)));
+  return {leaf(weight), leaf(random({out}, device))};
 }
 
 /// Of x, expand.weight, expand.bias and contract.weight.
@@ -37,12 +36,13 @@ FeedforwardInput::FeedforwardInput(const Settings& settings, c10::Device device)
   const std::int64_t rows = settings.training.sequences_at_a_time() *
                             settings.model.attention.padded_length(settings.data.sequence_length());
   const std::int64_t width = settings.model.width, inner = settings.model.feedforward_width();
-  expand = random_linear(inner, width, device);
-  contract = {random_linear(width, inner, device).weight, {}};
+  RandomTensors random(1);
+  expand = random_linear(inner, width, device, random);
+  contract = {random_linear(width, inner, device, random).weight, {}};
   const auto options =
       at::TensorOptions(device).dtype(activation_type(settings.training.precision));
-  x = leaf(random_tensor({rows, width}, options));
-  d_out = random_tensor({rows, width}, options);
+  x = leaf(random({rows, width}, options));
+  d_out = random({rows, width}, options);
 }
 
 FeedforwardInput FeedforwardInput::first(std::int64_t count) const {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "runtime/random_tensor.h"
+#include "runtime/random_tensors.h"
 #include "runtime/timing.h"
 
 namespace sparse_transformer {
@@ -29,9 +29,9 @@ MatrixProduct::MatrixProduct(c10::Device device, Precision precision)
 MatrixProduct::MatrixProduct(c10::Device device, Precision precision, std::int64_t size)
     : size_(size),
       precision_(precision),
-      a_(random_tensor({size_, size_},
-                       at::TensorOptions(device).dtype(activation_type(precision)))),
-      b_(random_tensor({size_, size_}, a_.options())),
+      a_(RandomTensors(1)({size_, size_},
+                          at::TensorOptions(device).dtype(activation_type(precision)))),
+      b_(RandomTensors(2)({size_, size_}, a_.options())),
       product_(at::empty_like(a_)) {}
 
 void MatrixProduct::run() {
