@@ -20,8 +20,8 @@ class ExpandAndContract : public torch::autograd::Function<ExpandAndContract> {
                             const std::optional<at::Tensor>& rounded_expand,
                             const std::optional<at::Tensor>& rounded_contract) {
     const at::ScalarType type = x.scalar_type();
-    const at::Tensor& first = matrix_for(type, expand, rounded_expand);
-    const at::Tensor& second = matrix_for(type, contract, rounded_contract);
+    const at::Tensor first = matrix_for(type, expand, rounded_expand);
+    const at::Tensor second = matrix_for(type, contract, rounded_contract);
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
     const auto [pre, y] = gelu_product_cuda(rows, first.to(type), bias);
     context->save_for_backward({x, pre, y, first, bias, second});

@@ -19,7 +19,7 @@ class Product : public torch::autograd::Function<Product> {
                             const std::optional<at::Tensor>& rounded, double weight_factor,
                             double bias_factor) {
     const at::ScalarType type = product_type(x.device(), x.scalar_type());
-    const at::Tensor& matrix = weight_factor == 1.0 ? matrix_for(type, weight, rounded) : weight;
+    const at::Tensor matrix = weight_factor == 1.0 ? matrix_for(type, weight, rounded) : weight;
     context->save_for_backward({x, matrix});
     context->saved_data["weight_type"] = weight.scalar_type();
     context->saved_data["weight_factor"] = weight_factor;
@@ -64,8 +64,8 @@ at::ScalarType product_type(c10::Device device, at::ScalarType type) {
   return device.is_cpu() && is_widened ? at::kFloat : type;
 }
 
-const at::Tensor& matrix_for(at::ScalarType type, const at::Tensor& weight,
-                             const std::optional<at::Tensor>& rounded) {
+at::Tensor matrix_for(at::ScalarType type, const at::Tensor& weight,
+                      const std::optional<at::Tensor>& rounded) {
   return rounded && rounded->scalar_type() == type ? *rounded : weight;
 }
 

@@ -31,8 +31,8 @@ at::ScalarType product_type(c10::Device device, at::ScalarType type);
 
 /// The matrix to multiply in `type` and to keep for the backward pass: the rounded weight if it has
 /// that type, otherwise the weight, which is then rounded for each product alone.
-const at::Tensor& matrix_for(at::ScalarType type, const at::Tensor& weight,
-                             const std::optional<at::Tensor>& rounded);
+at::Tensor matrix_for(at::ScalarType type, const at::Tensor& weight,
+                      const std::optional<at::Tensor>& rounded);
 
 /// `rounded` as an argument of an autograd function.
 std::optional<at::Tensor> rounded_of(const Linear& linear);
