@@ -42,6 +42,10 @@ FeedforwardInput::FeedforwardInput(const Settings& settings, c10::Device device)
   const auto options =
       at::TensorOptions(device).dtype(activation_type(settings.training.precision));
   x = leaf(random({rows, width}, options));
+  // Training keeps the rounded weights, so no candidate's time has the rounding in it.
+  for (Linear* linear : {&expand, &contract}) {
+    linear->rounded = linear->weight.detach().to(options.dtype());
+  }
   d_out = random({rows, width}, options);
 }
 
