@@ -154,13 +154,13 @@ KernelChoice choice_of_words(const std::vector<std::string>& words) {
   for (const std::string& text : words) {
     const std::size_t equals = text.rfind('=');
     const std::string kernel = equals == std::string::npos ? "" : text.substr(equals + 1);
-    const auto found = std::find(kKernelKindWords.begin(), kKernelKindWords.end(), kernel);
-    if (equals == 0 || found == kKernelKindWords.end()) {
+    const auto kind = meaning_of<KernelKind>(kKernelKindWords, kernel);
+    if (equals == 0 || !kind) {
       throw SettingError("training.kernel_choice",
                          "'" + text + "' is not PART=KERNEL, a pattern or '" + kFeedforward +
                              "' and one of own, flash, cublas");
     }
-    choice[text.substr(0, equals)] = static_cast<KernelKind>(found - kKernelKindWords.begin());
+    choice[text.substr(0, equals)] = *kind;
   }
   return choice;
 }

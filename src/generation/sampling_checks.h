@@ -11,7 +11,7 @@
 
 namespace sparse_transformer {
 
-/// A check of the attention of one token, where the kernel serves these heads, and one of the
+/// A check of the attention of one token, where the kernel has these widths, and one of the
 /// choice of a token. Nothing without kernels for the device.
 std::vector<KernelCheck> sampling_checks(const HeadShape& shape, at::ScalarType type,
                                          c10::Device device);

@@ -52,7 +52,7 @@ KernelCheck attention_check(const HeadShape& shape, at::ScalarType type, c10::De
   return {.name = "the attention of one token", .compute = compute, .plain = plain};
 }
 
-/// Tokens have no rounding: they are the same or not.
+/// Tokens are not rounded: they must be equal.
 KernelCheck choice_check(c10::Device device) {
   constexpr std::uint64_t kSeed = 7;
   constexpr std::int64_t kPosition = 1;

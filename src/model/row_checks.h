@@ -13,14 +13,15 @@
 
 namespace sparse_transformer {
 
-/// Rows of `width` activations of that type. Nothing where `operations` do not serve them.
+/// Rows of `width` activations of that type.
 struct CheckedRows {
   std::int64_t width;
   at::ScalarType type;
   c10::Device device;
 };
 
-/// One check each of the norm, dropout, the residual sum and GELU. `operations` must outlive them.
+/// One check each of the norm, dropout, the residual sum and GELU. None where
+/// `operations` do not support the type on the device. `operations` must outlive them.
 std::vector<KernelCheck> row_checks(const RowOperations& operations, const CheckedRows& rows);
 
 }  // namespace sparse_transformer

@@ -50,7 +50,7 @@ template <typename Few, typename Pass>
 KernelCandidate timed_candidate(KernelKind kernel, Few few, Pass pass, double scale) {
   const auto estimate = std::make_shared<double>();
   const auto passes = [estimate] {
-    // So many that starting them is hidden, but no more than take some tenths of a second.
+    // Several, so that their launches overlap with work, within some tenths of a second.
     constexpr double kMost = 5.0, kSeconds = 0.2;
     return static_cast<std::int64_t>(std::clamp(kSeconds / *estimate, 1.0, kMost));
   };
