@@ -89,6 +89,15 @@ void sum_products_in_float32() {
   at::globalContext().setAllowFP16ReductionCuBLAS(/*allow_reduced_precision=*/false);
 }
 
+at::Device choose_training_device(DeviceChoice choice, bool repeatable) {
+  const at::Device device = choose_device(choice);
+  if (device.is_cuda()) {
+    take_repeatable_kernels(repeatable);
+    sum_products_in_float32();
+  }
+  return device;
+}
+
 std::map<std::string, std::string> describe_machine(at::Device device) {
   std::map<std::string, std::string> machine = {
       {"processor", processor_name()},

@@ -25,6 +25,10 @@ void take_repeatable_kernels(bool repeatable);
 /// the whole process.
 void sum_products_in_float32();
 
+/// The device of a choice, with both of the above done on CUDA: to be called before anything is
+/// computed there.
+at::Device choose_training_device(DeviceChoice choice, bool repeatable);
+
 /// Whether LibTorch has products in bfloat16 for this processor. Elsewhere it multiplies number by
 /// number, tens of times slower than in float32.
 bool multiplies_bfloat16();

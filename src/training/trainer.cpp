@@ -21,19 +21,15 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
       data_(data),
       run_(run),
       steps_(total_steps(settings, data)),
-      device_(choose_device(settings.training.device)),
+      device_(choose_training_device(settings.training.device, settings.training.deterministic)),
       sequences_(data, settings.data.sequence_length(),
                  static_cast<std::uint64_t>(settings.training.seed),
                  {settings.data.transpose, settings.data.mirror}),
       learner_(settings, device_),
       keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep),
       review_(settings.training) {
-  if (device_.is_cuda()) {
-    take_repeatable_kernels(settings.training.deterministic);
-    sum_products_in_float32();
-    if (!settings.training.deterministic) {
-      log_info("training.deterministic: false: faster kernels, which do not repeat bit for bit");
-    }
+  if (device_.is_cuda() && !settings.training.deterministic) {
+    log_info("training.deterministic: false: faster kernels, which do not repeat bit for bit");
   }
   progress_.machine = describe_machine(device_);
   progress_.data_hash = data.content_hash();

@@ -238,11 +238,8 @@ void check(const BenchmarkSettings& how) {
 BenchmarkResult benchmark(const Settings& settings, const BenchmarkSettings& how,
                           const RunProgress& progress) {
   check(how);
-  const c10::Device device = choose_device(settings.training.device);
-  if (device.is_cuda()) {
-    take_repeatable_kernels(settings.training.deterministic);
-    sum_products_in_float32();
-  }
+  const c10::Device device =
+      choose_training_device(settings.training.device, settings.training.deterministic);
   BenchmarkResult result{
       .machine = describe_machine(device),
       .steps = how.steps,
