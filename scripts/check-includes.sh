@@ -17,6 +17,7 @@ git ls-files -z 'app/*' 'src/*' 'tests/*' | grep -zE '\.(h|cpp|cu|cuh|inl)$' |
       below["files"] = " config "
       below["data"] = " files config "
       below["cuda"] = " training generation model attention runtime config "  # tests/cuda
+      below["libtorch_cuda"] = " training generation model attention runtime config "  # tests/libtorch_cuda
       below["fuzz"] = " data files config "  # tests/fuzz
       below["runtime"] = " config "
       below["attention"] = " runtime config "

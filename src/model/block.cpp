@@ -83,11 +83,15 @@ Block Block::rounded(c10::ScalarType type) const {
     linear->weight = linear->weight.detach().to(type);
     linear->rounded = at::Tensor();
   }
+  Linear& packed = block.query_key_value_;
+  packed.rounded_bias = packed.bias.detach().to(type);
   return block;
 }
 
 void Block::keep_rounded_weights(c10::ScalarType type) {
   for (Linear* linear : linears()) linear->rounded = linear->weight.detach().to(type);
+  // The other biases are added by kernels of rows, in float32.
+  query_key_value_.rounded_bias = query_key_value_.bias.detach().to(type);
 }
 
 std::vector<Linear*> Block::linears() {
@@ -163,7 +167,7 @@ void Block::collect(NamedTensors& parameters) const {
   const std::string prefix = "blocks." + std::to_string(layer_) + ".";
   const auto add = [&](const std::string& name, const Linear& its) {
     parameters.push_back({prefix + name + ".weight", its.weight, its.rounded});
-    parameters.push_back({prefix + name + ".bias", its.bias});
+    parameters.push_back({prefix + name + ".bias", its.bias, its.rounded_bias});
   };
   const auto add_norm = [&](const std::string& name, const Norm& norm) {
     add(name, {norm.weight, norm.bias});

@@ -12,16 +12,20 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// As Linear keeps them.
+struct RoundedWeights {
+  at::Tensor expand, contract;
+};
+
 /// With the non-linearity in a product of our own each way.
 class ExpandAndContract : public torch::autograd::Function<ExpandAndContract> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& expand,
                             const at::Tensor& bias, const at::Tensor& contract,
-                            const std::optional<at::Tensor>& rounded_expand,
-                            const std::optional<at::Tensor>& rounded_contract) {
+                            const RoundedWeights& rounded) {
     const at::ScalarType type = x.scalar_type();
-    const at::Tensor first = matrix_for(type, expand, rounded_expand);
-    const at::Tensor second = matrix_for(type, contract, rounded_contract);
+    const at::Tensor first = rounded_for(type, expand, rounded.expand);
+    const at::Tensor second = rounded_for(type, contract, rounded.contract);
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
     const auto [pre, y] = gelu_product_cuda(rows, first.to(type), bias);
     context->save_for_backward({x, pre, y, first, bias, second});
@@ -44,7 +48,6 @@ class ExpandAndContract : public torch::autograd::Function<ExpandAndContract> {
             weight_gradient(d_pre, rows, weight_type),
             d_bias,
             weight_gradient(d_rows, y, weight_type),
-            {},
             {}};
   }
 };
@@ -60,7 +63,7 @@ at::Tensor expand_and_contract(const Linear& expand, const Linear& contract, con
                                KernelKind kernel) {
   if (kernel == KernelKind::kOwn && feedforward_kernels(expand, x).front() == kernel) {
     return ExpandAndContract::apply(x, expand.weight, expand.bias, contract.weight,
-                                    rounded_of(expand), rounded_of(contract));
+                                    RoundedWeights{expand.rounded, contract.rounded});
   }
   return apply(contract.without_bias(), gelu(apply(expand.without_bias(), x), expand.bias));
 }

@@ -14,20 +14,25 @@ at::Tensor scaled(const at::Tensor& weight, double factor, at::ScalarType type) 
 
 class Product : public torch::autograd::Function<Product> {
  public:
+  /// `weight` and `bias` are those of `linear`: autograd sees tensors only.
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                            const std::optional<at::Tensor>& rounded, double weight_factor,
-                            double bias_factor) {
+                            const Linear& linear, const LinearFactors& factors) {
     const at::ScalarType type = product_type(x.device(), x.scalar_type());
-    const at::Tensor matrix = weight_factor == 1.0 ? matrix_for(type, weight, rounded) : weight;
+    const at::Tensor matrix =
+        factors.weight == 1.0 ? rounded_for(type, weight, linear.rounded) : weight;
     context->save_for_backward({x, matrix});
     context->saved_data["weight_type"] = weight.scalar_type();
-    context->saved_data["weight_factor"] = weight_factor;
-    context->saved_data["bias_factor"] = bias_factor;
+    context->saved_data["weight_factor"] = factors.weight;
+    context->saved_data["bias_factor"] = factors.bias;
     context->saved_data["has_bias"] = bias.has_value();
-    const std::optional<at::Tensor> added =
-        bias ? std::optional(scaled(*bias, bias_factor, type)) : std::nullopt;
-    return at::linear(x.to(type), scaled(matrix, weight_factor, type), added).to(x.scalar_type());
+    std::optional<at::Tensor> added;
+    if (bias) {
+      const at::Tensor its =
+          factors.bias == 1.0 ? rounded_for(type, *bias, linear.rounded_bias) : *bias;
+      added = scaled(its, factors.bias, type);
+    }
+    return at::linear(x.to(type), scaled(matrix, factors.weight, type), added).to(x.scalar_type());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -52,7 +57,6 @@ class Product : public torch::autograd::Function<Product> {
             scaled(d_weight, weight_factor, weight_type),
             d_bias,
             {},
-            {},
             {}};
   }
 };
@@ -64,18 +68,13 @@ at::ScalarType product_type(c10::Device device, at::ScalarType type) {
   return device.is_cpu() && is_widened ? at::kFloat : type;
 }
 
-at::Tensor matrix_for(at::ScalarType type, const at::Tensor& weight,
-                      const std::optional<at::Tensor>& rounded) {
-  return rounded && rounded->scalar_type() == type ? *rounded : weight;
-}
-
-std::optional<at::Tensor> rounded_of(const Linear& linear) {
-  return linear.rounded.defined() ? std::optional(linear.rounded) : std::nullopt;
+at::Tensor rounded_for(at::ScalarType type, const at::Tensor& x, const at::Tensor& rounded) {
+  return rounded.defined() && rounded.scalar_type() == type ? rounded : x;
 }
 
 at::Tensor apply(const Linear& linear, const at::Tensor& x, LinearFactors factors) {
   const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
-  return Product::apply(x, linear.weight, bias, rounded_of(linear), factors.weight, factors.bias);
+  return Product::apply(x, linear.weight, bias, linear, factors);
 }
 
 at::Tensor weight_gradient(const at::Tensor& d_y, const at::Tensor& x, at::ScalarType type) {

@@ -13,9 +13,9 @@ namespace sparse_transformer {
 /// whatever x is in.
 struct Linear {
   at::Tensor weight, bias;
-  /// The weight in the type of activations, kept up to date by whoever changes the weight; or
+  /// Weight and bias in the type of activations, kept up to date by whoever changes them; or
   /// undefined.
-  at::Tensor rounded = {};
+  at::Tensor rounded = {}, rounded_bias = {};
 
   Linear without_bias() const { return {weight, {}, rounded}; }
 };
@@ -29,13 +29,9 @@ struct LinearFactors {
 /// float32, and so is bfloat16 where runtime/device.h says so.
 at::ScalarType product_type(c10::Device device, at::ScalarType type);
 
-/// The matrix to multiply in `type` and to keep for the backward pass: the rounded weight if it has
-/// that type, otherwise the weight, which is then rounded for each product alone.
-at::Tensor matrix_for(at::ScalarType type, const at::Tensor& weight,
-                      const std::optional<at::Tensor>& rounded);
-
-/// `rounded` as an argument of an autograd function.
-std::optional<at::Tensor> rounded_of(const Linear& linear);
+/// What a product in `type` takes, and keeps for the backward pass: the rounded copy of x if it has
+/// that type, otherwise x, which is then rounded for each product alone.
+at::Tensor rounded_for(at::ScalarType type, const at::Tensor& x, const at::Tensor& rounded);
 
 /// x: [..., in], in float32, bfloat16, float16 or float64; gives [..., out] in the same type. The
 /// weights are rounded to that type, and their gradients arrive in their own type. A type that the

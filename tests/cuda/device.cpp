@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 namespace ptx {
 namespace {
@@ -76,7 +77,28 @@ void Device::launch(const std::string& name, const LaunchShape& shape, void* con
   }
   launch.memory = &memory_;
   launch.counters = &counters_[name];
-  run_grid(launch, schedule_);
+  carry_out([this, launch] {
+    Launch its = launch;
+    run_grid(its, schedule_);
+  });
+}
+
+void Device::carry_out(Work work) {
+  if (is_recording_) {
+    recorded_.push_back(std::move(work));
+  } else {
+    work();
+  }
+}
+
+void Device::begin_recording() {
+  recorded_.clear();
+  is_recording_ = true;
+}
+
+std::vector<Device::Work> Device::end_recording() {
+  is_recording_ = false;
+  return std::exchange(recorded_, {});
 }
 
 }  // namespace ptx

@@ -2,6 +2,7 @@
 // (emulated_runtime.cpp).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,13 @@ class Device {
   /// `arguments`: a pointer to each parameter. Throws Fault and Unsupported.
   void launch(const std::string& name, const LaunchShape& shape, void* const* arguments);
 
+  /// Does what is on the device's turn, or keeps it while work is recorded, as a CUDA graph is.
+  using Work = std::function<void()>;
+  void carry_out(Work work);
+  void begin_recording();
+  std::vector<Work> end_recording();
+  bool is_recording() const { return is_recording_; }
+
   /// More dynamic shared memory than 48 KB must be asked for. Returns whether there is so much.
   bool allow_dynamic_shared(const std::string& name, std::uint32_t bytes);
 
@@ -52,6 +60,8 @@ class Device {
   GlobalMemory memory_;
   Schedule schedule_;
   std::map<std::string, Counters> counters_;
+  bool is_recording_ = false;
+  std::vector<Work> recorded_;
 };
 
 }  // namespace ptx

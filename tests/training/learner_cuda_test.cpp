@@ -19,7 +19,7 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr std::int64_t kSteps = 10;
+constexpr std::int64_t kSteps = 9, kLength = 72;
 const c10::Device kDevice{at::kCUDA, 0};
 
 class LearnerCuda : public testing::Test {
@@ -34,7 +34,7 @@ class LearnerCuda : public testing::Test {
   static Settings settings() {
     Settings settings;
     settings.data.source = DataSource::kGenerated;
-    settings.data.shape = {8, 8, 3};
+    settings.data.shape = {4, 6, 3};
     settings.model.layers = 2;
     settings.model.width = 64;
     settings.model.heads = 2;
@@ -46,13 +46,13 @@ class LearnerCuda : public testing::Test {
     settings.training.warmup = 5;
     settings.training.learning_rate = 0.003;
     settings.training.clip = 0.5;
-    resolve(settings.model, 192, {8, 8, 3});
+    resolve(settings.model, kLength, {4, 6, 3});
     return settings;
   }
 
   static at::Tensor batch(std::int64_t step, std::int64_t sequences = 4) {
     at::manual_seed(static_cast<std::uint64_t>(step));
-    return at::randint(0, 256, {sequences, 192}, at::kByte);
+    return at::randint(0, 256, {sequences, kLength}, at::kByte);
   }
 
   static std::vector<at::Tensor> everything_of(const Learner& learner) {
@@ -135,8 +135,9 @@ TEST_F(LearnerCuda, ReplayedStepsEqualLaunchedOnesBitForBit) {
 
 TEST_F(LearnerCuda, StepsWithListedBlocksAreRecordedToo) {
   Settings its = settings();
+  its.model.attention.define = {{"random", {RandomPattern{.block = 16, .blocks = 4}}}};
   its.model.attention.layers = {{"local+random"}};
-  resolve(its.model, 192, {8, 8, 3});
+  resolve(its.model, kLength, {4, 6, 3});
   Watched replayed(its);
   LaunchedLearner launched(its);
   for (std::int64_t step = 0; step < kSteps; ++step) {

@@ -25,7 +25,7 @@ void* GlobalMemory::allocate(std::uint64_t bytes) {
   const std::uint64_t unaligned = address_of(allocation->memory.get());
   allocation->begin = (unaligned + kAlignment - 1) / kAlignment * kAlignment;
   allocation->bytes = bytes;
-  allocation->state.resize(bytes);
+  allocation->is_written.resize(bytes, 0);
   auto* const begin = reinterpret_cast<void*>(allocation->begin);
   std::memset(begin, 0xff, bytes);
   allocations_[allocation->begin] = std::move(allocation);
@@ -52,28 +52,39 @@ GlobalMemory::Allocation* GlobalMemory::find(std::uint64_t address, std::uint64_
   return candidate;
 }
 
+bool GlobalMemory::holds(const void* address, std::uint64_t bytes) const {
+  return find(address_of(address), bytes) != nullptr;
+}
+
+bool GlobalMemory::set_written(const void* address, std::uint64_t bytes, bool is_written) {
+  Allocation* const allocation = find(address_of(address), bytes);
+  if (allocation == nullptr) return false;
+  const std::uint64_t first = address_of(address) - allocation->begin;
+  std::memset(allocation->is_written.data() + first, is_written ? 1 : 0, bytes);
+  return true;
+}
+
+bool GlobalMemory::mark_written(const void* address, std::uint64_t bytes) {
+  return set_written(address, bytes, true);
+}
+
 bool GlobalMemory::host_write(void* to, const void* from, std::uint64_t bytes) {
   if (bytes == 0) return true;  // of an empty vector, whose address may be null
-  if (!host_fill(to, 0, bytes)) return false;
+  if (!set_written(to, bytes, true)) return false;
   std::memcpy(to, from, bytes);
   return true;
 }
 
 bool GlobalMemory::host_fill(void* to, int value, std::uint64_t bytes) {
-  Allocation* const allocation = find(address_of(to), bytes);
-  if (allocation == nullptr) return false;
-  std::memset(to, value, bytes);
-  const std::uint64_t first = address_of(to) - allocation->begin;
   constexpr int kPoison = 0xff;
-  for (std::uint64_t i = 0; i < bytes; ++i) {
-    allocation->state[first + i].is_written = value != kPoison;
-  }
+  if (!set_written(to, bytes, value != kPoison)) return false;
+  std::memset(to, value, bytes);
   return true;
 }
 
 bool GlobalMemory::host_read(void* to, const void* from, std::uint64_t bytes) const {
   if (bytes == 0) return true;
-  if (find(address_of(from), bytes) == nullptr) return false;
+  if (!holds(from, bytes)) return false;
   std::memcpy(to, from, bytes);
   return true;
 }
@@ -83,13 +94,15 @@ void GlobalMemory::begin_launch() {
   published_.clear();
 }
 
-GlobalMemory::Byte* GlobalMemory::bytes_at(std::uint64_t address, std::uint32_t bytes) {
+GlobalMemory::Bytes GlobalMemory::bytes_at(std::uint64_t address, std::uint32_t bytes) {
   if (address % bytes != 0) fail("address is not a multiple of " + std::to_string(bytes));
   Allocation* const allocation = find(address, bytes);
   if (allocation == nullptr) {
     fail(address < 4096 ? "null pointer" : "out of bounds of every allocation");
   }
-  return &allocation->state[address - allocation->begin];
+  if (allocation->uses.empty()) allocation->uses.resize(allocation->bytes);
+  const std::uint64_t first = address - allocation->begin;
+  return {allocation->is_written.data() + first, allocation->uses.data() + first};
 }
 
 GlobalMemory::Use GlobalMemory::use_of(const Accessor& accessor) const {
@@ -112,17 +125,17 @@ bool GlobalMemory::is_before(const Use& use, const Accessor& accessor) const {
 void GlobalMemory::read(std::uint64_t address, std::uint32_t bytes, const Accessor& accessor,
                         void* into) {
   const Use use = use_of(accessor);
-  Byte* const first = bytes_at(address, bytes);
-  for (Byte* byte = first; byte != first + bytes; ++byte) {
-    if (!byte->is_written) fail("read of what nobody wrote");
-    if (!is_before(byte->write, accessor)) {
-      fail("race: read of what " + name_of(byte->write) +
+  const auto [is_written, uses] = bytes_at(address, bytes);
+  for (std::uint32_t i = 0; i < bytes; ++i) {
+    Uses& its = uses[i];
+    if (is_written[i] == 0) fail("read of what nobody wrote");
+    if (!is_before(its.write, accessor)) {
+      fail("race: read of what " + name_of(its.write) +
            " wrote, without anything that orders the two");
     }
-    const bool reads_with_others =
-        !is_before(byte->read, accessor) && byte->read.block == use.block;
-    byte->read = use;
-    if (reads_with_others) byte->read.thread = kSeveral;
+    const bool reads_with_others = !is_before(its.read, accessor) && its.read.block == use.block;
+    its.read = use;
+    if (reads_with_others) its.read.thread = kSeveral;
   }
   std::memcpy(into, reinterpret_cast<const void*>(address), bytes);
 }
@@ -130,27 +143,28 @@ void GlobalMemory::read(std::uint64_t address, std::uint32_t bytes, const Access
 void GlobalMemory::write(std::uint64_t address, std::uint32_t bytes, const Accessor& accessor,
                          const void* from) {
   const Use use = use_of(accessor);
-  Byte* const first = bytes_at(address, bytes);
-  for (Byte* byte = first; byte != first + bytes; ++byte) {
-    for (const auto& [earlier, did] : {std::pair(byte->write, " wrote"), {byte->read, " read"}}) {
+  const auto [is_written, uses] = bytes_at(address, bytes);
+  for (std::uint32_t i = 0; i < bytes; ++i) {
+    for (const auto& [earlier, did] :
+         {std::pair(uses[i].write, " wrote"), {uses[i].read, " read"}}) {
       if (is_before(earlier, accessor)) continue;
       fail("race: write over what " + name_of(earlier) + did +
            ", without anything that orders the two");
     }
-    byte->write = use;
-    byte->is_written = true;
+    uses[i].write = use;
+    is_written[i] = 1;
   }
   std::memcpy(reinterpret_cast<void*>(address), from, bytes);
 }
 
 std::uint32_t* GlobalMemory::atomic_number(std::uint64_t address, BlockView& view, int thread) {
-  if (!bytes_at(address, sizeof(std::uint32_t))->is_written) fail("read of what nobody wrote");
+  if (*bytes_at(address, sizeof(std::uint32_t)).is_written == 0) fail("read of what nobody wrote");
   view.atomic(thread, address, published_);
   return reinterpret_cast<std::uint32_t*>(address);
 }
 
 std::uint32_t GlobalMemory::acquire_number(std::uint64_t address, BlockView& view, int thread) {
-  if (!bytes_at(address, sizeof(std::uint32_t))->is_written) fail("read of what nobody wrote");
+  if (*bytes_at(address, sizeof(std::uint32_t)).is_written == 0) fail("read of what nobody wrote");
   view.acquire(thread, address, published_);
   return *reinterpret_cast<const std::uint32_t*>(address);
 }

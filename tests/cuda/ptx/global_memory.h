@@ -25,11 +25,16 @@ class GlobalMemory {
   /// Whether the address was one that allocate() returned.
   bool free(void* address);
 
+  /// Whether the range is within one allocation.
+  bool holds(const void* address, std::uint64_t bytes) const;
+
   /// The host's accesses. They return false where the range is not within one allocation.
   bool host_write(void* to, const void* from, std::uint64_t bytes);
   /// 0xff is how tests poison memory: such bytes count as not written.
   bool host_fill(void* to, int value, std::uint64_t bytes);
   bool host_read(void* to, const void* from, std::uint64_t bytes) const;
+  /// The host has written there by other means.
+  bool mark_written(const void* address, std::uint64_t bytes);
 
   /// Accesses of earlier launches are over.
   void begin_launch();
@@ -50,18 +55,25 @@ class GlobalMemory {
     int thread = 0;  // kSeveral: of that block
   };
   static constexpr int kSeveral = -1;
-  struct Byte {
+  struct Uses {
     Use write, read;
-    bool is_written = false;
   };
   struct Allocation {
     std::uint64_t begin, bytes;
     std::unique_ptr<unsigned char[]> memory;
-    std::vector<Byte> state;
+    std::vector<unsigned char> is_written;  // of each byte
+    std::vector<Uses> uses;                 // of each byte; empty until a thread accesses one
+  };
+  /// What is known of some bytes in a row.
+  struct Bytes {
+    unsigned char* is_written;
+    Uses* uses;
   };
 
   Allocation* find(std::uint64_t address, std::uint64_t bytes) const;
-  Byte* bytes_at(std::uint64_t address, std::uint32_t bytes);
+  /// For the host. Returns false where the range is not within one allocation.
+  bool set_written(const void* address, std::uint64_t bytes, bool is_written);
+  Bytes bytes_at(std::uint64_t address, std::uint32_t bytes);
   Use use_of(const Accessor& accessor) const;
   static std::string name_of(const Use& use);
   /// Whether what `use` did has happened before what the accessor does.
