@@ -21,23 +21,31 @@ namespace {
 
 enum class NumberType { kFloat32, kBfloat16, kFloat16 };
 
+/// Which operands begin at no multiple of 16 bytes.
+enum class Unaligned { kNone, kX, kY, kD, kGain, kBias, kOutput, kAll };
+
 struct RowsCase {
   NumberType type;
   std::int64_t sequences, positions, width;
-  bool is_aligned = true;  // rows begin at multiples of 16 bytes
+  Unaligned unaligned = Unaligned::kNone;
 
   std::int64_t rows() const { return sequences * positions; }
+  bool is_aligned(Unaligned operand) const {
+    return unaligned != Unaligned::kAll && unaligned != operand;
+  }
   std::string name() const {
     const char* const types[] = {"Float32", "Bfloat16", "Float16"};
+    const char* const operands[] = {"", "_x", "_y", "_d", "_gain", "_bias", "_output", ""};
     return std::string(types[static_cast<int>(type)]) + "_" + std::to_string(sequences) + "x" +
            std::to_string(positions) + "x" + std::to_string(width) +
-           (is_aligned ? "" : "_unaligned");
+           operands[static_cast<int>(unaligned)] +
+           (unaligned == Unaligned::kNone ? "" : "_unaligned");
   }
 };
 void PrintTo(const RowsCase& c, std::ostream* stream) { *stream << c.name(); }
 
 /// Widths of a tile, of more and of less; rows that fill no stripe; one number at a time because of
-/// the width or because of an address.
+/// the width or because of an address, of all operands or of a single one.
 std::vector<RowsCase> cases() {
   std::vector<RowsCase> all;
   for (const NumberType type :
@@ -45,7 +53,11 @@ std::vector<RowsCase> cases() {
     for (const auto& [sequences, positions, width] : std::vector<std::array<std::int64_t, 3>>{
              {2, 20, 64}, {3, 11, 296}, {1, 1, 8}, {2, 45, 256}}) {
       all.push_back({type, sequences, positions, width});
-      all.push_back({type, sequences, positions, width, false});
+      all.push_back({type, sequences, positions, width, Unaligned::kAll});
+    }
+    for (const Unaligned one : {Unaligned::kX, Unaligned::kY, Unaligned::kD, Unaligned::kGain,
+                                Unaligned::kBias, Unaligned::kOutput}) {
+      all.push_back({type, 1, 3, 64, one});
     }
     all.push_back({type, 2, 17, 37});
     all.push_back({type, 1, 5, 1});
@@ -99,16 +111,16 @@ struct Operands {
   explicit Operands(const RowsCase& c)
       : rows(static_cast<std::size_t>(c.rows())),
         width(static_cast<std::size_t>(c.width)),
-        is_aligned(c.is_aligned),
-        x(matrix(), is_aligned),
-        y(matrix(), is_aligned),
-        d(matrix(), is_aligned),
-        gain(vector(), is_aligned),
-        bias(vector(), is_aligned) {}
+        has_aligned_output(c.is_aligned(Unaligned::kOutput)),
+        x(matrix(), c.is_aligned(Unaligned::kX)),
+        y(matrix(), c.is_aligned(Unaligned::kY)),
+        d(matrix(), c.is_aligned(Unaligned::kD)),
+        gain(vector(), c.is_aligned(Unaligned::kGain)),
+        bias(vector(), c.is_aligned(Unaligned::kBias)) {}
 
   std::vector<float> matrix() { return random.normal(rows * width); }
   std::vector<float> vector() { return random.normal(width); }
-  Numbers<T> output() const { return Numbers<T>(rows * width, is_aligned); }
+  Numbers<T> output() const { return Numbers<T>(rows * width, has_aligned_output); }
   DeviceBuffer<float> sums(std::size_t count) const {
     return DeviceBuffer<float>(
         static_cast<std::size_t>(stripes(std::ssize(x.values()) / std::ssize(gain.values()))) *
@@ -118,7 +130,7 @@ struct Operands {
 
   RandomNumbers random{7};
   std::size_t rows, width;
-  bool is_aligned;
+  bool has_aligned_output;
   Numbers<T> x, y, d;
   Numbers<float> gain, bias;
 };
@@ -226,6 +238,25 @@ TEST_P(LayerNorm, IsExactForwardAndBackward) {
   });
 }
 
+// The variance is that of the differences from the mean, however large the mean.
+TEST(NormRows, AMeanFarFromZeroLeavesTheVariance) {
+  constexpr std::size_t kWidth = 64;
+  std::vector<float> x = RandomNumbers(9).normal(kWidth);
+  for (float& number : x) number += 1000.0F;
+  double mean = 0.0, variance = 0.0;
+  for (const float number : x) mean += number / static_cast<double>(kWidth);
+  for (const float number : x) {
+    variance += (number - mean) * (number - mean) / static_cast<double>(kWidth);
+  }
+  const DeviceBuffer<float> rows(x), y(kWidth), mean_of(1), reciprocal(1);
+  const DeviceBuffer<float> gain(std::vector<float>(kWidth, 1.0F));
+  const DeviceBuffer<float> shift(std::vector<float>(kWidth, 0.0F));
+  expect_success(launch_norm<float>({kWidth, 1e-5F, rows.data(), gain.data(), shift.data(),
+                                     y.data(), mean_of.data(), reciprocal.data()},
+                                    1, nullptr));
+  EXPECT_NEAR(reciprocal.read()[0], 1 / std::sqrt(variance + 1e-5), 1e-4);
+}
+
 constexpr double kP = 0.3;
 
 /// The mask of dropout with probability kP, or 0.
@@ -275,6 +306,17 @@ TEST_P(Dropout, DrawsTheMaskAndSumsTheRest) {
   });
 }
 
+TEST(DroppedRows, AWordThatEqualsTheThresholdStays) {
+  const RowsCase c = {NumberType::kFloat32, 1, 1, 8};
+  const Operands<float> in(c);
+  RowMask mask = mask_of(c, kP);
+  mask.threshold =
+      philox_words(mask.seed, {{0, mask.step, mask.first_sequence, mask.site}}).word[2];
+  const Numbers<float> y = in.output();
+  expect_success(launch_drop<float>({c.width, in.x.data(), y.data(), mask}, c.rows(), nullptr));
+  EXPECT_NEAR(y.read()[2], in.x.values()[2] * mask.factor, 1e-6);
+}
+
 TEST_P(Residual, IsExactWithAndWithoutDropout) {
   with_type(GetParam().type, [](auto number) {
     using T = decltype(number);
@@ -318,6 +360,22 @@ TEST_P(Gelu, IsExactForwardAndBackward) {
     expect_close(total(sums, 1, in.width), column_sums(right_gradient, in.width), kSumTolerance,
                  "d_bias");
   });
+}
+
+// No exponential of a large number is divided by another.
+TEST(GeluRows, LargeNumbersStayAsTheyAreOrBecomeZero) {
+  const std::vector<float> x = {60.0F, -60.0F, 1e4F, -1e4F, 1e30F, -1e30F, 100.0F, -100.0F};
+  const auto width = std::ssize(x);
+  const DeviceBuffer<float> rows(x), d(std::vector<float>(x.size(), 1.0F));
+  const DeviceBuffer<float> bias(std::vector<float>(x.size(), 0.0F)), y(x.size()), d_x(x.size());
+  const DeviceBuffer<float> sums(x.size());
+  expect_success(launch_gelu<float>({width, rows.data(), bias.data(), y.data()}, 1, nullptr));
+  expect_success(launch_gelu_gradient<float>(
+      {width, rows.data(), bias.data(), d.data(), d_x.data()}, 1, sums.data(), nullptr));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    EXPECT_NEAR(y.read()[i], std::max(x[i], 0.0F), 1e-6 * std::abs(x[i])) << x[i];
+    EXPECT_NEAR(d_x.read()[i], x[i] > 0 ? 1.0 : 0.0, 1e-6) << x[i];
+  }
 }
 
 }  // namespace

@@ -29,15 +29,17 @@ struct Chosen {
   std::vector<std::int64_t> not_finite;  // [batch]
 };
 
+/// first_not_finite: what `not_finite` has before.
 Chosen choose_on_device(const std::vector<Row>& rows, const TokenChoice& choice,
-                        std::int64_t position) {
+                        std::int64_t position, std::int64_t first_not_finite = kLength) {
   std::vector<float> all;
   for (const Row& row : rows) all.insert(all.end(), row.begin(), row.end());
   const DeviceBuffer<float> logits(all);
   const DeviceBuffer<std::int64_t> device_position(std::vector<std::int64_t>{position});
   const DeviceBuffer<std::uint8_t> tokens(
       std::vector<std::uint8_t>(rows.size() * kLength, kUnwritten));
-  const DeviceBuffer<std::int64_t> not_finite(std::vector<std::int64_t>(rows.size(), kLength));
+  const DeviceBuffer<std::int64_t> not_finite(
+      std::vector<std::int64_t>(rows.size(), first_not_finite));
   expect_success(launch_token_choice({.batch = std::ssize(rows),
                                       .length = kLength,
                                       .logits = logits.data(),
@@ -125,6 +127,8 @@ TEST(TokenChoiceKernel, SaysWhereLogitsAreNotFinite) {
     EXPECT_EQ(chosen.tokens[4], choose_on_host(rows[0], {}, 0, 4));
     EXPECT_EQ(chosen.tokens[kLength + 4], kUnwritten);
     EXPECT_EQ(chosen.tokens[2 * kLength + 4], choose_on_host(rows[2], {}, 2, 4));
+    const Chosen later = choose_on_device(rows, {}, 4, 2);
+    EXPECT_EQ(later.not_finite, (std::vector<std::int64_t>{2, 2, 2})) << "not the first";
   }
 }
 
