@@ -258,6 +258,25 @@ TEST(TokenAttention, KeepsRowsInEachOfTheirPlaces) {
   }
 }
 
+// Where exp(score) itself would be 0 or infinite.
+TEST(TokenAttention, ScoresFarFromZeroAreExact) {
+  const PatternCase c = {{"dense"}, 40, 4, 2, 1};
+  const AttentionSize size = size_of(c, 8, 8);
+  for (const float key : {-8.0F, 8.0F}) {
+    std::vector<float> packed = random_packed<float>(size);
+    for (std::size_t i = 0; i < packed.size(); ++i) {
+      const std::size_t part = i % size.packed_width() / size.query_width();
+      packed[i] += part == 0 ? 8.0F : part == 1 ? key : 0.0F;
+    }
+    const Cache<float> cache(c, size);
+    const std::vector<double> out = decode(size, packed, cache), wide = exact(packed);
+    const AttentionReference right = reference(c, size, wide);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      ASSERT_NEAR(out[i], right.out.exact[i], 1e-3) << i;
+    }
+  }
+}
+
 TEST(TokenAttention, NaNStaysNaN) {
   const PatternCase c = {{"dense"}, 40, 4, 2, 1};
   const AttentionSize size = size_of(c, 8, 8);

@@ -48,9 +48,10 @@ void expect_within_bounds(const DeviceBuffer<T>& result, const Bounded& right,
 }
 
 template <typename T>
-void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
+void expect_exact_of(const std::vector<float>& values, const UnionCase& c,
+                     const UnionTuning& tuning = {}) {
   ASSERT_TRUE(is_served_union(layer_of(c.pattern), c.shape(), c.pattern.n));
-  UnionLayer<T> layer(c);
+  UnionLayer<T> layer(c, values);
   layer.forward(tuning);
   layer.backward(tuning);
   const std::vector<double> packed = exact(layer.packed.read()), d_out = exact(layer.d_out.read());
@@ -65,6 +66,11 @@ void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
       ASSERT_NEAR(lse[i], right.lse[i], 1e-5 * (1 + std::abs(right.lse[i])));
     }
   }
+}
+
+template <typename T>
+void expect_exact(const UnionCase& c, const UnionTuning& tuning = {}) {
+  expect_exact_of<T>(UnionLayer<T>::random_values(c), c, tuning);
 }
 
 /// Heads of every width that kernels are compiled for.
@@ -114,6 +120,19 @@ class UnionPatterns : public testing::TestWithParam<UnionCase> {};
 INSTANTIATE_TEST_SUITE_P(Cases, UnionPatterns, testing::ValuesIn(pattern_union_cases()),
                          [](const auto& its) { return test_name(its.param); });
 TEST_P(UnionPatterns, AreExact) { expect_exact<Bfloat16>(GetParam()); }
+
+// Where exp(score) itself would be 0 or infinite.
+TEST(UnionAttention, ScoresFarFromZeroAreExact) {
+  const UnionCase c{{{"local+column"}, 40, 10, 4, 1}, 1, 16, 16};
+  for (const float key : {-8.0F, 8.0F}) {
+    std::vector<float> values = UnionLayer<Bfloat16>::random_values(c);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t part = i % size_of(c).packed_width() / size_of(c).query_width();
+      values[i] += part == 0 ? 8.0F : part == 1 ? key : 0.0F;
+    }
+    expect_exact_of<Bfloat16>(values, c);
+  }
+}
 
 template <typename T>
 bool same_bits(const DeviceBuffer<T>& a, const DeviceBuffer<T>& b) {

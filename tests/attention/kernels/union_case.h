@@ -25,6 +25,8 @@ struct UnionCase {
 inline std::vector<UnionCase> union_cases() {
   return {
       {{{"local"}, 200, 48, 4, 2}, 2, 64, 64},
+      // Of key 0, a warp's last query is the first that does not see it.
+      {{{"local"}, 100, 47, 4, 1}, 1, 128, 128},
       {{{"column"}, 200, 16, 4, 2}, 2, 64, 64},
       {{{"local+column"}, 200, 16, 4, 2}, 2, 64, 64},
       {{{"local+column"}, 203, 7, 7, 2}, 1, 32, 64},
