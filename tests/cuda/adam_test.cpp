@@ -95,6 +95,7 @@ float gradient_norm(const std::vector<Parameter>& parameters) {
 struct Step {
   double learning_rate = 0.01;
   float updates = 1, average_share = 0.25F, divisor = 1, is_skipped = 0;
+  double beta2 = kBeta2;
 };
 
 void update(const std::vector<Parameter>& parameters, const Step& step) {
@@ -108,14 +109,14 @@ void update(const std::vector<Parameter>& parameters, const Step& step) {
                               .divisor = numbers.data() + 2,
                               .is_skipped = numbers.data() + 3,
                               .beta1 = kBeta1,
-                              .beta2 = kBeta2,
+                              .beta2 = step.beta2,
                               .epsilon = kEpsilon},
                              nullptr));
 }
 
 void update_exactly(Parameter& parameter, const Step& step) {
   const std::vector<double> gradient = Parameter::wide(parameter.gradient);
-  const double size = step.learning_rate * std::sqrt(1 - std::pow(kBeta2, step.updates)) /
+  const double size = step.learning_rate * std::sqrt(1 - std::pow(step.beta2, step.updates)) /
                       (1 - std::pow(kBeta1, step.updates));
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     const double g = gradient[i] / step.divisor;
@@ -123,7 +124,7 @@ void update_exactly(Parameter& parameter, const Step& step) {
     double& m = parameter.exact_first[i];
     double& v = parameter.exact_second[i];
     m = kBeta1 * m + (1 - kBeta1) * g;
-    v = kBeta2 * v + (1 - kBeta2) * g * g;
+    v = step.beta2 * v + (1 - step.beta2) * g * g;
     w = w - step.learning_rate * parameter.decay * w - size * m / (std::sqrt(v) + kEpsilon);
     if (!parameter.exact_average.empty()) {
       double& average = parameter.exact_average[i];
@@ -208,6 +209,15 @@ TEST(Adam, WithoutAveragesAndWhereEpsilonMatters) {
     update(parameters, step);
   }
   for (const Parameter& parameter : parameters) expect_near(parameter);
+}
+
+// Rounded to float32, β₂ᵗ would leave four digits of 1 - β₂ᵗ.
+TEST(Adam, TheFirstUpdateWhereBeta2IsCloseToOne) {
+  std::vector<Parameter> parameters = make_parameters({100}, true);
+  const Step step = {.learning_rate = 10, .beta2 = 0.9999};
+  update_exactly(parameters[0], step);
+  update(parameters, step);
+  expect_near(parameters[0]);
 }
 
 TEST(Adam, AfterAMillionUpdates) {

@@ -97,12 +97,13 @@ TEST(TokenChoiceKernel, ChoosesTheTokensOfTheHostForRandomLogits) {
   }
 }
 
-// Ties, where the lower token comes first, and shares that are met exactly.
+// Ties, where the lower token comes first, what would be one in float32, and shares that are met
+// exactly.
 TEST(TokenChoiceKernel, ChoosesTheTokensOfTheHostForAdversarialLogits) {
   RandomNumbers random(2);
   Row small_steps(256), thirds(256), bits(256), huge = random.normal(256, 1e38);
   for (std::size_t i = 0; i < 256; ++i) {
-    small_steps[i] = static_cast<float>(i) * 1e-7F;
+    small_steps[i] = static_cast<float>(i) * 1e-9F;
     thirds[i] = static_cast<float>(i * i % 3) * 0.1F;
     bits[i] = static_cast<float>(i * 7 % 5 % 2);
     huge[i] = std::clamp(huge[i], -kLargest, kLargest);

@@ -25,8 +25,10 @@ struct UnionCase {
 inline std::vector<UnionCase> union_cases() {
   return {
       {{{"local"}, 200, 48, 4, 2}, 2, 64, 64},
-      // Of key 0, a warp's last query is the first that does not see it.
+      // A warp's last query is the first that does not see the first key of a tile, or its first
+      // query the last that sees the last one.
       {{{"local"}, 100, 47, 4, 1}, 1, 128, 128},
+      {{{"local"}, 100, 18, 4, 1}, 1, 128, 128},
       {{{"column"}, 200, 16, 4, 2}, 2, 64, 64},
       {{{"local+column"}, 200, 16, 4, 2}, 2, 64, 64},
       {{{"local+column"}, 203, 7, 7, 2}, 1, 32, 64},
