@@ -134,6 +134,12 @@ TEST(UnionAttention, ScoresFarFromZeroAreExact) {
   }
 }
 
+// Two slices with few blocks. Where several blocks run at once, one that counted the finished
+// blocks of the other slice, too, would begin before those of its own are finished.
+TEST(UnionAttention, PiecesWaitForTheirOwnSlice) {
+  expect_exact<Bfloat16>({{{"column+local"}, 128, 2, 1, 1}, 2, 16, 16}, {.warps = 4});
+}
+
 template <typename T>
 bool same_bits(const DeviceBuffer<T>& a, const DeviceBuffer<T>& b) {
   const std::vector<T> x = a.read(), y = b.read();
