@@ -27,6 +27,7 @@ inline std::vector<UnionCase> union_cases() {
       {{{"local"}, 200, 48, 4, 2}, 2, 64, 64},
       // A warp's last query is the first that does not see the first key of a tile, or its first
       // query the last that sees the last one.
+      {{{"local"}, 100, 47, 4, 1}, 1, 16, 16},
       {{{"local"}, 100, 47, 4, 1}, 1, 128, 128},
       {{{"local"}, 100, 18, 4, 1}, 1, 128, 128},
       {{{"column"}, 200, 16, 4, 2}, 2, 64, 64},
