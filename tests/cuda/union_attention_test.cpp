@@ -123,7 +123,7 @@ TEST_P(UnionPatterns, AreExact) { expect_exact<Bfloat16>(GetParam()); }
 
 // Where exp(score) itself would be 0 or infinite.
 TEST(UnionAttention, ScoresFarFromZeroAreExact) {
-  const UnionCase c{{{"local+column"}, 40, 10, 4, 1}, 1, 16, 16};
+  const UnionCase c{{{"row+previous+column"}, 40, 10, 4, 1}, 1, 16, 16};
   for (const float key : {-8.0F, 8.0F}) {
     std::vector<float> values = UnionLayer<Bfloat16>::random_values(c);
     for (std::size_t i = 0; i < values.size(); ++i) {
