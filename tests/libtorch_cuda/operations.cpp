@@ -84,7 +84,7 @@ bool is_view(const c10::FunctionSchema& schema) {
 /// An operation with its arguments as the CPU takes them, which own nothing of the device.
 class HostCall {
  public:
-  explicit HostCall(const c10::OperatorHandle& operation) : operation_(operation) {}
+  explicit HostCall(c10::OperatorHandle operation) : operation_(std::move(operation)) {}
 
   void add(const IValue& argument) {
     arguments_.push_back(argument.isDevice() ? IValue(c10::Device(c10::kCPU)) : argument);

@@ -54,7 +54,7 @@ class CudaGraph {
   void end_quietly() noexcept {
     try {
       end();
-    } catch (...) {  // why the recording failed is on its way already
+    } catch (...) {  // NOLINT(bugprone-empty-catch): why it failed is on its way already
     }
   }
 
@@ -69,7 +69,7 @@ class CudaGraph {
       c10::cuda::CUDACachingAllocator::releasePool(device, *pool_);
       host.end_allocate_to_pool(*pool_);
       host.release_pool(*pool_);
-    } catch (...) {  // the recording had ended: the graph itself gives its memory up
+    } catch (...) {  // NOLINT(bugprone-empty-catch): it had ended, the graph gives its memory up
     }
   }
 
