@@ -1,3 +1,4 @@
+// What a CUDA graph cannot hold.
 #pragma once
 
 #include <string>

@@ -60,6 +60,7 @@ class LibtorchCudaLearner : public testing::TestWithParam<Case> {};
 TEST_P(LibtorchCudaLearner, LearnsWhatTheProcessorLearns) {
   Settings settings = settings_of(GetParam());
   Learner gpu(settings, kGpu, nullptr);
+  gpu.compute_by({{kFeedforward, KernelKind::kOwn}});
   settings.training.precision = Precision::kFloat32;
   settings.training.recompute = Recompute::kNone;
   Learner cpu(settings, at::kCPU);
