@@ -109,7 +109,7 @@ TEST(Learner, StepsRepeatBitForBit) {
   }
 }
 
-/// Every product's weight and its copy in half precision, if one is kept.
+/// Every parameter of a product and its copy in half precision, if one is kept.
 std::size_t expect_rounded(const Learner& learner) {
   std::size_t copies = 0;
   for (const NamedTensor& parameter : learner.model().parameters()) {
@@ -126,7 +126,7 @@ TEST(Learner, RoundedWeightsFollowUpdatesAndCheckpoints) {
   settings.training.precision = Precision::kBfloat16;
   Learner learner(settings, at::kCPU);
   const bool are_kept = product_type(at::kCPU, at::kBFloat16) == at::kBFloat16;
-  const std::size_t copies = are_kept ? 4 * 2 : 0;  // of two layers
+  const std::size_t copies = are_kept ? 2 * (4 + 1) : 0;  // of each layer four weights and a bias
   EXPECT_EQ(expect_rounded(learner), copies);
   for (std::int64_t step = 0; step < 2; ++step) {
     learner.step(random_batch(settings), step, 10);
