@@ -8,7 +8,6 @@
 #include <tuple>
 
 #include "tests/cuda/device.h"
-#include "tests/libtorch_cuda/memory.h"
 #include "tests/libtorch_cuda/operations.h"
 
 namespace libtorch_cuda {
@@ -65,11 +64,6 @@ struct Inputs {
 struct Result {
   at::Tensor out, lse;
 };
-
-void put(const at::Tensor& target, const at::Tensor& value) {
-  target.copy_(value);
-  mark_written(target.storage().data(), target.storage().nbytes());
-}
 
 /// `lse_length`: with the length that the kernel gives lse.
 Result forward(const Inputs& x, const at::Tensor& query, std::int64_t lse_length) {

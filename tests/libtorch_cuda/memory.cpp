@@ -1,7 +1,5 @@
 #include "tests/libtorch_cuda/memory.h"
 
-#include <cuda_runtime.h>
-
 #include <map>
 #include <utility>
 

@@ -240,12 +240,6 @@ class Call {
     return views;
   }
 
-  static void put(const at::Tensor& target, const at::Tensor& result) {
-    if (!target.defined() || target.numel() == 0) return;
-    target.copy_(result);
-    mark_written(target.storage().data(), target.storage().nbytes());
-  }
-
   HostCall call_;
   std::vector<at::Tensor> device_, host_;  // every tensor among the arguments, in order
 };
@@ -296,8 +290,7 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b, at::ScalarType type
   const at::Tensor result = at::empty({a.size(0), b.size(1)}, a.options().dtype(type));
   ptx::Device::instance().carry_out(
       [target = on_host(result), left = on_host(a), right = on_host(b)] {
-        target.copy_(at::mm(left.to(target.scalar_type()), right.to(target.scalar_type())));
-        mark_written(target.storage().data(), target.storage().nbytes());
+        put(target, at::mm(left.to(target.scalar_type()), right.to(target.scalar_type())));
       });
   return result;
 }
@@ -343,6 +336,12 @@ at::Tensor on_host(const at::Tensor& x) {
   const c10::Storage storage(c10::Storage::use_byte_size_t{}, x.storage().nbytes(),
                              c10::DataPtr(x.storage().mutable_data(), c10::kCPU));
   return with_layout_of(storage, c10::DispatchKey::CPU, x);
+}
+
+void put(const at::Tensor& target, const at::Tensor& value) {
+  if (!target.defined() || target.numel() == 0) return;
+  target.copy_(value);
+  mark_written(target.storage().data(), target.storage().nbytes());
 }
 
 at::Tensor on_device(const at::Tensor& x) {

@@ -24,6 +24,8 @@ std::string text_of(const at::Tensor& x);
 
 /// The same memory as the CPU sees it.
 at::Tensor on_host(const at::Tensor& x);
+/// Writes a value there. `target` is of on_host(), and may be undefined or empty.
+void put(const at::Tensor& target, const at::Tensor& value);
 /// A copy of the CPU's tensor in memory of the device.
 at::Tensor on_device(const at::Tensor& x);
 
