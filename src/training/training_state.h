@@ -1,0 +1,40 @@
+// The state of a run beside its tensors, and its JSON: the file state.json of a checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "attention/kernel_choice.h"
+#include "data/token_data.h"
+#include "training/divergence_watch.h"
+
+namespace sparse_transformer {
+
+/// What a run needs to go on, beside its tensors.
+struct TrainingProgress {
+  std::int64_t step = 0;            // finished steps
+  std::int64_t evaluated = 0;       // the last step that was evaluated
+  std::int64_t sampled = 0;         // … that samples were drawn at
+  std::optional<double> best_bits;  // of the validation split
+  std::int64_t best_step = 0;
+  std::int64_t skipped_steps = 0;  // of the finished ones, those that changed nothing
+  std::int64_t skipped_in_a_row = 0;
+  std::optional<double> loss_scale;  // of fp16
+  std::int64_t passed_over = 0;      // sequences that were left out after going back
+  std::int64_t rollbacks = 0;        // to this very step
+  WatchState watch;
+  std::map<std::string, std::string> machine;  // describe_machine()
+  KernelChoice kernels;                        // where there was a choice (chosen_kernels.h)
+  std::string data_hash;                       // DataSet::content_hash()
+  TokenFormat format;                          // how samples become files
+};
+
+/// The text of state.json.
+std::string state_text(const TrainingProgress& progress);
+
+/// Reads a text that state_text() wrote. Throws std::exception where it is none.
+TrainingProgress parse_state(const std::string& text);
+
+}  // namespace sparse_transformer
