@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "files/leftovers.h"
 #include "files/system_files.h"
 
 namespace sparse_transformer {
@@ -30,12 +31,16 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 }  // namespace
 
+/// A short name, so that the final one may be as long as the file system allows.
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   check_replaceable(path_);
-  temporary_ =
-      folder_of(path_) / (".tmp-" + path_.filename().string() + "-" + std::to_string(::getpid()));
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) throw_file_error("write", path_, errno);
+  for (int number = 0; descriptor_ < 0; ++number) {
+    temporary_ = folder_of(path_) / (std::string(kAtomicFilePrefix) + std::to_string(number) + "-" +
+                                     std::to_string(::getpid()));
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0 && errno != EEXIST) throw_file_error("write", path_, errno);
+  }
+  try_to_lock(descriptor_);  // remove_leftovers() sees that somebody writes it
 }
 
 AtomicFile::~AtomicFile() {
@@ -49,7 +54,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) { write_all(descriptor_
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
 void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) throw_file_error("write", path_, errno);
+  flush_file(descriptor_, path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_file_error("write", path_, errno);
   ::close(std::exchange(descriptor_, -1));
   flush_folder(folder_of(path_));

@@ -1,8 +1,10 @@
 #include "files/system_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
 #include <system_error>
@@ -52,6 +54,14 @@ bool is_fault_of_path(int error_number) {
   }
 }
 
+/// Returns 0, or the error.
+int flush(int descriptor) {
+  while (::fsync(descriptor) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -78,11 +88,33 @@ void write_all(int descriptor, std::span<const std::byte> bytes,
   }
 }
 
+void flush_file(int descriptor, const std::filesystem::path& path) {
+  if (const int error = flush(descriptor); error != 0) throw_file_error("write", path, error);
+}
+
+void flush_file(const std::filesystem::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) throw_file_error("write", path, errno);
+  flush_file(file.number(), path);
+}
+
 void flush_folder(const std::filesystem::path& folder) {
-  // File systems that cannot flush a folder say EINVAL.
   const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened.is_open()) return;  // a folder may be writable without being readable
-  if (::fsync(opened.number()) != 0 && errno != EINVAL) throw_file_error("write", folder, errno);
+  // File systems that cannot flush a folder return EINVAL.
+  const int error = flush(opened.number());
+  if (error != 0 && error != EINVAL) throw_file_error("write", folder, error);
+}
+
+LockResult try_to_lock(int descriptor) {
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return LockResult::kLocked;
+  return errno == EWOULDBLOCK ? LockResult::kLockedByOther : LockResult::kUnsupported;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
 }
 
 void check_writable(const std::filesystem::path& file) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -39,8 +40,21 @@ class Descriptor {
 /// Writes all bytes to an open file; `path` is for errors.
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path);
 
+/// Makes what was written to an open file survive a power cut; `path` is for errors.
+void flush_file(int descriptor, const std::filesystem::path& path);
+/// The same for a file that others write.
+void flush_file(const std::filesystem::path& path);
 /// Makes what was created, renamed or removed in a folder survive a power cut.
 void flush_folder(const std::filesystem::path& folder);
+
+enum class LockResult { kLocked, kLockedByOther, kUnsupported };
+
+/// Locks an open file (flock) until it is closed, without waiting. The system releases the lock of
+/// a process that ends, however it ends. Some file systems have no locks.
+LockResult try_to_lock(int descriptor);
+
+/// The name of this machine.
+std::string host_name();
 
 /// Throws, before any work is done, what writing the file would throw for its folder's permissions.
 void check_writable(const std::filesystem::path& file);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <bit>
 #include <boost/crc.hpp>
 #include <cerrno>
@@ -82,19 +81,18 @@ std::string record_of(std::string_view event) {
          little_endian(masked_crc(event));
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
-/// events.out.tfevents.SECONDS.HOST.PID.NUMBER, the number being the first that is free.
-std::filesystem::path candidate(const std::filesystem::path& folder, int number) {
-  std::ostringstream name;
-  name << "events.out.tfevents." << std::setw(10) << std::setfill('0')
-       << static_cast<std::int64_t>(seconds_since_1970()) << '.' << host_name() << '.' << ::getpid()
-       << '.' << number;
-  return folder / name.str();
+/// Creates events.out.tfevents.SECONDS.HOST.PID.NUMBER, the number being the first that is free.
+std::filesystem::path create_event_file(const std::filesystem::path& folder) {
+  for (int number = 0;; ++number) {
+    std::ostringstream name;
+    name << "events.out.tfevents." << std::setw(10) << std::setfill('0')
+         << static_cast<std::int64_t>(seconds_since_1970()) << '.' << host_name() << '.'
+         << ::getpid() << '.' << number;
+    const std::filesystem::path path = folder / name.str();
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (file.is_open()) return path;
+    if (errno != EEXIST) throw_file_error("write", path, errno);
+  }
 }
 
 std::string version_event() {
@@ -158,13 +156,8 @@ void add_strings(Message& value, std::initializer_list<std::string_view> strings
 
 }  // namespace
 
-EventWriter::EventWriter(const std::filesystem::path& folder, std::int64_t first_step) {
-  for (int number = 0; !file_.is_open(); ++number) {
-    path_ = candidate(folder, number);
-    file_ =
-        Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666));
-    if (!file_.is_open() && errno != EEXIST) throw_file_error("write", path_, errno);
-  }
+EventWriter::EventWriter(const std::filesystem::path& folder, std::int64_t first_step)
+    : path_(create_event_file(folder)), file_(path_) {
   add_record(version_event());
   add_record(session_start_event(first_step));
 }
@@ -191,16 +184,7 @@ void EventWriter::text(std::string_view tag, std::int64_t step, std::string_view
   }));
 }
 
-void EventWriter::add_record(std::string_view event) {
-  const std::string record = record_of(event);
-  const off_t end = ::lseek(file_.number(), 0, SEEK_END);
-  try {
-    write_all(file_.number(), std::as_bytes(std::span(record)), path_);
-  } catch (...) {
-    // Half a record would make the rest of the file unreadable.
-    if (::ftruncate(file_.number(), end) != 0) throw_file_error("shorten", path_, errno);
-    throw;
-  }
-}
+// Half a record would make the rest of the file unreadable; AppendFile leaves none.
+void EventWriter::add_record(std::string_view event) { file_.append(record_of(event)); }
 
 }  // namespace sparse_transformer

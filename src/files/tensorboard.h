@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "files/system_files.h"
+#include "files/append_file.h"
 
 namespace sparse_transformer {
 
@@ -29,13 +29,16 @@ class EventWriter {
   /// Markdown in UTF-8.
   void text(std::string_view tag, std::int64_t step, std::string_view markdown);
 
+  /// Makes the records survive a power cut.
+  void flush() { file_.flush(); }
+
   const std::filesystem::path& path() const { return path_; }
 
  private:
   void add_record(std::string_view event);
 
   std::filesystem::path path_;
-  Descriptor file_;
+  AppendFile file_;
 };
 
 }  // namespace sparse_transformer

@@ -106,7 +106,9 @@ TrainingProgress from_json(const Json& json) {
 
 }  // namespace
 
-std::string state_text(const TrainingProgress& progress) { return to_json(progress).dump(2) + "\n"; }
+std::string state_text(const TrainingProgress& progress) {
+  return to_json(progress).dump(2) + "\n";
+}
 
 TrainingProgress parse_state(const std::string& text) { return from_json(Json::parse(text)); }
 

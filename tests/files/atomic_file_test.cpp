@@ -36,7 +36,8 @@ TEST(AtomicFile, final_name_appears_only_at_commit) {
   file.write("one ");
   file.write("two");
   EXPECT_FALSE(std::filesystem::exists(folder / "a"));
-  EXPECT_THAT(names_in(folder.path()), ElementsAre(".tmp-a-" + std::to_string(::getpid())));
+  EXPECT_THAT(names_in(folder.path()),
+              ElementsAre(".tmp-sparse-transformer-0-" + std::to_string(::getpid())));
   file.commit();
   EXPECT_EQ(read_file(folder / "a"), "one two");
   EXPECT_THAT(names_in(folder.path()), ElementsAre("a"));
@@ -80,6 +81,24 @@ TEST(AtomicFile, folder_without_permission_is_the_users_error) {
   EXPECT_THAT(message_of<UserError>([&] { AtomicFile(folder / "a"); }),
               HasSubstr("permission denied"));
   ::chmod(folder.path().c_str(), 0700);
+}
+
+TEST(AtomicFile, writes_names_as_long_as_the_file_system_allows) {
+  const TemporaryFolder folder;
+  const std::string name(255, 'n');
+  write_file(folder / name, "long");
+  EXPECT_EQ(read_file(folder / name), "long");
+}
+
+TEST(AtomicFile, several_in_a_folder_at_once) {
+  const TemporaryFolder folder;
+  AtomicFile one(folder / "one");
+  AtomicFile two(folder / "two");
+  one.write("1");
+  two.write("2");
+  two.commit();
+  one.commit();
+  EXPECT_EQ(read_file(folder / "one") + read_file(folder / "two"), "12");
 }
 
 TEST(AtomicFile, writes_into_the_current_folder) {
