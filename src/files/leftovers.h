@@ -9,7 +9,8 @@ namespace sparse_transformer {
 
 /// Every temporary file of a run's folder begins with this.
 inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
-/// Those of AtomicFile, which may lie in any folder, begin with this: .tmp-sparse-transformer-N-PID.
+/// Those of AtomicFile, which may lie in any folder, begin with this:
+/// .tmp-sparse-transformer-N-PID.
 inline constexpr std::string_view kAtomicFilePrefix = ".tmp-sparse-transformer-";
 
 /// Removes the files and links of a folder whose name begins with `prefix`, except those of a

@@ -1,8 +1,10 @@
 #include "runtime/log.h"
 
+#include <fcntl.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -48,6 +50,7 @@ struct Log {
   spdlog::logger terminal = spdlog::logger("terminal", sink);
   spdlog::level::level_enum file_level = spdlog::level::info;
   std::unique_ptr<spdlog::logger> file;  // while a LogFile lives
+  std::string file_name;
 };
 
 Log& the_log() {
@@ -80,6 +83,18 @@ void log_to_file(std::string_view text) {
   if (the_log().file) the_log().file->info(text);
 }
 
+// The logging library hands lines to the system, but does not flush them to the disk. A failure is
+// not reported: no more than lines of the log are at stake.
+void flush_log() {
+  const Log& log = the_log();
+  if (!log.file) return;
+  const int file = ::open(log.file_name.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;
+  while (::fsync(file) != 0 && errno == EINTR) {
+  }
+  ::close(file);
+}
+
 LogFile::LogFile(const std::filesystem::path& path) {
   Log& log = the_log();
   const std::string name = path.string();
@@ -89,6 +104,7 @@ LogFile::LogFile(const std::filesystem::path& path) {
   } catch (const spdlog::spdlog_ex&) {
     throw UserError(name + ": cannot be opened for writing: " + std::strerror(errno));
   }
+  log.file_name = name;
   log.file->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
   log.file->set_level(log.file_level);
   log.file->flush_on(spdlog::level::debug);

@@ -26,6 +26,9 @@ void log_error(std::string_view text);    // "error: …"
 /// Into the log file alone: what the terminal shows in another way.
 void log_to_file(std::string_view text);
 
+/// Makes what is in the log file survive a power cut.
+void flush_log();
+
 /// While this lives, what is logged is also appended to a file, with time and level and without
 /// colour. One at a time. A file that cannot be written any more (disk full) is reported once, and
 /// the program goes on.

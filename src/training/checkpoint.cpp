@@ -1,17 +1,15 @@
 #include "training/checkpoint.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
+#include "files/replace_folder.h"
 #include "files/sha256.h"
 #include "files/system_files.h"
+#include "training/checkpoint_folder.h"
 #include "training/tensor_file.h"
 
 namespace sparse_transformer {
@@ -26,21 +24,6 @@ constexpr const char* kOptimizer = "optimizer.safetensors";
 constexpr const char* kState = "state.json";
 constexpr const char* kConfig = "config.yaml";
 constexpr const char* kManifest = "manifest.json";
-constexpr std::string_view kPrefix = "step-";
-
-std::string folder_name(std::int64_t step) {
-  std::array<char, 32> name{};
-  std::snprintf(name.data(), name.size(), "step-%08lld", static_cast<long long>(step));
-  return name.data();
-}
-
-bool is_checkpoint_name(const std::string& name) {
-  const std::string_view digits =
-      name.starts_with(kPrefix) ? std::string_view(name).substr(kPrefix.size()) : "";
-  return !digits.empty() && digits.size() <= 18 &&
-         std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 Json manifest_of(const fs::path& folder) {
   Json files = Json::object();
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -53,74 +36,92 @@ using Hashes = std::map<std::string, std::string>;
 
 std::string damaged(const fs::path& folder) { return folder.string() + ": damaged checkpoint: "; }
 
+[[noreturn]] void throw_missing(const fs::path& folder, const std::string& name) {
+  throw UserError(damaged(folder) + name + " is missing");
+}
+
 /// What the manifest says, by the name of the file.
 Hashes read_hashes(const fs::path& folder) {
+  if (!fs::exists(folder / kManifest)) throw_missing(folder, kManifest);
   try {
     return Json::parse(read_file(folder / kManifest)).at("sha256").get<Hashes>();
   } catch (const Json::exception&) {
-    throw UserError(damaged(folder) + kManifest + " cannot be read");
+    throw UserError(damaged(folder) + kManifest + " is not a list of checksums");
   }
 }
 
 void verify(const fs::path& folder, const Hashes& hashes, const std::string& name) {
+  if (!fs::exists(folder / name)) throw_missing(folder, name);
   const auto hash = hashes.find(name);
-  if (hash == hashes.end() || !fs::exists(folder / name)) {
-    throw UserError(damaged(folder) + name + " is missing");
+  if (hash == hashes.end() || hash->second.empty()) {
+    throw UserError(damaged(folder) + kManifest + " does not name " + name);
   }
   if (sha256_of_file(folder / name) != hash->second) {
     throw UserError(damaged(folder) + name + " is not what was written (checksum)");
   }
 }
 
-/// A folder under construction, removed unless it is given its name.
-class TemporaryFolder {
+/// A folder step-N holds the state after step N; one of another name may hold any.
+void check_name(const fs::path& folder, std::int64_t step) {
+  const auto named = named_step(folder);
+  if (!named || *named == step) return;
+  throw UserError(damaged(folder) + kState + " is of step " + std::to_string(step) +
+                  ", not of the step in the folder's name");
+}
+
+/// The folder of a checkpoint under construction, removed at the end, unless it is whole and has
+/// not got its name: then the next start of the run names it.
+class UnfinishedCheckpoint {
  public:
-  explicit TemporaryFolder(fs::path path) : path_(std::move(path)) {
-    fs::remove_all(path_);
+  UnfinishedCheckpoint(fs::path parent, std::int64_t step)
+      : parent_(std::move(parent)), step_(step), path_(unfinished_path(parent_, step)) {
+    remove_folder(path_);
     make_folder(path_);
   }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
+  UnfinishedCheckpoint(const UnfinishedCheckpoint&) = delete;
+  UnfinishedCheckpoint& operator=(const UnfinishedCheckpoint&) = delete;
+  ~UnfinishedCheckpoint() {
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    const bool is_saved = fs::exists(final_path(), ignored);
+    if (is_saved || !is_whole_) fs::remove_all(path_, ignored);
+    if (is_saved) fs::remove_all(replaced_path(parent_, step_), ignored);
   }
   const fs::path& path() const { return path_; }
 
-  /// Where this step was saved before (it has been evaluated since), the two change places, so that
-  /// one of them is there at every moment.
-  void rename_to(const fs::path& final_path) {
-    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, final_path.c_str(), RENAME_EXCHANGE) != 0) {
-      fs::remove_all(final_path);  // nothing, or a file system that cannot exchange names
-      fs::rename(path_, final_path);
-    }
-    flush_folder(final_path.parent_path());
+  /// Where this step was saved before (it has been evaluated since), this checkpoint replaces that.
+  fs::path give_name() {
+    is_whole_ = true;
+    replace_folder(path_, final_path(), replaced_path(parent_, step_));
+    return final_path();
   }
 
  private:
+  fs::path final_path() const { return checkpoint_path(parent_, step_); }
+
+  fs::path parent_;
+  std::int64_t step_;
   fs::path path_;
+  bool is_whole_ = false;
 };
 
 }  // namespace
 
 fs::path write_checkpoint(const fs::path& parent, const CheckpointTensors& tensors,
-                          const TrainingProgress& progress, const std::string& config_yaml) {
+                          TrainingProgress progress, const std::string& config_yaml) {
   make_folder(parent);
-  const std::string name = folder_name(progress.step);
-  TemporaryFolder folder(parent / (".tmp-" + name));
+  progress.averaged = !tensors.average.empty();
+  UnfinishedCheckpoint unfinished(parent, progress.step);
+  const fs::path& folder = unfinished.path();
   const Metadata metadata = {{"format", "pt"},
                              {"sparse_transformer.step", std::to_string(progress.step)},
                              {"sparse_transformer.config", config_yaml}};
-  write_tensors(folder.path() / kModel, tensors.model, metadata);
-  if (!tensors.average.empty()) {
-    write_tensors(folder.path() / kAverage, tensors.average, metadata);
-  }
-  write_tensors(folder.path() / kOptimizer, tensors.optimizer, metadata);
-  write_file(folder.path() / kState, state_text(progress));
-  write_file(folder.path() / kConfig, config_yaml);
-  write_file(folder.path() / kManifest, manifest_of(folder.path()).dump(2) + "\n");
-  folder.rename_to(parent / name);
-  return parent / name;
+  write_tensors(folder / kModel, tensors.model, metadata);
+  if (progress.averaged) write_tensors(folder / kAverage, tensors.average, metadata);
+  write_tensors(folder / kOptimizer, tensors.optimizer, metadata);
+  write_file(folder / kState, state_text(progress));
+  write_file(folder / kConfig, config_yaml);
+  write_file(folder / kManifest, manifest_of(folder).dump(2) + "\n");
+  return unfinished.give_name();
 }
 
 CheckpointState read_state(const fs::path& folder) {
@@ -133,16 +134,23 @@ CheckpointState read_state(const fs::path& folder) {
   } catch (const std::exception&) {
     throw UserError(folder.string() + ": " + kState + " is not a training state");
   }
+  check_name(folder, state.progress.step);
   state.config_yaml = read_file(folder / kConfig);
   return state;
 }
 
 Checkpoint::Checkpoint(fs::path folder) : folder_(std::move(folder)), state_(read_state(folder_)) {
-  const Hashes hashes = read_hashes(folder_);
+  Hashes hashes = read_hashes(folder_);
+  // Files that the checkpoint has, or should have, are verified even where the manifest lacks them.
+  hashes.try_emplace(kModel);
+  hashes.try_emplace(kOptimizer);
+  if (has_average()) hashes.try_emplace(kAverage);
   for (const auto& [name, hash] : hashes) verify(folder_, hashes, name);
 }
 
-bool Checkpoint::has_average() const { return fs::exists(folder_ / kAverage); }
+bool Checkpoint::has_average() const {
+  return state_.progress.averaged || fs::exists(folder_ / kAverage);
+}
 
 void Checkpoint::read_model(const NamedTensors& model) const {
   read_tensors(folder_ / kModel, model);
@@ -154,25 +162,6 @@ void Checkpoint::read_average(const NamedTensors& average) const {
 
 void Checkpoint::read_optimizer(const NamedTensors& optimizer) const {
   read_tensors(folder_ / kOptimizer, optimizer);
-}
-
-std::vector<fs::path> list_checkpoints(const fs::path& parent) {
-  std::vector<fs::path> folders;
-  if (!fs::is_directory(parent)) return folders;
-  for (const auto& entry : fs::directory_iterator(parent)) {
-    if (entry.is_directory() && !entry.is_symlink() &&
-        is_checkpoint_name(entry.path().filename().string())) {
-      folders.push_back(entry.path());
-    }
-  }
-  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
-    return checkpoint_step(a) < checkpoint_step(b);
-  });
-  return folders;
-}
-
-std::int64_t checkpoint_step(const fs::path& folder) {
-  return std::stoll(folder.filename().string().substr(kPrefix.size()));
 }
 
 }  // namespace sparse_transformer

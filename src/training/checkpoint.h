@@ -23,10 +23,11 @@ struct CheckpointTensors {
   NamedTensors model, average, optimizer;
 };
 
-/// Writes `parent`/step-XXXXXXXX and returns it. Throws UserError or WorldError, leaving no trace.
+/// Writes `parent`/step-XXXXXXXX and returns it. Throws UserError or WorldError, and then leaves no
+/// trace, unless all is written and only the name could not be given: the next start of the run
+/// (finish_interrupted_saves) tries that again.
 std::filesystem::path write_checkpoint(const std::filesystem::path& parent,
-                                       const CheckpointTensors& tensors,
-                                       const TrainingProgress& progress,
+                                       const CheckpointTensors& tensors, TrainingProgress progress,
                                        const std::string& config_yaml);
 
 /// What a checkpoint holds beside its tensors.
@@ -58,12 +59,5 @@ class Checkpoint {
   std::filesystem::path folder_;
   CheckpointState state_;
 };
-
-/// The checkpoints in a folder, oldest first; unfinished ones and what has another name than
-/// step-N are left out.
-std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& parent);
-
-/// The step in the name of a checkpoint that was listed.
-std::int64_t checkpoint_step(const std::filesystem::path& folder);
 
 }  // namespace sparse_transformer

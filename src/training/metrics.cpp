@@ -1,11 +1,8 @@
 #include "training/metrics.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "config/errors.h"
 #include "config/scalars.h"
@@ -19,20 +16,31 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::int64_t step_of(const std::string& line) {
+/// Whether a run in this state has written the line: half lines and those of later steps are not.
+/// Of the step itself the line of training is there where no sums are left, and that of validation
+/// where the step was evaluated.
+bool is_of(const TrainingProgress& progress, const std::string& line) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  constexpr std::int64_t kCutLine = std::numeric_limits<std::int64_t>::max();
-  return json.is_object() ? json.value("step", kCutLine) : kCutLine;
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer())
+    return false;
+  const auto step = json["step"].get<std::int64_t>();
+  if (step != progress.step) return step < progress.step;
+  return json.contains("valid_bits") ? progress.evaluated == step : progress.unlogged.steps == 0;
 }
 
-void cut_back(const std::filesystem::path& path, std::int64_t step) {
-  if (!std::filesystem::exists(path)) return;
-  std::istringstream lines(read_file(path));
+/// metrics.jsonl of a folder, with no more lines than a run in this state has written.
+std::filesystem::path cut_back(const std::filesystem::path& folder,
+                               const TrainingProgress& progress) {
+  std::filesystem::path path = folder / "metrics.jsonl";
+  if (!std::filesystem::exists(path)) return path;
+  const std::string text = read_file(path);
+  std::istringstream lines(text);
   std::string kept;
   for (std::string line; std::getline(lines, line);) {
-    if (step_of(line) <= step) kept += line + "\n";
+    if (is_of(progress, line)) kept += line + "\n";
   }
-  write_file(path, kept);
+  if (kept != text) write_file(path, kept);
+  return path;
 }
 
 MetricsLine parse_line(const std::string& line, const std::string& place) {
@@ -46,18 +54,6 @@ MetricsLine parse_line(const std::string& line, const std::string& place) {
     if (name != "step" && value.is_number()) result.figures.emplace_back(name, value.get<double>());
   }
   return result;
-}
-
-void append(const std::filesystem::path& path, const std::string& line) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (descriptor < 0) throw_file_error("write", path, errno);
-  try {
-    write_all(descriptor, std::as_bytes(std::span(line)), path);
-  } catch (...) {
-    ::close(descriptor);
-    throw;
-  }
-  ::close(descriptor);
 }
 
 }  // namespace
@@ -77,22 +73,19 @@ std::vector<MetricsLine> read_metrics(const std::filesystem::path& path) {
   return lines;
 }
 
-MetricsLog::MetricsLog(const std::filesystem::path& folder, std::int64_t step)
-    : lines_(folder / "metrics.jsonl"), events_(folder, step + 1) {
-  cut_back(lines_, step);
+MetricsLog::MetricsLog(const std::filesystem::path& folder, const TrainingProgress& progress)
+    : lines_(cut_back(folder, progress)), events_(folder, progress.step + 1) {
+  flush_folder(folder);
 }
 
 void MetricsLog::add(std::int64_t step, const Figures& figures) {
   Json json;
   json["step"] = step;
   for (const auto& [name, value] : figures) json[name] = value;
-  try {
-    append(lines_, json.dump() + "\n");
+  try_or_warn("figures are lost until it can be written again", [&] {
+    lines_.append(json.dump() + "\n");
     for (const auto& [name, value] : figures) events_.scalar(name, step, value);
-  } catch (const std::runtime_error& error) {
-    if (!warned_) log_warning(std::string(error.what()) + "; figures are lost from here on");
-    warned_ = true;
-  }
+  });
 }
 
 void MetricsLog::add_picture(std::int64_t step, const std::filesystem::path& png) {
@@ -100,6 +93,25 @@ void MetricsLog::add_picture(std::int64_t step, const std::filesystem::path& png
   const auto bytes = std::as_bytes(std::span(content));
   const Image image = decode_png(bytes, png.string());
   events_.image("samples", step, bytes, image.width, image.height);
+}
+
+void MetricsLog::flush() {
+  try_or_warn("a power cut may take the last figures", [&] {
+    lines_.flush();
+    events_.flush();
+  });
+}
+
+template <typename Action>
+void MetricsLog::try_or_warn(const std::string& consequence, const Action& action) {
+  try {
+    action();
+    warned_ = false;
+  } catch (const std::runtime_error& error) {
+    if (!std::exchange(warned_, true)) {
+      log_warning(std::string(error.what()) + "; " + consequence);
+    }
+  }
 }
 
 }  // namespace sparse_transformer

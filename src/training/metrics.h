@@ -3,12 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "files/append_file.h"
 #include "files/tensorboard.h"
+#include "training/training_state.h"
 
 namespace sparse_transformer {
 
@@ -28,20 +29,26 @@ struct MetricsLine {
 std::vector<MetricsLine> read_metrics(const std::filesystem::path& path);
 
 /// Appends to metrics.jsonl, one JSON object a line with "step" first, and to an event file of its
-/// own. A full disk is warned of once; figures are then lost, the run goes on.
+/// own. Figures that cannot be written (a full disk) are lost and warned of once; the run
+/// continues.
 class MetricsLog {
  public:
-  /// Lines of steps after `step` (of a run that was resumed from an earlier checkpoint) are cut
-  /// off.
-  MetricsLog(const std::filesystem::path& folder, std::int64_t step);
+  /// Lines that a run in this state has not written yet (it was resumed from an earlier checkpoint)
+  /// are cut off. Throws UserError or WorldError.
+  MetricsLog(const std::filesystem::path& folder, const TrainingProgress& progress);
 
   void add(std::int64_t step, const Figures& figures);
   void add_picture(std::int64_t step, const std::filesystem::path& png);
+  /// Makes what was added survive a power cut.
+  void flush();
 
  private:
-  std::filesystem::path lines_;
+  template <typename Action>
+  void try_or_warn(const std::string& consequence, const Action& action);
+
+  AppendFile lines_;
   EventWriter events_;
-  bool warned_ = false;
+  bool warned_ = false;  // since the last success
 };
 
 }  // namespace sparse_transformer

@@ -222,7 +222,8 @@ std::string report_html(const fs::path& run, const std::string& program) {
          "</style>\n</head>\n<body>\n<h1>" + escape_html(name) + "</h1>\n" +
          state(metrics, inspection) + section("Learning", charts(metrics)) +
          section("Samples", samples(folder)) + section("Attention", pattern(inspection.settings)) +
-         section("Settings", "<pre>" + escape_html(read_file(folder.config())) + "</pre>\n") +
+         section("Settings",
+                 "<pre>" + escape_html(read_file(folder.config_to_read())) + "</pre>\n") +
          section("Machine", machine(folder, program)) + "</body>\n</html>\n";
 }
 

@@ -11,14 +11,18 @@
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
-#include "files/system_files.h"
-#include "training/checkpoint.h"
+#include "files/leftovers.h"
+#include "runtime/log.h"
+#include "training/checkpoint_folder.h"
 
 namespace sparse_transformer {
 
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* kRuns = "runs";
+constexpr const char* kLatest = "latest";
 
 /// The step of a file of samples, "step-00001000.png"; nothing for another file.
 std::optional<std::int64_t> step_of(const fs::path& file) {
@@ -29,6 +33,28 @@ std::optional<std::int64_t> step_of(const fs::path& file) {
   const char* end = name.data() + name.size();
   const auto [read, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
   return error == std::errc() && read == end ? std::optional(step) : std::nullopt;
+}
+
+/// A checkpoint without its manifest is a damaged one.
+bool is_checkpoint(const fs::path& folder) {
+  return fs::exists(folder / "manifest.json") || fs::exists(folder / "state.json") ||
+         named_step(folder);
+}
+
+/// Warns where a link of a run does not point where its name says: a killed process could not move
+/// it any more.
+void warn_of_stale_link(const fs::path& link) {
+  std::error_code not_there;
+  const fs::path target = fs::read_symlink(link, not_there);
+  const std::string name = link.filename().string();
+  if (not_there || (name != "best" && name != "latest")) return;
+  const auto known = known_checkpoints(link.parent_path());
+  if (known.empty()) return;
+  const KnownCheckpoint* right = name == "best" ? best_checkpoint(known) : &known.back();
+  if (right == nullptr || right->path.filename() == target.filename()) return;
+  log_warning(link.string() + " points to " + target.string() + ", but the " +
+              (name == "best" ? "best" : "newest") + " checkpoint is " +
+              right->path.filename().string() + "; `train --resume` mends the link");
 }
 
 }  // namespace
@@ -56,7 +82,12 @@ std::vector<std::int64_t> RunFolder::sampled_steps(std::size_t most) const {
   return chosen;
 }
 
-bool RunFolder::is_run() const { return fs::exists(config()); }
+fs::path RunFolder::config_to_read() const {
+  const auto newest = newest_checkpoint();
+  return fs::exists(config()) || !newest ? config() : *newest / "config.yaml";
+}
+
+bool RunFolder::is_run() const { return fs::exists(config()) || newest_checkpoint(); }
 
 void RunFolder::check_is_run() const {
   if (is_run()) return;
@@ -70,7 +101,7 @@ std::optional<fs::path> RunFolder::newest_checkpoint() const {
 }
 
 void RunFolder::check_is_free() const {
-  if (is_run() || newest_checkpoint()) {
+  if (is_run()) {
     throw UserError(path_.string() +
                     " holds a run already: go on with it by `sparse-transformer train --run " +
                     path_.string() + " --resume`, or name another folder with --run");
@@ -82,14 +113,22 @@ void RunFolder::check_is_free() const {
   }
 }
 
-void RunFolder::create(const std::string& config_yaml) const {
-  check_is_free();
-  make_folder(path_);
+void RunFolder::begin(const std::string& config_yaml) const {
   write_file(config(), config_yaml);
-  const fs::path parent = fs::canonical(path_).parent_path();
-  const fs::path latest = parent / "latest";
-  const bool is_ours = fs::is_symlink(latest) || !fs::exists(latest);
-  if (parent.filename() == "runs" && is_ours) point_link(latest, fs::canonical(path_).filename());
+  const fs::path run = fs::canonical(path_);
+  if (run.parent_path().filename() != kRuns) return;
+  try {
+    remove_leftovers(run.parent_path(), std::string(kTemporaryPrefix) + kLatest + "-");
+    point_link(run.parent_path() / kLatest, run.filename());
+  } catch (const std::runtime_error& error) {
+    log_warning(error.what());
+  }
+}
+
+void RunFolder::tidy() const {
+  remove_leftovers(path_, kTemporaryPrefix);
+  remove_leftovers(path_ / "samples", kTemporaryPrefix);
+  finish_interrupted_saves(checkpoints());
 }
 
 fs::path default_run_folder(const fs::path& config_file) {
@@ -98,35 +137,47 @@ fs::path default_run_folder(const fs::path& config_file) {
   ::localtime_r(&now, &local);
   std::array<char, 32> stamp{};
   std::strftime(stamp.data(), stamp.size(), "-%Y%m%d-%H%M%S", &local);
-  return fs::path("runs") / (config_file.stem().string() + stamp.data());
+  return fs::path(kRuns) / (config_file.stem().string() + stamp.data());
 }
 
-fs::path find_checkpoint(const fs::path& named, bool best) {
+fs::path latest_run_folder() {
+  const fs::path link = fs::path(kRuns) / kLatest;
+  std::error_code ignored;
+  if (fs::is_directory(link, ignored)) {
+    return fs::is_symlink(link) ? link.parent_path() / fs::read_symlink(link) : link;
+  }
+  std::optional<fs::path> latest;
+  fs::file_time_type begun;
+  for (const auto& entry : fs::directory_iterator(kRuns, ignored)) {
+    const auto time = fs::last_write_time(entry.path() / "config.yaml", ignored);
+    if (ignored || (latest && time <= begun)) continue;
+    latest = entry.path();
+    begun = time;
+  }
+  if (latest) return *latest;
+  throw UserError("--resume: there is no runs/latest; name the run's folder with --run");
+}
+
+fs::path find_checkpoint(const fs::path& named) {
   if (!fs::exists(named)) {
     throw UserError(named.string() + ": there is no such run or checkpoint");
   }
-  fs::path folder = fs::is_directory(named) ? named : named.parent_path();
-  if (fs::exists(folder / "manifest.json")) return folder;
-  const fs::path checkpoints = folder / "checkpoints";
-  const fs::path link = checkpoints / "best";
-  if (best && fs::exists(link)) {
-    return fs::is_symlink(link) ? checkpoints / fs::read_symlink(link) : link;
+  const fs::path folder = fs::is_directory(named) ? named : named.parent_path();
+  if (is_checkpoint(folder)) {
+    warn_of_stale_link(folder);
+    return folder;
   }
-  const auto newest = RunFolder(folder).newest_checkpoint();
-  if (!newest) {
+  const fs::path checkpoints = folder / "checkpoints";
+  const auto known = known_checkpoints(checkpoints);
+  if (known.empty()) {
     throw UserError(named.string() +
                     ": no checkpoint is there (a run folder has checkpoints/step-…)");
   }
-  return *newest;
-}
-
-void point_link(const fs::path& link, const fs::path& target) {
-  const fs::path temporary = link.string() + ".tmp";
-  std::error_code error;
-  fs::remove(temporary, error);
-  fs::create_symlink(target, temporary, error);
-  if (!error) fs::rename(temporary, link, error);
-  if (error) throw_file_error("link", link, error.value());
+  const KnownCheckpoint& newest = known.back();
+  if (!newest.progress) throw UserError(newest.problem);
+  const KnownCheckpoint* best = best_checkpoint(known);
+  if (best != nullptr) warn_of_stale_link(checkpoints / "best");
+  return (best != nullptr ? *best : newest).path;
 }
 
 }  // namespace sparse_transformer

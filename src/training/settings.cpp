@@ -9,6 +9,7 @@
 #include "files/atomic_file.h"
 #include "runtime/log.h"
 #include "runtime/task.h"
+#include "training/run_folder.h"
 
 namespace sparse_transformer {
 namespace {
@@ -90,7 +91,7 @@ Config open_config(const std::vector<std::string>& paths,
   if (paths.size() != 1 || !fs::is_directory(paths.front(), ignored)) {
     return {paths, overrides};
   }
-  const fs::path file = fs::path(paths.front()) / "config.yaml";
+  const fs::path file = RunFolder(paths.front()).config_to_read();
   if (!fs::exists(file, ignored)) {
     throw UserError(paths.front() +
                     ": neither a run nor a checkpoint: it has no config.yaml; expected one of "

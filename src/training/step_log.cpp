@@ -8,6 +8,19 @@ namespace sparse_transformer {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+void add_to(StepSums& sums, const StepValues& step) {
+  sums.steps += 1;
+  sums.loss_scale = step.loss_scale;
+  if (!step.is_finite()) return;
+  sums.taken += 1;
+  sums.nats += step.loss;
+  sums.gradient_norm = step.gradient_norm;
+}
+
+}  // namespace
+
 void StepLog::begin_step() {
   if (!begin_) begin_ = Clock::now();
 }
@@ -32,25 +45,20 @@ std::vector<StepValues> StepLog::read() {
   unread_.clear();
   if (begin_) seconds_ += std::chrono::duration<double>(Clock::now() - *begin_).count();
   begin_.reset();
-  read_.insert(read_.end(), steps.begin(), steps.end());
+  for (const StepValues& step : steps) add_to(sums_, step);
   return steps;
 }
 
 std::optional<StepSummary> StepLog::summary() {
-  if (read_.empty()) return std::nullopt;
+  if (sums_.steps == 0) return std::nullopt;
   StepSummary summary{.bits = {},
-                      .gradient_norm = {},
-                      .loss_scale = read_.back().loss_scale,
-                      .tokens_per_second = static_cast<double>(tokens_) / seconds_};
-  double nats = 0.0;
-  std::int64_t taken = 0;
-  for (const StepValues& step : read_) {
-    if (!step.is_finite()) continue;
-    nats += step.loss;
-    taken += 1;
-    summary.gradient_norm = step.gradient_norm;
+                      .gradient_norm = sums_.gradient_norm,
+                      .loss_scale = sums_.loss_scale,
+                      .tokens_per_second = {}};
+  if (sums_.taken > 0) {
+    summary.bits = sums_.nats / std::numbers::ln2 / static_cast<double>(sums_.taken);
   }
-  if (taken > 0) summary.bits = nats / std::numbers::ln2 / static_cast<double>(taken);
+  if (seconds_ > 0.0) summary.tokens_per_second = static_cast<double>(tokens_) / seconds_;
   *this = StepLog();
   return summary;
 }

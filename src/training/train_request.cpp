@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "config/errors.h"
 #include "config/words.h"
@@ -15,8 +16,10 @@
 #include "runtime/log.h"
 #include "runtime/stop.h"
 #include "training/checkpoint.h"
+#include "training/checkpoint_folder.h"
 #include "training/preview.h"
 #include "training/run_folder.h"
+#include "training/run_lock.h"
 #include "training/trainer.h"
 
 namespace sparse_transformer {
@@ -43,7 +46,8 @@ bool is_free_to_change(const std::string& key) {
 }
 
 Config config_of_run(const RunFolder& run, const std::vector<std::string>& overrides) {
-  return Config::from_text(read_file(run.config()), run.config().string(), overrides);
+  const fs::path file = run.config_to_read();
+  return Config::from_text(read_file(file), file.string(), overrides);
 }
 
 /// "model.width is 16 in the run, 32 now; …"
@@ -93,7 +97,7 @@ bool shapes_weights(const std::string& key) {
 /// The checkpoint of --init-from. Throws UserError where its weights do not fit, with the settings
 /// that they differ by.
 Checkpoint checkpoint_to_start_from(const fs::path& named, const Settings& settings) {
-  Checkpoint checkpoint(find_checkpoint(named, /*best=*/true));
+  Checkpoint checkpoint(find_checkpoint(named));
   const Settings its = read_settings(Config::from_text(
       checkpoint.config_yaml(), (checkpoint.folder() / "config.yaml").string(), {}));
   const SequenceLayout its_layout = sequence_layout(its);
@@ -189,16 +193,15 @@ void log_what_next(const RunFolder& run, const TokenFormat& format) {
   log_info("resume:   " + (kCommand + ("train --run " + path)) + " --resume");
 }
 
+/// Throws UserError where a run is to be resumed, but is not there.
 RunFolder folder_of(const TrainRequest& request) {
-  if (request.run) return RunFolder(*request.run);
-  if (request.resume) {
-    const fs::path latest = fs::path("runs") / "latest";
-    if (!fs::exists(latest)) {
-      throw UserError("--resume: there is no runs/latest; name the run's folder with --run");
-    }
-    return RunFolder(latest.parent_path() / fs::read_symlink(latest));
+  if (!request.run && !request.resume) return RunFolder(default_run_folder(request.files.back()));
+  const RunFolder run(request.run ? *request.run : latest_run_folder());
+  if (request.resume && request.files.empty() && !run.is_run()) {
+    throw UserError(run.path().string() +
+                    ": there is no run to resume; give a CONFIG to start one");
   }
-  return RunFolder(default_run_folder(request.files.back()));
+  return run;
 }
 
 void log_how_to_extend(const RunFolder& run, const TrainingSettings& training,
@@ -245,17 +248,18 @@ struct Plan {
   std::optional<Checkpoint> init_from;  // to start a new run from
 };
 
-Plan plan_of(const TrainRequest& request) {
-  check_request(request);
-  const RunFolder run = folder_of(request);
+/// The config that the request gives. Its mistakes are found before a folder is created.
+std::optional<Config> given_config(const TrainRequest& request) {
+  if (request.files.empty()) return std::nullopt;
+  Config config(request.files, request.overrides);
+  read_settings(config);
+  return config;
+}
+
+Plan plan_of(const TrainRequest& request, const RunFolder& run, std::optional<Config> given) {
   const bool goes_on = request.resume && run.is_run();
-  if (request.resume && !goes_on && request.files.empty()) {
-    throw UserError(run.path().string() +
-                    ": there is no run to resume; give a CONFIG to start one");
-  }
   if (!goes_on) run.check_is_free();
-  const Config config = request.files.empty() ? config_of_run(run, request.overrides)
-                                              : Config(request.files, request.overrides);
+  const Config config = given ? std::move(*given) : config_of_run(run, request.overrides);
   const Settings settings = read_settings(config);
   if (goes_on) check_resumable(run, settings);
   Plan plan{.run = run,
@@ -284,7 +288,12 @@ void log_beginning(const Plan& plan, std::int64_t steps) {
 
 void run_training(const TrainRequest& request) {
   const StopSignals stop_signals;
-  const Plan plan = plan_of(request);
+  check_request(request);
+  const RunFolder folder = folder_of(request);
+  std::optional<Config> given = given_config(request);
+  const RunLock lock(folder.path());
+  folder.tidy();
+  const Plan plan = plan_of(request, folder, std::move(given));
   const auto& [run, goes_on, settings, data, newest, init_from] = plan;
   Trainer trainer(settings, data, run);
   if (newest) {
@@ -293,11 +302,11 @@ void run_training(const TrainRequest& request) {
   }
   if (init_from) trainer.start_from(*init_from);
 
-  // Whatever the user got wrong has been said by now: only here does the folder change.
+  // What the user got wrong has been said by now: only here does the run change.
   if (goes_on) {
     write_file(run.config(), resolved_yaml(settings));
   } else {
-    run.create(resolved_yaml(settings));
+    run.begin(resolved_yaml(settings));
   }
   const LogFile log_file(run.log());
   log_info("run " + run.path().string() + ", data " + data.source);
@@ -309,7 +318,8 @@ void run_training(const TrainRequest& request) {
 }
 
 std::string dry_run(const TrainRequest& request) {
-  const Plan plan = plan_of(request);
+  check_request(request);
+  const Plan plan = plan_of(request, folder_of(request), given_config(request));
   const auto& [run, goes_on, settings, data, newest, init_from] = plan;
   if (newest) check_same_data(*newest, data, data.content_hash());
   const std::int64_t steps = total_steps(settings, data);

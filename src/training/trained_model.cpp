@@ -24,7 +24,7 @@ void check_model_unchanged(const Settings& stored, const Settings& settings) {
 
 TrainedModel find_trained_model(const std::filesystem::path& named,
                                 const std::vector<std::string>& overrides) {
-  const std::filesystem::path folder = find_checkpoint(named, /*best=*/true);
+  const std::filesystem::path folder = find_checkpoint(named);
   const CheckpointState state = read_state(folder);
   const std::string origin = (folder / "config.yaml").string();
   Config config = Config::from_text(state.config_yaml, origin, overrides);

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -54,6 +55,7 @@ void Trainer::take(const Checkpoint& checkpoint) {
   TrainingProgress progress = checkpoint.progress();
   progress.machine = progress_.machine;
   progress.kernels = progress_.kernels;
+  step_log_ = StepLog(progress.unlogged);
   progress_ = std::move(progress);
 }
 
@@ -66,8 +68,19 @@ bool Trainer::is_finished() const {
   return progress_.step >= steps_ && !evaluation_is_due() && !sampling_is_due();
 }
 
+/// The input was right when the run began: what fails later, the machine failed to do.
 void Trainer::train() {
-  keeper_.tidy(progress_.best_step);
+  try {
+    run_steps();
+  } catch (const UserError& error) {
+    throw WorldError(error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw WorldError(error.path1().string() + ": " + error.code().message());
+  }
+  bar_.reset();
+}
+
+void Trainer::run_steps() {
   progress_.kernels = choose_kernels(settings_, device_, progress_.kernels);
   learner_.compute_by(progress_.kernels);
   start_lines();
@@ -85,12 +98,11 @@ void Trainer::train() {
     save_before_leaving();
     throw;
   }
-  bar_.reset();
 }
 
 /// Lines and progress from this step on.
 void Trainer::start_lines() {
-  metrics_.emplace(run_.path(), progress_.step);
+  metrics_.emplace(run_.path(), progress_);
   bar_.emplace("train", progress_.step, steps_, settings_.training.log_every);
 }
 
@@ -157,11 +169,10 @@ void Trainer::roll_back(const FailedStep& failed) {
   const std::int64_t sequences = (failed.number - progress_.step) * settings_.training.batch;
   progress_.passed_over += sequences;
   progress_.rollbacks += 1;
-  step_log_ = StepLog();
   log_warning(failed.what + ": back to step " + format_count(progress_.step) +
               ", and on from there over other data; " + format_count(sequences) +
               " sequences are passed over");
-  keeper_.drop_after(progress_.step, progress_.best_step);
+  keeper_.drop_after(progress_.step);
   start_lines();
   save();  // so that a resumed run does not meet the same sequences again
 }
@@ -174,14 +185,15 @@ void Trainer::log() {
   figures.emplace_back("learning_rate",
                        learning_rate(settings_.training, progress_.step - 1, steps_));
   if (summary->gradient_norm) figures.emplace_back("gradient_norm", *summary->gradient_norm);
-  figures.emplace_back("tokens_per_second", summary->tokens_per_second);
+  if (const auto rate = summary->tokens_per_second)
+    figures.emplace_back("tokens_per_second", *rate);
   if (settings_.training.precision == Precision::kFloat16) {
     figures.emplace_back("loss_scale", summary->loss_scale);
   }
   figures.emplace_back("skipped_steps", static_cast<double>(progress_.skipped_steps));
   metrics_->add(progress_.step, figures);
-  bar_->set_figures((summary->bits ? format_fixed(*summary->bits, 3) + " bits, " : "") +
-                    format_rate(summary->tokens_per_second) + " tok/s");
+  const std::string bits = summary->bits ? format_fixed(*summary->bits, 3) + " bits, " : "";
+  bar_->set_figures(bits + format_rate(summary->tokens_per_second.value_or(0)) + " tok/s");
 }
 
 void Trainer::evaluate_now() {
@@ -214,14 +226,24 @@ void Trainer::sample() {
     log_info("step " + format_count(progress_.step) + ": samples in " + path.string());
     progress_.sampled = progress_.step;
     saved_ = false;
-  } catch (const WorldError& error) {
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::runtime_error& error) {
     log_warning("step " + format_count(progress_.step) + ": no samples: " + error.what() +
-                "; training goes on");
+                "; training continues");
   }
 }
 
-void Trainer::save() {
+/// What the checkpoint says of steps, the logs say too, also after a power cut.
+void Trainer::prepare_save() {
   progress_.loss_scale = learner_.loss_scale();
+  progress_.unlogged = step_log_.sums();
+  metrics_->flush();
+  flush_log();
+}
+
+void Trainer::save() {
+  prepare_save();
   if (progress_.step == steps_) {
     keeper_.save_last(learner_.tensors(), progress_);
     saved_ = true;
@@ -234,7 +256,7 @@ void Trainer::save_before_leaving() {
   if (!saved_) read_steps();
   bar_.reset();
   if (saved_) return;  // as it is after going back
-  progress_.loss_scale = learner_.loss_scale();
+  prepare_save();
   keeper_.save_last(learner_.tensors(), progress_);
   log_info("saved step " + format_count(progress_.step));
 }

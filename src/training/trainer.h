@@ -41,10 +41,11 @@ class Trainer {
   bool is_finished() const;
 
   /// Trains until the last step. Throws Interrupted after saving where a signal asked to stop;
-  /// WorldError where training.non_finite says so or the disk is full.
+  /// WorldError where training.non_finite says so or a file cannot be read or written.
   void train();
 
  private:
+  void run_steps();
   bool is_due(std::int64_t every) const;
   bool evaluation_is_due() const;
   bool sampling_is_due() const;
@@ -58,6 +59,7 @@ class Trainer {
   void log();
   void evaluate_now();
   void sample();
+  void prepare_save();
   void save();
   void save_before_leaving();
 

@@ -21,6 +21,23 @@ RunningFigure figure_from_json(const Json& json) {
           .count = json.at("count").get<std::int64_t>()};
 }
 
+Json to_json(const StepSums& sums) {
+  Json json = {{"steps", sums.steps}, {"taken", sums.taken}, {"nats", sums.nats}};
+  if (sums.gradient_norm) json["gradient_norm"] = *sums.gradient_norm;
+  json["loss_scale"] = sums.loss_scale;
+  return json;
+}
+
+StepSums sums_from_json(const Json& json) {
+  StepSums sums{.steps = json.at("steps").get<std::int64_t>(),
+                .taken = json.at("taken").get<std::int64_t>(),
+                .nats = json.at("nats").get<double>(),
+                .gradient_norm = {},
+                .loss_scale = json.at("loss_scale").get<double>()};
+  if (json.contains("gradient_norm")) sums.gradient_norm = json.at("gradient_norm").get<double>();
+  return sums;
+}
+
 Json to_json(const TokenFormat& format) {
   return {{"kind", word_of(TokenFormat::kKindWords, format.kind)},
           {"shape", format.shape},
@@ -71,6 +88,8 @@ Json to_json(const TrainingProgress& progress) {
   json["watch"] = {{"loss", to_json(progress.watch.loss)},
                    {"gradient_norm", to_json(progress.watch.gradient_norm)},
                    {"calm_steps", progress.watch.calm_steps}};
+  json["unlogged"] = to_json(progress.unlogged);
+  json["averaged"] = progress.averaged;
   json["machine"] = progress.machine;
   if (!progress.kernels.empty()) json["kernels"] = to_json(progress.kernels);
   json["data_hash"] = progress.data_hash;
@@ -94,6 +113,9 @@ TrainingProgress from_json(const Json& json) {
   progress.watch = {.loss = figure_from_json(watch.at("loss")),
                     .gradient_norm = figure_from_json(watch.at("gradient_norm")),
                     .calm_steps = watch.at("calm_steps").get<std::int64_t>()};
+  // Runs of version 0.1.0 and before have neither.
+  if (json.contains("unlogged")) progress.unlogged = sums_from_json(json.at("unlogged"));
+  progress.averaged = json.value("averaged", false);
   progress.machine = json.at("machine").get<std::map<std::string, std::string>>();
   // "attention": until other parts had a choice.
   for (const char* key : {"attention", "kernels"}) {

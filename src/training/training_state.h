@@ -9,6 +9,7 @@
 #include "attention/kernel_choice.h"
 #include "data/token_data.h"
 #include "training/divergence_watch.h"
+#include "training/step_sums.h"
 
 namespace sparse_transformer {
 
@@ -25,6 +26,8 @@ struct TrainingProgress {
   std::int64_t passed_over = 0;      // sequences that were left out after going back
   std::int64_t rollbacks = 0;        // to this very step
   WatchState watch;
+  StepSums unlogged;                           // since the last line of metrics.jsonl
+  bool averaged = false;                       // the checkpoint has averaged weights
   std::map<std::string, std::string> machine;  // describe_machine()
   KernelChoice kernels;                        // where there was a choice (chosen_kernels.h)
   std::string data_hash;                       // DataSet::content_hash()

@@ -38,8 +38,9 @@ TEST(Leftovers, OfDeadProcessesAreRemovedAndTheRestStays) {
   const TemporaryFolder folder;
   const std::string dead = std::to_string(dead_process());
   for (const std::string& name :
-       {".tmp-config.yaml-" + dead, std::string(".tmp-without-a-number"), ".tmp-alive-" + std::to_string(::getpid()),
-        std::string("tmp-ours"), std::string(".tmp"), "config.yaml-" + dead}) {
+       {".tmp-config.yaml-" + dead, std::string(".tmp-without-a-number"),
+        ".tmp-alive-" + std::to_string(::getpid()), std::string("tmp-ours"), std::string(".tmp"),
+        "config.yaml-" + dead}) {
     folder.write_text(name, "x");
   }
   std::filesystem::create_directory(folder / ".tmp-folder");

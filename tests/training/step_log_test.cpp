@@ -26,7 +26,7 @@ TEST(StepLog, CountsTheTimeUntilFiguresAreRead) {
   }
   sleep_for(0.2);
   log.read();
-  EXPECT_LE(log.summary()->tokens_per_second, 1000 / 0.2);
+  EXPECT_LE(*log.summary()->tokens_per_second, 1000 / 0.2);
 }
 
 // Evaluation and samples come between a read and the next step.
@@ -38,7 +38,7 @@ TEST(StepLog, DoesNotCountWhatHappensBetweenReadAndNextStep) {
     log.read();
     sleep_for(0.3);
   }
-  EXPECT_GT(log.summary()->tokens_per_second, 1000 / 0.3);
+  EXPECT_GT(*log.summary()->tokens_per_second, 1000 / 0.3);
 }
 
 TEST(StepLog, SumsUpTheStepsThatWereTaken) {
@@ -50,6 +50,33 @@ TEST(StepLog, SumsUpTheStepsThatWereTaken) {
   const auto summary = log.summary();
   EXPECT_NEAR(*summary->bits, 2.0 / std::log(2.0), 1e-9);
   EXPECT_FALSE(log.summary());
+}
+
+// As in a run that a checkpoint interrupted between two lines.
+TEST(StepLog, ContinuesWithTheSumsOfACheckpoint) {
+  StepLog whole;
+  StepLog first;
+  for (const double loss : {1.0, 2.5}) {
+    whole.add(figures(loss), 1);
+    first.add(figures(loss), 1);
+  }
+  first.read();
+  StepLog second(first.sums());
+  EXPECT_EQ(second.sums().steps, 2);
+  whole.add(figures(4.25), 1);
+  second.add(figures(4.25), 1);
+  whole.read();
+  second.read();
+  EXPECT_EQ(*second.summary()->bits, *whole.summary()->bits);
+}
+
+// Their line is still to be written.
+TEST(StepLog, SumsOfACheckpointAloneMakeALine) {
+  StepLog log(StepSums{.steps = 2, .taken = 1, .nats = std::log(2.0), .gradient_norm = 0.5});
+  const auto summary = log.summary();
+  EXPECT_DOUBLE_EQ(*summary->bits, 1.0);
+  EXPECT_EQ(*summary->gradient_norm, 0.5);
+  EXPECT_FALSE(summary->tokens_per_second);
 }
 
 }  // namespace
