@@ -62,7 +62,8 @@ bool is_whole(const fs::path& folder, std::int64_t step) {
   }
 }
 
-/// The step of a folder that a killed process may have left whole: .tmp-step-N, .tmp-replaced-step-N.
+/// The step of a folder that a killed process may have left whole: .tmp-step-N,
+/// .tmp-replaced-step-N.
 std::optional<std::int64_t> step_of_unnamed(const fs::path& folder) {
   const std::string name = folder.filename().string();
   for (const std::string_view prefix : {kReplaced, kUnfinished}) {
@@ -178,9 +179,9 @@ void point_link(const fs::path& link, const fs::path& target) {
   const fs::file_type type = fs::symlink_status(link, error).type();
   if (type != fs::file_type::not_found && type != fs::file_type::symlink) return;  // the user's
   if (fs::read_symlink(link, error) == target) return;
-  const fs::path temporary = link.parent_path() / (std::string(kTemporaryPrefix) +
-                                                   link.filename().string() + "-" +
-                                                   std::to_string(::getpid()));
+  const fs::path temporary =
+      link.parent_path() /
+      (std::string(kTemporaryPrefix) + link.filename().string() + "-" + std::to_string(::getpid()));
   fs::remove(temporary, error);
   fs::create_symlink(target, temporary, error);
   if (!error) fs::rename(temporary, link, error);

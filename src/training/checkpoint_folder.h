@@ -41,8 +41,8 @@ struct KnownCheckpoint {
   std::string problem;                       // the reason, in that case
 };
 
-/// The checkpoints in a folder with their states, oldest first. Throws UserError or WorldError where
-/// the folder itself cannot be read.
+/// The checkpoints in a folder with their states, oldest first. Throws UserError or WorldError
+/// where the folder itself cannot be read.
 std::vector<KnownCheckpoint> known_checkpoints(const std::filesystem::path& folder);
 
 /// The one with the best validation figure: the newest state says which that is, an older state
@@ -52,8 +52,8 @@ const KnownCheckpoint* best_checkpoint(const std::vector<KnownCheckpoint>& check
 /// Out of sight at once, and then file by file: a checkpoint is whole or not there.
 void remove_checkpoint(const std::filesystem::path& checkpoint);
 
-/// Points `latest` at the newest checkpoint of a folder and `best` at the best one. Throws UserError
-/// or WorldError.
+/// Points `latest` at the newest checkpoint of a folder and `best` at the best one. Throws
+/// UserError or WorldError.
 void point_links(const std::filesystem::path& folder);
 
 /// Makes `link` a symbolic link to `target` (relative names), replacing an older one at once.

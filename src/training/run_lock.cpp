@@ -52,6 +52,8 @@ RunLock::RunLock(fs::path folder) : folder_(std::move(folder)) {
 }
 
 RunLock::~RunLock() {
+  // The name of a process that has ended would mislead. Where this fails, it stays.
+  [[maybe_unused]] const int result = ::ftruncate(file_.number(), 0);
   std::error_code error;
   const bool has_begun = fs::exists(folder_ / "config.yaml", error);
   if (has_begun || !created_file_) return;
@@ -87,8 +89,9 @@ bool RunLock::lock_file() {
     case LockResult::kLocked:
       return is_same_file(file_.number(), file());
     case LockResult::kLockedByOther:
-      throw UserError(folder_.string() + ": " + holder(file()) +
-                      " trains in this folder; wait for its end, or name another folder with --run");
+      throw UserError(
+          folder_.string() + ": " + holder(file()) +
+          " trains in this folder; wait for its end, or name another folder with --run");
     case LockResult::kUnsupported:
       log_warning(folder_.string() +
                   ": this file system has no locks; nothing keeps a second process out of the run");

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -228,6 +229,95 @@ TEST_F(Resume, ADamagedCheckpointIsNamedAndTheOneBeforeOffered) {
   fs::rename(newest, newest.string() + ".damaged");
   resume("a");
   expect_same_run("a", "b", 8);
+}
+
+TEST_F(Resume, ARunHasOneWriter) {
+  RunningCommand first = start("train tiny.yaml --run a --set training.steps=100000");
+  ASSERT_TRUE(first.wait_for_stderr("train 4/"));
+  const std::string says = " trains in this folder; wait for its end";
+  expect_refused("train --run a --resume", {"a: process ", says});
+  expect_refused("train tiny.yaml --run a", {"a: process ", says});
+  EXPECT_EQ(run("train --run a --resume --dry-run").exit_code, 0);
+  EXPECT_EQ(run("sample a --out s.bin").exit_code, 0);
+  EXPECT_EQ(run("report a --out r.html").exit_code, 0);
+  first.send(SIGKILL);
+  first.finish();
+  resume("a", "--set training.steps=10");  // the lock of a dead process is no lock
+}
+
+TEST_F(Resume, OfStartsAtOnceOneHasTheRun) {
+  for (int round = 0; round < 3; ++round) {
+    const std::string line = "train tiny.yaml --run runs/" + std::to_string(round);
+    std::vector<std::unique_ptr<RunningCommand>> commands;
+    for (int i = 0; i < 3; ++i) {
+      commands.emplace_back(new RunningCommand(start(line)));
+    }
+    std::vector<int> codes;
+    for (const auto& command : commands) codes.push_back(command->finish().exit_code);
+    EXPECT_THAT(codes, testing::UnorderedElementsAre(0, 2, 2));
+  }
+}
+
+TEST_F(Resume, AMistakeLeavesNoFolder) {
+  expect_refused("train tiny.yaml --run runs/a --set data.path=none", {"none"});
+  expect_refused("train tiny.yaml --run runs/a --set training.batch=0", {"training.batch"});
+  EXPECT_FALSE(exists("runs"));
+}
+
+TEST_F(Resume, WithoutItsConfigARunHasThatOfItsNewestCheckpoint) {
+  train("a");
+  train("b");
+  fs::remove(folder() / "a/config.yaml");
+  fs::remove_all(checkpoint_of(folder() / "a", 8));
+  EXPECT_EQ(run("report a --out r.html").exit_code, 0);
+  EXPECT_EQ(run("config a").exit_code, 0);
+  expect_refused("train tiny.yaml --run a", {"a holds a run already"});
+  resume("a");
+  EXPECT_TRUE(exists("a/config.yaml"));
+  expect_same_run("a", "b", 8);
+}
+
+TEST_F(Resume, WhatKilledProcessesLeftIsRemoved) {
+  train("a");
+  const std::string dead = "-999999999";
+  write("a/.tmp-config.yaml" + dead, "");
+  write("a/.tmp-sparse-transformer-0" + dead, "");
+  write("a/samples/.tmp-step-00000004.png" + dead, "");
+  EXPECT_EQ(run("train --run a --resume").exit_code, 0);  // a finished run
+  const auto files = contents_of(folder() / "a");
+  EXPECT_THAT(files, testing::Each(Not(HasSubstr(".tmp-"))));
+}
+
+// As after a kill between the name of the last checkpoint and the links.
+TEST_F(Resume, LinksOfAFinishedRunAreMended) {
+  train("a");
+  const fs::path best = folder() / "a/checkpoints/best";
+  const fs::path latest = folder() / "a/checkpoints/latest";
+  const fs::path target = fs::read_symlink(best);
+  for (const fs::path& link : {best, latest}) {
+    fs::remove(link);
+    fs::create_symlink("step-00000004", link);
+  }
+  EXPECT_EQ(run("train --run a --resume").exit_code, 0);
+  EXPECT_EQ(fs::read_symlink(best), target);
+  EXPECT_EQ(fs::read_symlink(latest), "step-00000008");
+}
+
+// The sums since the last line are in the checkpoint.
+TEST_F(Resume, FiguresAreOverTheSameStepsAsWithoutTheStop) {
+  const std::string more = "--set training.log_every=3 --set training.sample_every=0 ";
+  train("whole", more + "--set training.steps=6");
+  train("parts", more + "--set training.steps=6 --set training.keep=5");
+  fs::remove_all(checkpoint_of(folder() / "parts", 6));
+  resume("parts");
+  const auto bits = [](const std::string& text) {
+    std::vector<std::string> figures;
+    for (const std::string& line : lines_of(text)) {
+      figures.push_back(line.substr(0, line.find(",\"tokens_per_second")));
+    }
+    return figures;
+  };
+  EXPECT_EQ(bits(read("parts/metrics.jsonl")), bits(read("whole/metrics.jsonl")));
 }
 
 // A kill between a checkpoint's own name and the link to it leaves the link behind.

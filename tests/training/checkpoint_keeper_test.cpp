@@ -4,7 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
 #include "tests/temporary_folder.h"
+#include "training/checkpoint_folder.h"
 
 namespace sparse_transformer {
 namespace {
@@ -50,9 +55,30 @@ TEST_F(Keeper, GoesBackToTheNewestSoundOneOrElseToTheNewest) {
   save(3, true);
   save(4, false);
   EXPECT_EQ(checkpoint_step(*keeper.newest_sound()), 3);
-  keeper.drop_after(3, 0);
+  keeper.drop_after(3);
   EXPECT_THAT(kept(), ElementsAre(2, 3));
   EXPECT_EQ(std::filesystem::read_symlink(temporary.path() / "latest"), "step-00000003");
+}
+
+// What it cannot read may be whole on a disk that recovers: it stays, and pushes out nothing.
+TEST_F(Keeper, ACheckpointThatCannotBeReadIsNeitherCountedNorDropped) {
+  for (const std::int64_t step : {1, 2}) save(step, true);
+  std::filesystem::remove(temporary / "step-00000001/state.json");
+  testing::internal::CaptureStderr();
+  for (const std::int64_t step : {3, 4, 5}) save(step, true);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(kept(), ElementsAre(1, 4, 5));
+  EXPECT_THAT(said, testing::HasSubstr("step-00000001: damaged checkpoint: state.json is missing"));
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;  // once
+}
+
+TEST_F(Keeper, LinksThatCannotBePointedAreNoFailureOfTheSave) {
+  for (const char* link : {"latest", "best"}) std::filesystem::create_directory(temporary / link);
+  TrainingProgress progress;
+  progress.step = progress.best_step = 1;
+  EXPECT_TRUE(
+      keeper.save({.model = {{"w", at::ones({2})}}, .average = {}, .optimizer = {}}, progress));
+  EXPECT_THAT(kept(), ElementsAre(1));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "files/atomic_file.h"
 #include "files/sha256.h"
 #include "tests/temporary_folder.h"
+#include "training/checkpoint_folder.h"
 #include "training/trainer.h"
 
 namespace sparse_transformer {

@@ -72,7 +72,12 @@ TEST(StepLog, ContinuesWithTheSumsOfACheckpoint) {
 
 // Their line is still to be written.
 TEST(StepLog, SumsOfACheckpointAloneMakeALine) {
-  StepLog log(StepSums{.steps = 2, .taken = 1, .nats = std::log(2.0), .gradient_norm = 0.5});
+  StepSums sums;
+  sums.steps = 2;
+  sums.taken = 1;
+  sums.nats = std::log(2.0);
+  sums.gradient_norm = 0.5;
+  StepLog log(sums);
   const auto summary = log.summary();
   EXPECT_DOUBLE_EQ(*summary->bits, 1.0);
   EXPECT_EQ(*summary->gradient_norm, 0.5);

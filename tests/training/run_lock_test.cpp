@@ -1,0 +1,111 @@
+#include "training/run_lock.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "config/errors.h"
+#include "files/atomic_file.h"
+#include "tests/temporary_folder.h"
+
+namespace sparse_transformer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string refusal(const fs::path& folder) {
+  try {
+    const RunLock lock(folder);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(RunLock, TheSecondIsToldWhoHasTheRun) {
+  const TemporaryFolder folder;
+  {
+    const RunLock lock(folder / "run");
+    EXPECT_THAT(refusal(folder / "run"),
+                AllOf(HasSubstr((folder / "run").string()),
+                      HasSubstr("process " + std::to_string(::getpid()) + " on " + host_name())));
+  }
+  EXPECT_EQ(refusal(folder / "run"), "");
+}
+
+TEST(RunLock, ADeadProcessHasNoLock) {
+  const TemporaryFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const RunLock lock(folder / "run");
+    folder.write_text("run/config.yaml", "");
+    ::_exit(0);  // no destructor runs, as after SIGKILL
+  }
+  ::waitpid(child, nullptr, 0);
+  EXPECT_THAT(read_file(folder / "run/lock"), HasSubstr("process " + std::to_string(child)));
+  const RunLock lock(folder / "run");
+  EXPECT_THAT(read_file(folder / "run/lock"), HasSubstr("process " + std::to_string(::getpid())));
+}
+
+TEST(RunLock, IsNotInheritedByOtherPrograms) {
+  const TemporaryFolder folder;
+  const RunLock lock(folder / "run");
+  const std::string descriptors = "/proc/self/fd";
+  for (const auto& entry : fs::directory_iterator(descriptors)) {
+    std::error_code closed;
+    if (fs::read_symlink(entry.path(), closed) != folder / "run/lock") continue;
+    const int number = std::stoi(entry.path().filename());
+    EXPECT_TRUE(::fcntl(number, F_GETFD) & FD_CLOEXEC);
+    return;
+  }
+  ADD_FAILURE() << "the lock is not open";
+}
+
+TEST(RunLock, WhereNoRunBeganNothingRemains) {
+  const TemporaryFolder folder;
+  { const RunLock lock(folder / "runs/a"); }
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+  fs::create_directory(folder / "mine");
+  { const RunLock lock(folder / "mine"); }
+  EXPECT_TRUE(fs::is_empty(folder / "mine"));
+}
+
+TEST(RunLock, WhereOneBeganAllRemains) {
+  const TemporaryFolder folder;
+  {
+    const RunLock lock(folder / "runs/a");
+    folder.write_text("runs/a/config.yaml", "");
+  }
+  EXPECT_TRUE(fs::exists(folder / "runs/a/lock"));
+}
+
+// The folders above the run's may be shared with other runs.
+TEST(RunLock, KeepsFoldersThatSomebodyElseUses) {
+  const TemporaryFolder folder;
+  {
+    const RunLock one(folder / "runs/a");
+    const RunLock two(folder / "runs/b");
+    folder.write_text("runs/b/config.yaml", "");
+  }
+  EXPECT_FALSE(fs::exists(folder / "runs/a"));
+  EXPECT_TRUE(fs::exists(folder / "runs/b/config.yaml"));
+}
+
+TEST(RunLock, NamesAFolderThatCannotBe) {
+  const TemporaryFolder folder;
+  folder.write_text("file", "");
+  EXPECT_THAT(refusal(folder / "file"), HasSubstr("file"));
+  EXPECT_THAT(refusal(folder / "file/run"), HasSubstr("file/run"));
+  fs::create_symlink("nowhere", folder / "link");
+  EXPECT_THAT(refusal(folder / "link"), HasSubstr("link"));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
