@@ -165,7 +165,7 @@ TEST_F(FullDisk, SavesThatFailEndTheRunAndTheLastGoodOneStands) {
   const std::vector<std::string> lines = lines_of(result.err);
   ASSERT_EQ(lines.size(), 2U) << result.err;
   EXPECT_THAT(lines[0], MatchesRegex("warning: step 12 was not saved: cannot write .*; earlier "
-                                     "checkpoints stand, training goes on"));
+                                     "checkpoints stand; training continues"));
   EXPECT_THAT(lines[1], MatchesRegex("error: two saves in a row failed; .*"));
   EXPECT_FALSE(exists("a/checkpoints/.tmp-step-00000016"));
   EXPECT_EQ(run("evaluate a/checkpoints/latest").exit_code, 0);
