@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "app/commands/commands.h"
-#include "app/exit_code.h"
 #include "app/option_values.h"
 #include "app/version.h"
 #include "config/config.h"
@@ -14,6 +13,7 @@
 #include "config/nearest.h"
 #include "config/scalars.h"
 #include "runtime/log.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/progress.h"
 #include "runtime/shell.h"
 #include "runtime/terminal.h"

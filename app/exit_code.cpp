@@ -2,11 +2,8 @@
 
 #include <c10/util/Exception.h>
 
-#include <algorithm>
-#include <array>
 #include <csignal>
 #include <filesystem>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -14,6 +11,7 @@
 #include "config/errors.h"
 #include "files/system_files.h"
 #include "runtime/log.h"
+#include "runtime/out_of_memory.h"
 
 namespace sparse_transformer {
 
@@ -45,19 +43,6 @@ int report_file_system(const std::filesystem::filesystem_error& error) {
 }
 
 }  // namespace
-
-bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
-  if (dynamic_cast<const std::length_error*>(&error) != nullptr) return true;  // of a container
-  // What LibTorch's allocators and CUDA's libraries say.
-  constexpr std::array<std::string_view, 4> kSaid = {"out of memory", "can't allocate memory",
-                                                     "not enough memory", "STATUS_ALLOC_FAILED"};
-  const std::string message = error.what();
-  return dynamic_cast<const c10::Error*>(&error) != nullptr &&
-         std::any_of(kSaid.begin(), kSaid.end(), [&message](std::string_view said) {
-           return message.find(said) != std::string::npos;
-         });
-}
 
 int report_exception() {
   try {

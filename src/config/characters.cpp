@@ -40,15 +40,20 @@ struct NamedCharacter {
   char32_t code;
   std::string_view name;
 };
-constexpr std::array kStrange = {
-    NamedCharacter{0x0085, "a next-line character"}, NamedCharacter{0x00A0, "a no-break space"},
-    NamedCharacter{0x00AD, "a soft hyphen"},         NamedCharacter{0x200B, "a zero-width space"},
-    NamedCharacter{0x200C, "a zero-width mark"},     NamedCharacter{0x200D, "a zero-width mark"},
-    NamedCharacter{0x2060, "a zero-width mark"},     NamedCharacter{0x2028, "a line separator"},
-    NamedCharacter{0x2029, "a line separator"},      NamedCharacter{0x202F, "a no-break space"},
-    NamedCharacter{0x2212, "a minus sign that is no hyphen"},
-    NamedCharacter{0x3000, "a wide space"},          NamedCharacter{0xFEFF, "a byte order mark"},
-    NamedCharacter{0xFF1A, "a full-width colon"}};
+constexpr std::array kStrange = {NamedCharacter{0x0085, "a next-line character"},
+                                 NamedCharacter{0x00A0, "a no-break space"},
+                                 NamedCharacter{0x00AD, "a soft hyphen"},
+                                 NamedCharacter{0x200B, "a zero-width space"},
+                                 NamedCharacter{0x200C, "a zero-width mark"},
+                                 NamedCharacter{0x200D, "a zero-width mark"},
+                                 NamedCharacter{0x2060, "a zero-width mark"},
+                                 NamedCharacter{0x2028, "a line separator"},
+                                 NamedCharacter{0x2029, "a line separator"},
+                                 NamedCharacter{0x202F, "a no-break space"},
+                                 NamedCharacter{0x2212, "a minus sign that is no hyphen"},
+                                 NamedCharacter{0x3000, "a wide space"},
+                                 NamedCharacter{0xFEFF, "a byte order mark"},
+                                 NamedCharacter{0xFF1A, "a full-width colon"}};
 
 std::string_view strange_name(char32_t code) {
   const auto named = std::find_if(kStrange.begin(), kStrange.end(),

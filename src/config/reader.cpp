@@ -1,5 +1,6 @@
 // Reading the tree of values into the fields of a struct of settings.
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -138,7 +139,9 @@ class Reader final : public FieldVisitor {
   void read_number(string_view name, Value& value, const Range<Number>& range) {
     std::string expected = in_words(value, range);
     const ConfigNode* given = find(name);
-    if (std::is_same_v<Number, std::int64_t> && given != nullptr && !given->quoted) {
+    const bool is_integer = std::is_same_v<Number, std::int64_t>;
+    const bool is_bounded = range.high != std::numeric_limits<Number>::max();
+    if (is_integer && !is_bounded && given != nullptr && !given->quoted) {
       expected += integer_limit(given->text);
     }
     read(name, expected, [&](const ConfigNode& node) { return read_value(node, value, range); });

@@ -265,8 +265,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
 ConfigNode parse_yaml(const std::string& given, const YamlSource& source) {
   if (!is_text(given)) throw UserError(source.name + ": not a text, expected YAML in UTF-8");
-  // yaml-cpp counts places after the byte order mark, and names the end of a text as the place of an
-  // open quote unless a line ends there.
+  // yaml-cpp counts places after the byte order mark, and names the end of a text as the place of
+  // an open quote unless a line ends there.
   const std::string text = given.substr(given.starts_with(kByteOrderMark) ? 3 : 0) + "\n";
   TreeBuilder builder(text, source);
   builder.OnDocumentStart({});

@@ -14,6 +14,7 @@
 #include "runtime/device.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/shell.h"
 #include "runtime/stop.h"
 #include "training/checkpoint.h"
@@ -233,7 +234,10 @@ std::string advice_after_divergence(const RunFolder& run, const TrainingSettings
            lower + "`, or start another run with a longer training.warmup";
   }
   return ", and " + newest->string() + " stands: go on from it with a lower learning rate by `" +
-         lower + "`, or with --set training.non_finite=rollback";
+         lower + "`" +
+         (training.non_finite == NonFinite::kRollback
+              ? ""
+              : ", or with --set training.non_finite=rollback");
 }
 
 void check_request(const TrainRequest& request) {
@@ -299,7 +303,7 @@ void train_and_log_end(Trainer& trainer, const Plan& plan) {
     log_to_file(advised.what());
     throw advised;
   } catch (const std::exception& error) {
-    log_to_file(first_line(error));
+    log_to_file(is_out_of_memory(error) ? "out of memory" : first_line(error));
     throw;
   }
 }

@@ -158,8 +158,7 @@ TEST_F(Configs, APipeIsAFile) {
 }
 
 TEST_F(Configs, WrongYaml) {
-  EXPECT_EQ(error_of_text("steps: 1\nshape: [1, 2\n"),
-            "a.yaml:2: a '[' that is not closed");
+  EXPECT_EQ(error_of_text("steps: 1\nshape: [1, 2\n"), "a.yaml:2: a '[' that is not closed");
   EXPECT_EQ(error_of_text("steps: 1: 2"), "a.yaml:1: not valid YAML: illegal map value");
   EXPECT_EQ(error_of_text("steps: *nothing"),
             "a.yaml:1: not valid YAML: the referenced anchor is not defined");
@@ -177,8 +176,7 @@ TEST_F(Configs, WrongOverrides) {
   EXPECT_EQ(error_of({}, {".steps=5"}), "--set .steps=5" + expected);
   EXPECT_EQ(error_of({}, {"inner..rate=5"}), "--set inner..rate=5" + expected);
   EXPECT_EQ(error_of({}, {"inner.=5"}), "--set inner.=5" + expected);
-  EXPECT_EQ(error_of({}, {"shape=[1"}),
-            "--set shape=[1: a '[' that is not closed");
+  EXPECT_EQ(error_of({}, {"shape=[1"}), "--set shape=[1: a '[' that is not closed");
   EXPECT_EQ(error_of({}, {"title=a\x04"}),
             "--set title=a\\x04: not a text, expected YAML in UTF-8");
   EXPECT_EQ(error_of({}, {"steps=0"}),

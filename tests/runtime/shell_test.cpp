@@ -34,10 +34,13 @@ TEST(Shell, WordsThatAShellTakesApartAreQuoted) {
 }
 
 TEST(Shell, AShellReadsTheWordBack) {
-  for (const std::string word :
-       {"a b", "it's", "$HOME `id` $(id)", "a\\b", "\"q\"", "*?[x]", "~", "!x", "#x", "a;b&c|d<e>",
-        "{a,b}", "a\nb", "\x1b[31mred", "caf\xe9", "caf\u00e9", "%s\x01%d\\n", "\t", "\u202ex",
-        "a\x01'b", "-x"}) {
+  for (const std::string word : {"a b",         "it's",    "$HOME `id` $(id)",
+                                 "a\\b",        "\"q\"",   "*?[x]",
+                                 "~",           "!x",      "#x",
+                                 "a;b&c|d<e>",  "{a,b}",   "a\nb",
+                                 "\x1b[31mred", "caf\xe9", "caf\u00e9",
+                                 "%s\x01%d\\n", "\t",      "\u202ex",
+                                 "a\x01'b",     "-x"}) {
     EXPECT_EQ(read_by_shell(shell_quoted(word)), word) << shell_quoted(word);
   }
 }
