@@ -11,8 +11,11 @@
 #include "config/config.h"
 #include "config/errors.h"
 #include "config/nearest.h"
+#include "config/scalars.h"
 #include "runtime/log.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/progress.h"
+#include "runtime/shell.h"
 #include "runtime/terminal.h"
 #include "training/settings.h"
 
@@ -101,7 +104,9 @@ std::vector<std::string> settings_named(const std::string& option) {
 std::string value_given(const Arguments& arguments, std::size_t i) {
   const std::size_t equals = arguments[i].find('=');
   if (equals != std::string::npos) return arguments[i].substr(equals + 1);
-  return i + 1 < arguments.size() && !is_option(arguments[i + 1]) ? arguments[i + 1] : "VALUE";
+  if (i + 1 == arguments.size()) return "VALUE";
+  const std::string& next = arguments[i + 1];
+  return is_option(next) && !parse_number(next) ? "VALUE" : next;
 }
 
 // Throws UserError for the i-th argument, an option that `app` does not have.
@@ -112,7 +117,7 @@ std::string value_given(const Arguments& arguments, std::size_t i) {
   if (app.get_option_no_throw("--set") != nullptr) {
     for (const std::string& key : settings_named(name)) {
       as_setting.append(as_setting.empty() ? "; it is a setting: --set " : " or --set ");
-      as_setting.append(key).append("=").append(value_given(arguments, i));
+      as_setting.append(shell_quoted(key + "=" + value_given(arguments, i)));
     }
   }
   throw UserError(problem +
@@ -204,7 +209,13 @@ void run_command(const Command& command, const Arguments& arguments) {
   refuse_unknown_options(app, arguments);
   if (parse_or_help(app, arguments)) return;
   apply(options);
-  run();
+  try {
+    run();
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    const std::string advice(command.less_memory);
+    throw WorldError("out of memory" + (advice.empty() ? "" : ": " + advice));
+  }
 }
 
 }  // namespace

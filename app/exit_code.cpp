@@ -4,13 +4,14 @@
 
 #include <csignal>
 #include <filesystem>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "config/errors.h"
+#include "files/system_files.h"
 #include "runtime/log.h"
+#include "runtime/out_of_memory.h"
 
 namespace sparse_transformer {
 
@@ -20,7 +21,7 @@ constexpr int kWorldExit = 1;
 constexpr int kUserExit = 2;
 
 int report(int exit_code, std::string_view message) {
-  log_error(message.substr(0, message.find('\n')));
+  log_error(message);
   return exit_code;
 }
 
@@ -32,19 +33,13 @@ int report_interrupted(int signal) {
 
 // A call to the file system that no room has put into words of its own.
 int report_file_system(const std::filesystem::filesystem_error& error) {
-  const bool out_of_space = error.code() == std::errc::no_space_on_device ||
-                            error.code() == std::errc::file_too_large ||
-                            error.code() == std::errc::io_error;
-  return report(out_of_space ? kWorldExit : kUserExit,
-                error.path1().string() + ": " + error.code().message());
-}
-
-int report_torch(const c10::Error& error) {
-  const std::string message = error.what_without_backtrace();
-  const bool out_of_memory = message.find("out of memory") != std::string::npos ||
-                             message.find("can't allocate memory") != std::string::npos;
-  if (!out_of_memory) return report(kWorldExit, "LibTorch: " + message);
-  return report(kWorldExit, "out of memory: a smaller training.micro_batch needs less");
+  try {
+    throw_file_error("use", error.path1(), error.code().value());
+  } catch (const UserError& in_words) {
+    return report(kUserExit, in_words.what());
+  } catch (const WorldError& in_words) {
+    return report(kWorldExit, in_words.what());
+  }
 }
 
 }  // namespace
@@ -59,13 +54,13 @@ int report_exception() {
   } catch (const std::filesystem::filesystem_error& error) {
     return report_file_system(error);
   } catch (const c10::Error& error) {
-    return report_torch(error);
-  } catch (const std::bad_alloc&) {
-    return report(kWorldExit, "out of memory");
+    return report(kWorldExit, "LibTorch: " + first_line(error));
+  } catch (const WorldError& error) {
+    return report(kWorldExit, error.what());
   } catch (const std::logic_error& error) {
     return report(kWorldExit, std::string("a mistake in this program: ") + error.what());
   } catch (const std::exception& error) {
-    return report(kWorldExit, error.what());
+    return report(kWorldExit, is_out_of_memory(error) ? "out of memory" : first_line(error));
   }
 }
 

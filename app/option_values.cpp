@@ -24,7 +24,7 @@ std::string default_text(const std::string& value) { return " (default: " + valu
 
 std::int64_t whole_number(const std::string& names, const std::string& text) {
   const std::optional<std::int64_t> number = parse_integer(text);
-  if (!number) refuse(names, text, "a whole number");
+  if (!number) refuse(names, text, "a whole number" + integer_limit(text));
   return *number;
 }
 

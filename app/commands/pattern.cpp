@@ -1,12 +1,12 @@
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "app/commands/commands.h"
 #include "app/commands/config_arguments.h"
 #include "app/option_values.h"
 #include "attention/pattern_counts.h"
 #include "config/errors.h"
+#include "files/json.h"
 #include "generation/output_file.h"
 #include "generation/pattern_drawing.h"
 #include "runtime/terminal.h"
@@ -41,7 +41,7 @@ std::string counts_json(const PatternCounts& counts) {
                               {"share_of_dense", group.share_of_dense},
                               {"empty_queries", group.empty_queries}});
   }
-  return json.dump() + "\n";
+  return json_text(json) + "\n";
 }
 
 void run_pattern(const PatternOptions& options) {

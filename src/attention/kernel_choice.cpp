@@ -11,6 +11,7 @@
 #include "runtime/format.h"
 #include "runtime/kernel_check.h"
 #include "runtime/log.h"
+#include "runtime/shell.h"
 #include "runtime/timing.h"
 
 namespace sparse_transformer {
@@ -27,7 +28,8 @@ bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
 std::string way_around(const KernelTrial& trial, KernelKind kernel) {
   for (const KernelCandidate& other : trial.candidates) {
     if (other.kernel == kernel) continue;
-    return "--set 'training.kernel_choice=[" + choice_words({{trial.part, other.kernel}})[0] + "]'";
+    return "--set " + shell_quoted("training.kernel_choice=[" +
+                                   choice_words({{trial.part, other.kernel}})[0] + "]");
   }
   return "--set training.kernels=plain";
 }

@@ -155,7 +155,7 @@ ConfigNode load_override(const std::string& assignment) {
 }
 
 std::string resolve_path(const std::string& folder, const std::string& path) {
-  if (folder.empty() || path.empty()) return path;
+  if (folder.empty()) return path;
   const fs::path joined = fs::path(folder) / path;
   // "a/../b" is "b" unless a is a link to somewhere else.
   std::error_code failed;

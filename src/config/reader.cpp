@@ -1,9 +1,12 @@
 // Reading the tree of values into the fields of a struct of settings.
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "config/characters.h"
 #include "config/config.h"
 #include "config/config_tree.h"
 #include "config/errors.h"
@@ -134,13 +137,20 @@ class Reader final : public FieldVisitor {
 
   template <typename Value, typename Number>
   void read_number(string_view name, Value& value, const Range<Number>& range) {
-    read(name, in_words(value, range),
-         [&](const ConfigNode& node) { return read_value(node, value, range); });
+    std::string expected = in_words(value, range);
+    const ConfigNode* given = find(name);
+    const bool is_integer = std::is_same_v<Number, std::int64_t>;
+    const bool is_bounded = range.high != std::numeric_limits<Number>::max();
+    if (is_integer && !is_bounded && given != nullptr && !given->quoted) {
+      expected += integer_limit(given->text);
+    }
+    read(name, expected, [&](const ConfigNode& node) { return read_value(node, value, range); });
   }
 
   void report(const ConfigNode& node, const std::string& key, const std::string& expected) {
     if (!problem_.empty()) return;
-    problem_ = node.origin + ": " + key + ": got " + shown(node) + ", expected " + expected;
+    problem_ = node.origin + ": " + key + ": got " + shown(node) + ", expected " + expected +
+               strange_character(flow_text(node));
   }
 
   void collect_unknown(const ConfigNode& section, const std::string& prefix,
@@ -151,7 +161,8 @@ class Reader final : public FieldVisitor {
       const Known* known = find_known(prefix, child.key);
       if (known == nullptr) {
         problems += (problems.empty() ? "" : "; ") + child.origin + ": " + one_line(key) +
-                    ": unknown setting" + suggestion(prefix, child.key);
+                    ": unknown setting" + strange_character(child.key) +
+                    suggestion(prefix, child.key);
       } else if (known->is_section) {
         collect_unknown(child, key + ".", problems);
       }

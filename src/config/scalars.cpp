@@ -1,13 +1,18 @@
 #include "config/scalars.h"
 
+#include <yaml-cpp/binary.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <system_error>
+
+#include "config/characters.h"
 
 namespace sparse_transformer {
 namespace {
@@ -60,26 +65,6 @@ bool is_reserved(std::string_view text) {
   return contains(reserved, lower_case(text));
 }
 
-std::string escaped(char letter) {
-  switch (letter) {
-    case '\n':
-      return "\\n";
-    case '\t':
-      return "\\t";
-    case '\r':
-      return "\\r";
-    default:
-      break;
-  }
-  constexpr std::string_view hex_digits = "0123456789abcdef";
-  const auto code = static_cast<unsigned char>(letter);
-  return {'\\', 'x', hex_digits[code / 16], hex_digits[code % 16]};
-}
-
-bool is_control(char letter) {
-  return static_cast<unsigned char>(letter) < 0x20 || letter == '\x7f';
-}
-
 }  // namespace
 
 std::optional<bool> parse_bool(std::string_view text) {
@@ -97,6 +82,13 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
     return std::nullopt;
   }
   return static_cast<std::int64_t>(*number);
+}
+
+std::string integer_limit(std::string_view text) {
+  const std::optional<double> number = parse_number(text);
+  if (!number || *number != std::trunc(*number) || parse_integer(text)) return "";
+  constexpr auto largest = std::numeric_limits<std::int64_t>::max();
+  return ", written in digits and at most " + std::to_string(largest);
 }
 
 std::optional<double> parse_number(std::string_view text) {
@@ -118,6 +110,10 @@ std::string yaml_number(double number) {
 }
 
 std::string yaml_word(std::string_view text) {
+  if (!is_utf8(text)) {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+    return "!!binary \"" + YAML::EncodeBase64(bytes, text.size()) + "\"";
+  }
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), is_plain_letter) &&
                      !is_digit(text[0]) &&
                      std::string_view(".+-").find(text[0]) == std::string_view::npos;
@@ -126,18 +122,22 @@ std::string yaml_word(std::string_view text) {
 
 std::string yaml_quoted(std::string_view text) {
   std::string quoted = "\"";
-  for (const char letter : text) {
-    if (letter == '"' || letter == '\\') quoted += '\\';
-    quoted += is_control(letter) ? escaped(letter) : std::string(1, letter);
+  while (!text.empty()) {
+    const auto [code, length] = first_character(text);
+    if (code == '"' || code == '\\') quoted += '\\';
+    quoted += is_control(code) ? escape_sequence(code) : std::string(text.substr(0, length));
+    text.remove_prefix(length);
   }
   return quoted + '"';
 }
 
 std::string one_line(std::string_view text) {
   std::string line;
-  for (const char letter : text) {
+  while (!text.empty()) {
     if (line.size() >= longest_shown) return line + "...";
-    line += is_control(letter) ? escaped(letter) : std::string(1, letter);
+    const std::size_t length = first_character(text).length;
+    line += printable(text.substr(0, length));
+    text.remove_prefix(length);
   }
   return line;
 }

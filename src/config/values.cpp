@@ -54,21 +54,6 @@ std::string flow_list(const std::vector<Value>& values) {
       '[', values, [](const Value& value) { return flow_text(value); }, ']');
 }
 
-std::string flow_node(const ConfigNode& node) {
-  switch (node.kind) {
-    case Kind::kNull:
-      return "nothing";
-    case Kind::kScalar:
-      return node.quoted ? yaml_quoted(node.text) : node.text;
-    case Kind::kList:
-      return bracketed('[', node.children, flow_node, ']');
-    case Kind::kMap:
-      break;
-  }
-  const auto entry = [](const ConfigNode& child) { return child.key + ": " + flow_node(child); };
-  return bracketed('{', node.children, entry, '}');
-}
-
 }  // namespace
 
 bool read_value(const ConfigNode& node, bool& value) {
@@ -157,8 +142,11 @@ bool read_value(const ConfigNode& node, NumberOrPaths& value, Range<double> rang
 }
 
 bool read_paths(const ConfigNode& node, std::vector<std::string>& value) {
-  if (!read_value(node, value)) return false;
-  for (std::string& path : value) path = resolve_path(node.folder, path);
+  std::vector<std::string> paths;
+  if (!read_value(node, paths)) return false;
+  if (std::find(paths.begin(), paths.end(), "") != paths.end()) return false;
+  for (std::string& path : paths) path = resolve_path(node.folder, path);
+  value = std::move(paths);
   return true;
 }
 
@@ -212,6 +200,22 @@ std::string choice_in_words(std::span<const std::string_view> words) {
   return "one of " + joined(words, [](std::string_view word) { return std::string(word); });
 }
 
-std::string shown(const ConfigNode& node) { return one_line(flow_node(node)); }
+std::string flow_text(const ConfigNode& node) {
+  switch (node.kind) {
+    case Kind::kNull:
+      return "nothing";
+    case Kind::kScalar:
+      return node.quoted ? yaml_quoted(node.text) : node.text;
+    case Kind::kList:
+      return bracketed(
+          '[', node.children, [](const ConfigNode& child) { return flow_text(child); }, ']');
+    case Kind::kMap:
+      break;
+  }
+  const auto entry = [](const ConfigNode& child) { return child.key + ": " + flow_text(child); };
+  return bracketed('{', node.children, entry, '}');
+}
+
+std::string shown(const ConfigNode& node) { return one_line(flow_text(node)); }
 
 }  // namespace sparse_transformer

@@ -53,7 +53,8 @@ std::string in_words(const NumberOrPaths&, Range<double> range);
 std::string paths_in_words();
 std::string choice_in_words(std::span<const std::string_view> words);
 
-/// What the user gave, as a message shows it: in flow style, in one line, cut where long.
+/// What the user gave, in flow style; and as a message shows it: in one line, cut where long.
+std::string flow_text(const ConfigNode& node);
 std::string shown(const ConfigNode& node);
 
 }  // namespace sparse_transformer

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/scalars.h"
 #include "config/values.h"
 
 namespace sparse_transformer {
@@ -133,7 +134,7 @@ std::string internal::write_yaml(const Describe& describe, bool with_reference) 
       yaml += indent + "# " + explanation(setting) + "\n";
     }
     if (is_set || with_reference) {
-      yaml += indent + (is_set ? "" : "# ") + setting.name + ":";
+      yaml += indent + (is_set ? "" : "# ") + yaml_word(setting.name) + ":";
       yaml += (setting.value ? " " + *setting.value : "") + "\n";
     }
   }

@@ -1,6 +1,8 @@
 // YAML text → ConfigNode. We take yaml-cpp's events rather than its Node, which drops a key given
 // twice silently, keeps no line for a key without a value, and expands aliases without limit.
 #include <yaml-cpp/anchor.h>
+#include <yaml-cpp/binary.h>
+#include <yaml-cpp/emitterstyle.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
@@ -12,8 +14,11 @@
 #include <numeric>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "config/characters.h"
 #include "config/config_tree.h"
 #include "config/errors.h"
 #include "config/scalars.h"
@@ -25,6 +30,9 @@ using Kind = ConfigNode::Kind;
 
 constexpr std::size_t deepest = 32;
 constexpr std::size_t most_nodes = 20000;  // aliases of aliases grow exponentially
+constexpr std::string_view kBinaryTag = "tag:yaml.org,2002:binary";
+constexpr const char* kOpenQuote = ": a quote that is not closed";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string origin_of(const YamlSource& source, const YAML::Mark& mark) {
   if (!source.has_lines || mark.is_null()) return source.name;
@@ -45,11 +53,62 @@ bool is_text(const std::string& content) {
   });
 }
 
+std::size_t place_of(std::string_view text, const YAML::Mark& mark) {
+  return mark.is_null() ? 0 : std::min(static_cast<std::size_t>(mark.pos), text.size());
+}
+
+/// The line of `text` that the mark is in, and the part of it before the mark.
+struct MarkedLine {
+  std::string_view whole, before;
+};
+MarkedLine line_at(std::string_view text, const YAML::Mark& mark) {
+  const std::size_t place = place_of(text, mark);
+  const std::size_t begin = text.substr(0, place).rfind('\n') + 1;  // npos + 1 = 0
+  const std::size_t end = std::min(text.find('\n', place), text.size());
+  return {text.substr(begin, end - begin), text.substr(begin, place - begin)};
+}
+
+bool begins_with_tab(std::string_view line) {
+  const std::size_t first = line.find_first_not_of(' ');
+  return first != std::string_view::npos && line[first] == '\t';
+}
+
+/// Whether a scalar in quotes ends somewhere; yaml-cpp lets the end of the file end it too.
+/// `scalar` begins with its anchor and tag, if it has them.
+bool is_closed(std::string_view scalar) {
+  while (scalar.starts_with('&') || scalar.starts_with('!')) {
+    scalar.remove_prefix(std::min(scalar.find_first_of(" \t\r\n"), scalar.size()));
+    scalar.remove_prefix(std::min(scalar.find_first_not_of(" \t\r\n"), scalar.size()));
+  }
+  if (!scalar.starts_with('"') && !scalar.starts_with('\'')) return true;
+  const char quote = scalar[0];
+  for (std::size_t i = 1; i < scalar.size(); ++i) {
+    const bool is_escape = quote == '"' ? scalar[i] == '\\' : scalar.substr(i).starts_with("''");
+    if (is_escape) {
+      ++i;
+    } else if (scalar[i] == quote) {
+      return true;
+    }
+  }
+  return false;
+}
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const YamlSource& source) : source_(source) {}
+  TreeBuilder(const std::string& text, const YamlSource& source) : text_(text), source_(source) {}
 
   ConfigNode take_root() { return std::move(root_); }
+
+  /// What yaml-cpp finds wrong, in words that name the usual causes.
+  UserError error_of(const YAML::Exception& error) const {
+    const std::string origin = origin_of(source_, error.mark);
+    const std::string_view line = line_at(text_, error.mark).whole;
+    if (!is_in_flow() && begins_with_tab(line)) return tab_error(origin);
+    if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return UserError(origin + kOpenQuote);
+    if (error.msg == YAML::ErrorMsg::END_OF_MAP_FLOW) return unclosed_error('{');
+    if (error.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW) return unclosed_error('[');
+    return UserError(origin + ": not valid YAML: " + one_line(error.msg) + strange_character(line));
+  }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     root_ = make_node(Kind::kNull, mark);
@@ -72,18 +131,22 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     ConfigNode node = make_node(Kind::kScalar, mark);
-    node.text = value;
-    node.quoted = tag == "!";  // yaml-cpp's mark of a scalar that is not plain
+    if (!is_closed(std::string_view(text_).substr(place_of(text_, mark)))) {
+      throw UserError(node.origin + kOpenQuote);
+    }
+    node.text = tag == kBinaryTag ? bytes_of(value, node.origin) : value;
+    // "!" is yaml-cpp's mark of a scalar that is not plain.
+    node.quoted = tag == "!" || tag == kBinaryTag;
     add(std::move(node), anchor);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    open(make_node(Kind::kList, mark), anchor);
+                       YAML::EmitterStyle::value style) override {
+    open(make_node(Kind::kList, mark), anchor, style);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    open(make_node(Kind::kMap, mark), anchor);
+                  YAML::EmitterStyle::value style) override {
+    open(make_node(Kind::kMap, mark), anchor, style);
   }
   void OnMapEnd() override { close(); }
 
@@ -92,14 +155,37 @@ class TreeBuilder final : public YAML::EventHandler {
   struct Open {
     ConfigNode node;
     YAML::anchor_t anchor;
+    bool is_flow;  // in brackets or braces, where indentation means nothing
     std::optional<ConfigNode> key;
   };
+
+  /// Requires an open list or map.
+  UserError unclosed_error(char bracket) const {
+    return UserError(open_.back().node.origin + ": a '" + bracket + "' that is not closed");
+  }
+
+  static UserError tab_error(const std::string& origin) {
+    return UserError(origin + ": a tab in the indentation, expected spaces");
+  }
+
+  static std::string bytes_of(const std::string& base64, const std::string& origin) {
+    const std::vector<unsigned char> bytes = YAML::DecodeBase64(base64);
+    if (bytes.empty() && !base64.empty()) throw UserError(origin + ": !!binary without base64");
+    return {bytes.begin(), bytes.end()};
+  }
+
+  bool is_in_flow() const {
+    return std::any_of(open_.begin(), open_.end(), [](const Open& outer) { return outer.is_flow; });
+  }
 
   ConfigNode make_node(Kind kind, const YAML::Mark& mark) {
     spend(1, mark);
     ConfigNode node;
     node.kind = kind;
     node.origin = origin_of(source_, mark);
+    const std::string_view before = line_at(text_, mark).before;
+    const bool is_indented = before.find_first_not_of(" \t") == std::string_view::npos;
+    if (is_indented && begins_with_tab(before) && !is_in_flow()) throw tab_error(node.origin);
     node.folder = source_.folder;
     return node;
   }
@@ -111,9 +197,9 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
-  void open(ConfigNode node, YAML::anchor_t anchor) {
+  void open(ConfigNode node, YAML::anchor_t anchor, YAML::EmitterStyle::value style) {
     if (open_.size() == deepest) throw UserError(node.origin + ": nested too deep to be settings");
-    open_.push_back({std::move(node), anchor, std::nullopt});
+    open_.push_back({std::move(node), anchor, style == YAML::EmitterStyle::Flow, std::nullopt});
   }
 
   void close() {
@@ -139,6 +225,11 @@ class TreeBuilder final : public YAML::EventHandler {
     if (key.kind != Kind::kScalar) {
       throw UserError(key.origin + ": the name of a setting is missing");
     }
+    if (key.text == "<<" && !key.quoted) {
+      throw UserError(key.origin + ": " + dotted(key.text) +
+                      ": merge keys are not read; write the settings out, or put them into a file "
+                      "that 'base:' names");
+    }
     if (const ConfigNode* first = open_.back().node.find(key.text)) {
       throw UserError(key.origin + ": " + dotted(key.text) + ": given twice (first at " +
                       first->origin + ")");
@@ -162,6 +253,7 @@ class TreeBuilder final : public YAML::EventHandler {
     return one_line(path + name);
   }
 
+  const std::string& text_;
   const YamlSource& source_;
   ConfigNode root_;
   std::vector<Open> open_;
@@ -171,9 +263,12 @@ class TreeBuilder final : public YAML::EventHandler {
 
 }  // namespace
 
-ConfigNode parse_yaml(const std::string& text, const YamlSource& source) {
-  if (!is_text(text)) throw UserError(source.name + ": not a text, expected YAML in UTF-8");
-  TreeBuilder builder(source);
+ConfigNode parse_yaml(const std::string& given, const YamlSource& source) {
+  if (!is_text(given)) throw UserError(source.name + ": not a text, expected YAML in UTF-8");
+  // yaml-cpp counts places after the byte order mark, and names the end of a text as the place of
+  // an open quote unless a line ends there.
+  const std::string text = given.substr(given.starts_with(kByteOrderMark) ? 3 : 0) + "\n";
+  TreeBuilder builder(text, source);
   builder.OnDocumentStart({});
   std::istringstream stream(text);
   try {
@@ -185,7 +280,7 @@ ConfigNode parse_yaml(const std::string& text, const YamlSource& source) {
     }
     return root;
   } catch (const YAML::Exception& error) {
-    throw UserError(origin_of(source, error.mark) + ": not valid YAML: " + one_line(error.msg));
+    throw builder.error_of(error);
   }
 }
 

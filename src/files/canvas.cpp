@@ -6,6 +6,8 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "config/characters.h"
+
 namespace sparse_transformer {
 
 namespace {
@@ -17,7 +19,7 @@ void set_colour(cairo_t* context, Colour colour) {
 cairo_text_extents_t measure(cairo_t* context, const std::string& text, double size) {
   cairo_set_font_size(context, size);
   cairo_text_extents_t extents;
-  cairo_text_extents(context, text.c_str(), &extents);
+  cairo_text_extents(context, printable(text).c_str(), &extents);
   return extents;
 }
 
@@ -101,7 +103,7 @@ void Canvas::text(double x, double y, const std::string& text, double size, Alig
                                                 : x - width;
   set_colour(surface_->context, colour);
   cairo_move_to(surface_->context, left, y);
-  cairo_show_text(surface_->context, text.c_str());
+  cairo_show_text(surface_->context, printable(text).c_str());
 }
 
 double Canvas::text_width(const std::string& text, double size) {

@@ -3,35 +3,14 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <cstdint>
+
+#include "config/characters.h"
 
 namespace sparse_transformer {
 
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-/// Bytes of the character that begins here: 0 where it is none (RFC 3629, §4).
-std::size_t character_length(std::string_view text) {
-  const auto byte = [&text](std::size_t i) {
-    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
-  };
-  const auto follows = [&byte](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return first >= 0x20 || first == '\n' || first == '\t' ? 1 : 0;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = first == 0xED && byte(1) >= 0xA0;
-    return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool overlong = first == 0xF0 && byte(1) < 0x90;
-    const bool too_high = first == 0xF4 && byte(1) >= 0x90;
-    return follows(1) && follows(2) && follows(3) && !overlong && !too_high ? 4 : 0;
-  }
-  return 0;
-}
 
 std::string_view escaped(std::string_view character) {
   if (character == "<") return "&lt;";
@@ -47,9 +26,11 @@ std::string_view escaped(std::string_view character) {
 std::string escape_html(std::string_view text) {
   std::string html;
   while (!text.empty()) {
-    const std::size_t length = character_length(text);
-    html += length == 0 ? kReplacement : escaped(text.substr(0, length));
-    text.remove_prefix(length == 0 ? 1 : length);
+    const auto [code, length] = first_character(text);
+    const bool is_hidden =
+        code == kNoCharacter || (is_control(code) && code != '\n' && code != '\t');
+    html += is_hidden ? kReplacement : escaped(text.substr(0, length));
+    text.remove_prefix(length);
   }
   return html;
 }

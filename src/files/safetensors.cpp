@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -13,6 +12,7 @@
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
+#include "files/json.h"
 
 namespace sparse_transformer {
 
@@ -230,8 +230,7 @@ std::string header_of(const std::vector<TensorToStore>& tensors, const Metadata&
                            {"data_offsets", {offset, end}}};
     offset = end;
   }
-  // Metadata may hold a path that is not UTF-8, which JSON cannot: such bytes become U+FFFD.
-  std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string text = json_text(header);
   const std::size_t unaligned = (kLengthBytes + text.size()) % kDataAlignment;
   if (unaligned != 0) text.append(kDataAlignment - unaligned, ' ');
   if (text.size() > kMaxHeader) throw std::logic_error("a safetensors header beyond 100 MB");

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "config/characters.h"
+
 namespace sparse_transformer {
 
 namespace {
@@ -33,8 +35,8 @@ std::string format_count(std::int64_t count) {
 
 std::string format_bytes(std::int64_t bytes) {
   constexpr std::array<std::string_view, 6> units = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (std::abs(bytes) < 1024) return std::to_string(bytes) + " B";
   double value = static_cast<double>(bytes) / 1024;
+  if (std::abs(value) < 1) return std::to_string(bytes) + " B";
   std::size_t unit = 0;
   for (; std::abs(value) >= 1023.95 && unit + 1 < units.size(); ++unit) value /= 1024;
   return format_fixed(value, 1) + " " + std::string(units[unit]);
@@ -75,14 +77,16 @@ std::string format_fixed(double value, int decimals) {
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows,
                          std::size_t text_columns) {
+  std::vector<std::vector<std::string>> shown = rows;
   std::vector<std::size_t> widths(rows.empty() ? 0 : rows.front().size());
-  for (const auto& row : rows) {
+  for (auto& row : shown) {
     for (std::size_t column = 0; column < widths.size(); ++column) {
-      widths[column] = std::max(widths[column], letters(row.at(column)));
+      row.at(column) = printable(row.at(column));
+      widths[column] = std::max(widths[column], letters(row[column]));
     }
   }
   std::string text;
-  for (const auto& row : rows) {
+  for (const auto& row : shown) {
     std::string line;
     for (std::size_t column = 0; column < widths.size(); ++column) {
       const std::string space(widths[column] - letters(row[column]), ' ');

@@ -26,7 +26,8 @@ std::string format_rate(double quantity);
 std::string format_fixed(double value, int decimals);
 
 /// Lines of a table of UTF-8, two spaces between columns: the first `text_columns` begin, the
-/// others, of numbers, end below each other. All rows have as many cells.
+/// others, of numbers, end below each other. All rows have as many cells. Control characters in
+/// them are escaped.
 std::string format_table(const std::vector<std::vector<std::string>>& rows,
                          std::size_t text_columns);
 

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <string>
 
+#include "config/characters.h"
 #include "config/errors.h"
 
 namespace sparse_transformer {
@@ -58,10 +59,12 @@ Log& the_log() {
   return log;
 }
 
+// A message is one line. What it quotes from files and names cannot control the terminal.
 void write(spdlog::level::level_enum level, std::string_view text) {
   Log& log = the_log();
-  log.terminal.log(level, text);
-  if (log.file) log.file->log(level, text);
+  const std::string line = printable(text);
+  log.terminal.log(level, line);
+  if (log.file) log.file->log(level, line);
 }
 
 }  // namespace
@@ -80,7 +83,7 @@ void log_warning(std::string_view text) { write(spdlog::level::warn, text); }
 void log_error(std::string_view text) { write(spdlog::level::err, text); }
 
 void log_to_file(std::string_view text) {
-  if (the_log().file) the_log().file->info(text);
+  if (the_log().file) the_log().file->info(printable(text));
 }
 
 // The logging library hands lines to the system, but does not flush them to the disk. A failure is
@@ -109,7 +112,9 @@ LogFile::LogFile(const std::filesystem::path& path) {
   log.file->set_level(log.file_level);
   log.file->flush_on(spdlog::level::debug);
   log.file->set_error_handler([name, reported = false](const std::string&) mutable {
-    if (!reported) the_log().terminal.warn(name + ": the log cannot be written any more");
+    if (!reported) {
+      the_log().terminal.warn(printable(name) + ": the log cannot be written any more");
+    }
     reported = true;
   });
 }

@@ -18,6 +18,7 @@ enum class Verbosity { kQuiet, kNormal, kVerbose };
 /// details when verbose.
 void start_log(Verbosity verbosity, ColorMode color);
 
+/// A message is one line: control characters in it, newlines too, are shown as escape sequences.
 void log_detail(std::string_view text);
 void log_info(std::string_view text);
 void log_warning(std::string_view text);  // "warning: …"

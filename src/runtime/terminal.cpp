@@ -10,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "config/characters.h"
 #include "config/errors.h"
 
 namespace sparse_transformer {
@@ -68,7 +69,7 @@ int terminal_width() {
 void set_status_line(std::string_view line) {
   const std::scoped_lock lock(stderr_mutex);
   if (status_line.empty() && line.empty()) return;
-  status_line = line;
+  status_line = printable(line);
   write_all(STDERR_FILENO, std::string(kEraseLine) + status_line);
 }
 

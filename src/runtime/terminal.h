@@ -22,8 +22,9 @@ bool stderr_is_terminal();
 /// Columns of the terminal: the variable COLUMNS, else what the terminal on stderr says, else 80.
 int terminal_width();
 
-/// Shows `line` (no newline, no wider than the terminal) as the last line on stderr, in place of
-/// the one before; an empty one takes it away. Call only where stderr is a terminal.
+/// Shows `line` (no wider than the terminal) as the last line on stderr, in place of the one
+/// before; an empty one takes it away. Control characters are escaped. Call only where stderr is a
+/// terminal.
 void set_status_line(std::string_view line);
 
 /// Prints whole lines on stderr, above the status line. Failures are ignored: there is nowhere left

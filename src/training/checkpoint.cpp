@@ -6,6 +6,7 @@
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
+#include "files/json.h"
 #include "files/replace_folder.h"
 #include "files/sha256.h"
 #include "files/system_files.h"
@@ -120,7 +121,7 @@ fs::path write_checkpoint(const fs::path& parent, const CheckpointTensors& tenso
   write_tensors(folder / kOptimizer, tensors.optimizer, metadata);
   write_file(folder / kState, state_text(progress));
   write_file(folder / kConfig, config_yaml);
-  write_file(folder / kManifest, manifest_of(folder).dump(2) + "\n");
+  write_file(folder / kManifest, json_text(manifest_of(folder), 2) + "\n");
   return unfinished.give_name();
 }
 

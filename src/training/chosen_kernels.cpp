@@ -13,6 +13,7 @@
 #include "config/errors.h"
 #include "config/words.h"
 #include "runtime/log.h"
+#include "runtime/shell.h"
 #include "runtime/timing.h"
 #include "training/feedforward_pass.h"
 
@@ -102,7 +103,7 @@ void log_how_to_repeat(const KernelChoice& choice) {
   std::string words;
   for (const std::string& word : choice_words(choice)) words += (words.empty() ? "" : ", ") + word;
   log_info("kernels are chosen by their times; a new run repeats this choice with --set " +
-           ("'training.kernel_choice=[" + words + "]'"));
+           shell_quoted("training.kernel_choice=[" + words + "]"));
 }
 
 KernelKind choose_feedforward_kernel(const Settings& settings, const FeedforwardInput& input) {

@@ -1,9 +1,9 @@
 #include "training/evaluate_request.h"
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "config/words.h"
+#include "files/json.h"
 #include "runtime/format.h"
 #include "runtime/progress.h"
 #include "runtime/stop.h"
@@ -83,7 +83,7 @@ std::string to_json(const std::vector<EvaluationResult>& results, const Evaluate
   }
   Json json = list.front();
   if (list.size() > 1) json["results"] = list;
-  return json.dump() + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace

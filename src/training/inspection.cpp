@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "config/characters.h"
 #include "config/words.h"
+#include "files/json.h"
 #include "runtime/format.h"
 
 namespace sparse_transformer {
@@ -20,7 +21,7 @@ std::string shape_text(const std::vector<std::int64_t>& sizes) {
 
 std::string line(std::string name, const std::string& value, std::size_t column = 20) {
   name.resize(std::max(column, name.size() + 2), ' ');
-  return name + value + "\n";
+  return printable(name + value) + "\n";
 }
 
 /// What the step would take with each choice.
@@ -122,7 +123,7 @@ std::string inspection_json(const Inspection& inspection) {
         inspection.memory_by_recompute.at(i);
   }
   if (inspection.progress) json["step"] = inspection.progress->step;
-  return json.dump() + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace sparse_transformer

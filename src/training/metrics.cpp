@@ -7,6 +7,7 @@
 #include "config/errors.h"
 #include "config/scalars.h"
 #include "files/atomic_file.h"
+#include "files/json.h"
 #include "files/png.h"
 #include "files/system_files.h"
 #include "runtime/log.h"
@@ -83,7 +84,7 @@ void MetricsLog::add(std::int64_t step, const Figures& figures) {
   json["step"] = step;
   for (const auto& [name, value] : figures) json[name] = value;
   try_or_warn("figures are lost until it can be written again", [&] {
-    lines_.append(json.dump() + "\n");
+    lines_.append(json_text(json) + "\n");
     for (const auto& [name, value] : figures) events_.scalar(name, step, value);
   });
 }

@@ -2,14 +2,17 @@
 
 #include <algorithm>
 
+#include "config/characters.h"
 #include "config/config.h"
 #include "config/errors.h"
+#include "config/scalars.h"
 #include "config/words.h"
 #include "data/packed.h"
 #include "data/splits.h"
 #include "data/survey.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
+#include "runtime/shell.h"
 #include "runtime/stop.h"
 #include "runtime/task.h"
 #include "training/settings.h"
@@ -50,8 +53,8 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
   std::string text = format_table(rows, 1) +
                      "Entropy of single training tokens: " + format_fixed(found.entropy, 4) +
                      " bits.\n";
-  for (const std::string& what : data.left_out) text += "Left out: " + what + "\n";
-  for (const SkippedFile& file : data.skipped) text += "Skipped: " + file.reason + "\n";
+  for (const std::string& what : data.left_out) text += "Left out: " + printable(what) + "\n";
+  for (const SkippedFile& file : data.skipped) text += "Skipped: " + printable(file.reason) + "\n";
   return text;
 }
 
@@ -74,8 +77,8 @@ std::string run_preparation(const PrepareRequest& request) {
     pack_data(data, request.out, progress);
     return 0;
   });
-  log_info("wrote " + request.out.string() +
-           "; use it with data.source=packed data.path=" + request.out.string());
+  log_info("wrote " + request.out.string() + "; use it with --set data.source=packed --set " +
+           shell_quoted("data.path=" + yaml_word(request.out.string())));
   return survey_text(found, data);
 }
 

@@ -13,6 +13,7 @@
 #include "files/atomic_file.h"
 #include "files/leftovers.h"
 #include "runtime/log.h"
+#include "runtime/shell.h"
 #include "training/checkpoint_folder.h"
 
 namespace sparse_transformer {
@@ -102,9 +103,9 @@ std::optional<fs::path> RunFolder::newest_checkpoint() const {
 
 void RunFolder::check_is_free() const {
   if (is_run()) {
-    throw UserError(path_.string() +
-                    " holds a run already: go on with it by `sparse-transformer train --run " +
-                    path_.string() + " --resume`, or name another folder with --run");
+    throw UserError(path_.string() + " holds a run already: go on with it by `" +
+                    shell_command({"train", "--run", path_argument(path_), "--resume"}) +
+                    "`, or name another folder with --run");
   }
   for (const char* name : {"log.txt", "metrics.jsonl", "samples"}) {
     if (fs::exists(path_ / name)) {

@@ -1,10 +1,10 @@
 #include "training/sample_request.h"
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "config/errors.h"
 #include "data/codec.h"
+#include "files/json.h"
 #include "generation/output_file.h"
 #include "generation/sampler.h"
 #include "runtime/format.h"
@@ -109,7 +109,7 @@ Metadata describe(const SampleRequest& request, const TrainedModel& trained,
           {"parameters", "Seed: " + std::to_string(request.seed) +
                              ", Temperature: " + format_fixed(request.choice.temperature, 2) +
                              ", Step: " + std::to_string(trained.step)},
-          {"sparse_transformer", json.dump()}};
+          {"sparse_transformer", json_text(json)}};
 }
 
 /// Of a picture that was completed several times: how it began, its completions, and all of it, as

@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "config/characters.h"
 #include "config/errors.h"
 #include "files/atomic_file.h"
 #include "runtime/log.h"
@@ -50,7 +51,8 @@ auto with_origin(const Config& config, const Action& action) {
     return action();
   } catch (const SettingError& error) {
     const std::string origin = config.origin(error.key());
-    throw UserError((origin.empty() ? "" : origin + ": ") + error.what());
+    throw UserError((origin.empty() ? "" : origin + ": ") + error.what() +
+                    strange_character(error.what()));
   }
 }
 

@@ -46,13 +46,10 @@ std::optional<FailedStep> StepReview::review(const std::vector<StepValues>& step
     progress.watch.alarm();
     if (settings_.non_finite == NonFinite::kRollback) return FailedStep{number, what};
     if (settings_.non_finite == NonFinite::kStop) {
-      throw WorldError(what +
-                       "; training stops, and the last checkpoint stands (a lower "
-                       "training.learning_rate, a longer training.warmup or "
-                       "training.non_finite: rollback often helps)");
+      throw Divergence(what + "; training stops");
     }
     if (progress.skipped_in_a_row >= kPatience) {
-      throw WorldError(what + ", like the " + format_count(kPatience - 1) +
+      throw Divergence(what + ", like the " + format_count(kPatience - 1) +
                        " steps before it: skipping does not help; training stops");
     }
     log_warning(what + "; it is skipped (" + format_count(progress.skipped_steps) + " so far)");

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/errors.h"
 #include "training/checkpoint.h"
 #include "training/step_log.h"
 #include "training/training_settings.h"
@@ -17,6 +18,13 @@ namespace sparse_transformer {
 struct FailedStep {
   std::int64_t number;  // counted from 1
   std::string what;     // "step 12: the loss is not finite"
+};
+
+/// Ends a run whose loss or gradient is not finite. The message is the step and what was wrong; who
+/// knows the run's folder adds what helps.
+class Divergence : public WorldError {
+ public:
+  using WorldError::WorldError;
 };
 
 /// Steps whose loss or gradient is not finite have changed nothing already. In fp16 an overflow of
@@ -30,7 +38,7 @@ class StepReview {
 
   /// Reviews the steps up to progress.step, the oldest first, and keeps `progress`'s counts and
   /// watch. Warns in the log. Returns the step to go back for under `rollback`, the rest then being
-  /// void. Throws WorldError under `stop`, and under `skip` after kPatience skipped steps in a row.
+  /// void. Throws Divergence under `stop`, and under `skip` after kPatience skipped steps in a row.
   std::optional<FailedStep> review(const std::vector<StepValues>& steps,
                                    TrainingProgress& progress) const;
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "config/errors.h"
-#include "config/words.h"
+#include "config/scalars.h"
 #include "data/codec.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
@@ -14,12 +14,15 @@
 #include "runtime/device.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
+#include "runtime/out_of_memory.h"
+#include "runtime/shell.h"
 #include "runtime/stop.h"
 #include "training/checkpoint.h"
 #include "training/checkpoint_folder.h"
 #include "training/preview.h"
 #include "training/run_folder.h"
 #include "training/run_lock.h"
+#include "training/step_review.h"
 #include "training/trainer.h"
 
 namespace sparse_transformer {
@@ -27,22 +30,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCommand = "sparse-transformer ";
+/// Settings that a resumed run may change although the steps that follow are not what they would
+/// have been. It is warned of them.
+bool is_told(const std::string& key) {
+  return key == "training.precision" || key == "training.learning_rate";
+}
 
-/// Settings that a resumed run may change: they move weights by rounding alone (the weights of a
-/// checkpoint are float32 in every precision), or say what happens when something goes wrong.
+/// Settings that a resumed run may change: those that are told, those that move weights by rounding
+/// alone, and those that say what happens when something goes wrong.
 bool is_free_to_change(const std::string& key) {
-  constexpr std::array<std::string_view, 17> free = {
+  constexpr std::array<std::string_view, 16> free = {
       "training.steps",        "training.epochs",
       "training.device",       "training.micro_batch",
       "training.log_every",    "training.evaluate_every",
       "training.sample_every", "training.evaluate_examples",
       "training.sample_count", "training.checkpoint_every",
       "training.keep",         "data.path",
-      "training.precision",    "training.recompute",
-      "training.non_finite",   "training.watch",
-      "training.kernels"};
-  return std::find(free.begin(), free.end(), key) != free.end();
+      "training.recompute",    "training.non_finite",
+      "training.watch",        "training.kernels"};
+  return is_told(key) || std::find(free.begin(), free.end(), key) != free.end();
 }
 
 Config config_of_run(const RunFolder& run, const std::vector<std::string>& overrides) {
@@ -127,13 +133,13 @@ void log_size(const Settings& settings) {
            " keys a query");
 }
 
-void warn_of_precision(const Checkpoint& newest, const TrainingSettings& training) {
+void warn_of_changes(const Checkpoint& newest, const Settings& settings) {
   const Config config = Config::from_text(newest.config_yaml(), newest.folder().string(), {});
-  const Precision before = read_settings(config).training.precision;
-  if (before == training.precision) return;
-  const auto word = [](Precision precision) { return word_of(kPrecisionWords, precision); };
-  log_warning("training.precision was " + word(before) + " and is " + word(training.precision) +
-              " now: the run goes on, but not as it would have");
+  for (const auto& [key, before, after] : settings_differences(read_settings(config), settings)) {
+    if (!is_told(key)) continue;
+    log_warning(key + " was " + before + " and is " + after +
+                " now: the run goes on, but not as it would have");
+  }
 }
 
 void warn_of_warmup(const TrainingSettings& training, std::int64_t steps) {
@@ -186,11 +192,11 @@ void warn_of_patterns(const Settings& settings) {
 }
 
 void log_what_next(const RunFolder& run, const TokenFormat& format) {
-  const std::string path = run.path().string();
-  log_info("sample:   " + (kCommand + ("sample " + path)) + " --out samples" +
-           std::string(sample_extension(format)) + " --count 16");
-  log_info("evaluate: " + (kCommand + ("evaluate " + path)));
-  log_info("resume:   " + (kCommand + ("train --run " + path)) + " --resume");
+  const std::string path = path_argument(run.path());
+  const std::string out = "samples" + std::string(sample_extension(format));
+  log_info("sample:   " + shell_command({"sample", path, "--out", out, "--count", "16"}));
+  log_info("evaluate: " + shell_command({"evaluate", path}));
+  log_info("resume:   " + shell_command({"train", "--run", path, "--resume"}));
 }
 
 /// Throws UserError where a run is to be resumed, but is not there.
@@ -204,27 +210,34 @@ RunFolder folder_of(const TrainRequest& request) {
   return run;
 }
 
+std::string resume_command(const RunFolder& run, const std::string& setting) {
+  return shell_command({"train", "--run", path_argument(run.path()), "--resume", "--set", setting});
+}
+
 void log_how_to_extend(const RunFolder& run, const TrainingSettings& training,
                        const Checkpoint& last) {
   const std::int64_t step = last.progress().step;
   const std::string longer = training.epochs ? "epochs=" + std::to_string(2 * *training.epochs)
                                              : "steps=" + std::to_string(2 * step);
-  log_info(run.path().string() + " is finished at step " + format_count(step) + "; to extend it: " +
-           kCommand + "train --run " + run.path().string() + " --resume --set training." + longer);
+  log_info(run.path().string() + " is finished at step " + format_count(step) +
+           "; to extend it: " + resume_command(run, "training." + longer));
 }
 
-/// What the terminal hears of a run's end, the run's log hears too.
-void train_and_log_end(Trainer& trainer, const RunFolder& run, const TokenFormat& format) {
-  try {
-    trainer.train();
-    log_what_next(run, format);
-  } catch (const Interrupted&) {
-    if (run.newest_checkpoint()) log_what_next(run, format);
-    throw;
-  } catch (const std::exception& error) {
-    log_to_file(error.what());
-    throw;
+/// What helps where the loss of a run was not finite.
+std::string advice_after_divergence(const RunFolder& run, const TrainingSettings& training) {
+  const auto newest = run.newest_checkpoint();
+  const std::string lower =
+      resume_command(run, "training.learning_rate=" + number_text(training.learning_rate / 2));
+  if (!newest) {
+    return ", and no checkpoint is saved yet: begin again with a lower learning "
+           "rate by `" +
+           lower + "`, or start another run with a longer training.warmup";
   }
+  return ", and " + newest->string() + " stands: go on from it with a lower learning rate by `" +
+         lower + "`" +
+         (training.non_finite == NonFinite::kRollback
+              ? ""
+              : ", or with --set training.non_finite=rollback");
 }
 
 void check_request(const TrainRequest& request) {
@@ -275,12 +288,32 @@ Plan plan_of(const TrainRequest& request, const RunFolder& run, std::optional<Co
   return plan;
 }
 
+/// What the terminal hears of a run's end, the run's log hears too.
+void train_and_log_end(Trainer& trainer, const Plan& plan) {
+  const TokenFormat& format = plan.data.format;
+  try {
+    trainer.train();
+    log_what_next(plan.run, format);
+  } catch (const Interrupted&) {
+    if (plan.run.newest_checkpoint()) log_what_next(plan.run, format);
+    throw;
+  } catch (const Divergence& error) {
+    const WorldError advised(error.what() +
+                             advice_after_divergence(plan.run, plan.settings.training));
+    log_to_file(advised.what());
+    throw advised;
+  } catch (const std::exception& error) {
+    log_to_file(is_out_of_memory(error) ? "out of memory" : first_line(error));
+    throw;
+  }
+}
+
 /// What is said of a run before its first step.
 void log_beginning(const Plan& plan, std::int64_t steps) {
   log_size(plan.settings);
   warn_of_patterns(plan.settings);
   warn_of_warmup(plan.settings.training, steps);
-  if (plan.newest) warn_of_precision(*plan.newest, plan.settings.training);
+  if (plan.newest) warn_of_changes(*plan.newest, plan.settings);
   if (plan.newest) log_info("going on from " + plan.newest->folder().string());
 }
 
@@ -314,7 +347,7 @@ void run_training(const TrainRequest& request) {
   if (!newest) {
     log_info("examples of the data in " + write_training_examples(settings, data, run).string());
   }
-  train_and_log_end(trainer, run, data.format);
+  train_and_log_end(trainer, plan);
 }
 
 std::string dry_run(const TrainRequest& request) {

@@ -160,10 +160,9 @@ void Trainer::roll_back(const FailedStep& failed) {
   if (!folder) throw WorldError(failed.what + ", and there is no checkpoint to go back to");
   const Checkpoint checkpoint(*folder);
   if (checkpoint.progress().rollbacks >= kMostRollbacks) {
-    throw WorldError(failed.what + ", after going back to step " +
+    throw Divergence(failed.what + ", after going back to step " +
                      format_count(checkpoint.progress().step) + " " +
-                     std::to_string(kMostRollbacks) +
-                     " times already; training stops, and that checkpoint stands");
+                     std::to_string(kMostRollbacks) + " times already; training stops");
   }
   take(checkpoint);
   const std::int64_t sequences = (failed.number - progress_.step) * settings_.training.batch;

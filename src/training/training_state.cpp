@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/words.h"
+#include "files/json.h"
 
 namespace sparse_transformer {
 namespace {
@@ -129,7 +130,7 @@ TrainingProgress from_json(const Json& json) {
 }  // namespace
 
 std::string state_text(const TrainingProgress& progress) {
-  return to_json(progress).dump(2) + "\n";
+  return json_text(to_json(progress), 2) + "\n";
 }
 
 TrainingProgress parse_state(const std::string& text) { return from_json(Json::parse(text)); }

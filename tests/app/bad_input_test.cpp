@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <string>
 
 #include "tests/app/tiny_runs.h"
 
@@ -190,6 +191,45 @@ TEST_F(FullDisk, TheLastSaveFailsAtOnce) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, MatchesRegex("error: cannot write [^\n]*step-00000009[^\n]+\n"));
   EXPECT_EQ(run("train --run a --resume --set training.steps=9").exit_code, 0);
+}
+
+/// A limit on the address space stands for a machine of little memory.
+class LittleMemory : public TinyRuns {
+ protected:
+  LittleMemory() {
+    train("a");
+    const std::string least =
+        sh("for size in $(seq 300000 100000 6000000); do (ulimit -v $size; "
+           "exec \"$PROGRAM\" inspect tiny.yaml >/dev/null 2>&1) && echo $size "
+           "&& break; done")
+            .out;
+    if (!least.empty()) limit_ = std::to_string(std::stoi(least) + 300000);
+  }
+
+  void expect_out_of_memory(const std::string& line, const std::string& advice) const {
+    const CommandResult result = sh("ulimit -v " + limit_ + "; exec \"$PROGRAM\" --quiet " + line);
+    EXPECT_EQ(result.exit_code, 1) << line;
+    EXPECT_THAT(lines_of(result.err), testing::Contains("error: out of memory: " + advice)) << line;
+  }
+
+  std::string limit_;
+};
+
+TEST_F(LittleMemory, EachCommandAdvisesWhatHelpsThere) {
+  if (limit_.empty()) GTEST_SKIP() << "the program needs more address space than can be limited";
+  write("long.bin", std::string(8'000'000, 'a'));
+  const std::string train_advice =
+      "a smaller training.micro_batch or training.recompute: block needs less";
+  const auto at_a_time = [](const std::string& sequences) {
+    return " --set training.batch=" + sequences + " --set training.micro_batch=" + sequences;
+  };
+  expect_out_of_memory("train tiny.yaml --run b" + at_a_time("4500"), train_advice);
+  EXPECT_THAT(read("b/log.txt"), testing::HasSubstr("info: out of memory\n"));
+  expect_out_of_memory(
+      "evaluate a --set data.path=long.bin --set data.split.test=7900000" + at_a_time("100000"),
+      "--set training.micro_batch=1, sequences scored at a time, needs less");
+  expect_out_of_memory("sample a --out x.txt --count 100000 --batch 100000",
+                       "a smaller --batch, --count or --length needs less");
 }
 
 TEST_F(FullDisk, OutputsAreWholeOrNotThere) {

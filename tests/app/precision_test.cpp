@@ -147,6 +147,25 @@ TEST_F(NonFinite, StopEndsInOneLineAndTheCheckpointStands) {
   EXPECT_TRUE(exists("a/checkpoints/latest/manifest.json"));
   EXPECT_FALSE(fs::exists(checkpoint_of(folder() / "a", 40)));
   EXPECT_THAT(read("a/log.txt"), HasSubstr("the loss is not finite"));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("and a/checkpoints/step-"), HasSubstr(" stands: ")));
+  EXPECT_THAT(read("a/log.txt"), HasSubstr(result.err.substr(sizeof("error: ") - 1)));
+  // What it advises can be done.
+  const std::size_t begin = result.err.find(" train --run");
+  const std::string command = result.err.substr(begin, result.err.find('`', begin) - begin);
+  EXPECT_EQ(command, " train --run a --resume --set training.learning_rate=0.0015");
+  EXPECT_THAT(run(command).err, HasSubstr("training.learning_rate was 0.003 and is 0.0015 now"));
+  EXPECT_THAT(result.err, HasSubstr("--set training.non_finite=rollback"));
+}
+
+TEST_F(NonFinite, StopBeforeTheFirstCheckpointClaimsNone) {
+  const CommandResult result =
+      run("train tiny.yaml --run a --quiet --set training.learning_rate=1e30 "
+          "--set training.warmup=0 --set training.evaluate_every=0");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("training stops, and no checkpoint is saved yet: "),
+                                testing::Not(HasSubstr("stands"))));
+  const CommandResult lower = run("train --run a --resume --set training.learning_rate=0.003");
+  EXPECT_EQ(lower.exit_code, 0) << lower.err;
 }
 
 TEST_F(NonFinite, SkipGoesOnCountsAndSurvivesAStop) {

@@ -186,6 +186,24 @@ TEST_F(Resume, SettingsThatMoveNoWeightMayChange) {
   EXPECT_EQ(saved_step("a"), 11);
 }
 
+TEST_F(Resume, AnotherLearningRateIsTakenRecordedAndSaid) {
+  train("a");
+  const std::string said =
+      "training.learning_rate was 0.003 and is 0.001 now: the run goes on, but not as it would "
+      "have";
+  const CommandResult result =
+      run("train --run a --resume --set training.steps=12 --set training.learning_rate=0.001");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("warning: " + said));
+  EXPECT_THAT(read("a/log.txt"), HasSubstr(said));
+  EXPECT_THAT(read("a/config.yaml"), HasSubstr("learning_rate: 0.001\n"));
+  EXPECT_THAT(read("a/checkpoints/step-00000012/config.yaml"), HasSubstr("learning_rate: 0.001\n"));
+  EXPECT_THAT(read("a/metrics.jsonl"),
+              testing::ContainsRegex("\"step\":12[^\n]*\"learning_rate\":(0.000|0.001|[0-9.]+e-)"));
+  EXPECT_THAT(run("train --run a --resume --set training.steps=13").err,
+              Not(HasSubstr("training.learning_rate")));
+}
+
 TEST_F(Resume, OtherDataAreRefusedAndTheConfigStands) {
   train("a");
   write("other.bin", std::string(3000, 'x'));

@@ -84,9 +84,9 @@ TEST_F(Configs, WrongBases) {
 }
 
 TEST_F(Configs, PathsAreRelativeToTheFileThatGivesThem) {
-  write("sub/deep/base.yaml", "data: [one, ../two, /three, '']\nsplit: [valid]");
+  write("sub/deep/base.yaml", "data: [one, ../two, /three]\nsplit: [valid]");
   write("a.yaml", "base: sub/deep/base.yaml");
-  EXPECT_THAT(read({"a.yaml"}).data, ElementsAre("sub/deep/one", "sub/two", "/three", ""));
+  EXPECT_THAT(read({"a.yaml"}).data, ElementsAre("sub/deep/one", "sub/two", "/three"));
   EXPECT_EQ(read({"a.yaml"}).split, NumberOrPaths(std::vector<std::string>{"sub/deep/valid"}));
   EXPECT_THAT(read({"a.yaml"}, {"data=one"}).data, ElementsAre("one"));
   EXPECT_THAT(read({folder_ / "a.yaml"}).data[0], folder_ / "sub/deep/one");
@@ -158,8 +158,7 @@ TEST_F(Configs, APipeIsAFile) {
 }
 
 TEST_F(Configs, WrongYaml) {
-  EXPECT_EQ(error_of_text("steps: 1\nshape: [1, 2\n"),
-            "a.yaml:3: not valid YAML: end of sequence flow not found");
+  EXPECT_EQ(error_of_text("steps: 1\nshape: [1, 2\n"), "a.yaml:2: a '[' that is not closed");
   EXPECT_EQ(error_of_text("steps: 1: 2"), "a.yaml:1: not valid YAML: illegal map value");
   EXPECT_EQ(error_of_text("steps: *nothing"),
             "a.yaml:1: not valid YAML: the referenced anchor is not defined");
@@ -177,8 +176,7 @@ TEST_F(Configs, WrongOverrides) {
   EXPECT_EQ(error_of({}, {".steps=5"}), "--set .steps=5" + expected);
   EXPECT_EQ(error_of({}, {"inner..rate=5"}), "--set inner..rate=5" + expected);
   EXPECT_EQ(error_of({}, {"inner.=5"}), "--set inner.=5" + expected);
-  EXPECT_EQ(error_of({}, {"shape=[1"}),
-            "--set shape=[1: not valid YAML: end of sequence flow not found");
+  EXPECT_EQ(error_of({}, {"shape=[1"}), "--set shape=[1: a '[' that is not closed");
   EXPECT_EQ(error_of({}, {"title=a\x04"}),
             "--set title=a\\x04: not a text, expected YAML in UTF-8");
   EXPECT_EQ(error_of({}, {"steps=0"}),
@@ -222,7 +220,97 @@ TEST_F(Configs, AliasesAreExpanded) {
   const ExampleSettings settings = read_text("words: &w [a, b]\ninner: {layers: [*w, c]}\n");
   EXPECT_EQ(settings.inner.layers, (WordLists{{"a", "b"}, {"c"}}));
   EXPECT_EQ(error_of_text("words: &w [*w]\n"), "a.yaml:1: an alias inside the value that it names");
-  EXPECT_EQ(error_of_text("inner: &i {rate: 5}\n<<: *i\n"), "a.yaml:2: <<: unknown setting");
+}
+
+TEST_F(Configs, AnEmptyPathIsRefused) {
+  EXPECT_EQ(error_of_text("data: ''"),
+            "a.yaml:1: data: got \"\", expected a path or a list of paths");
+  EXPECT_EQ(error_of_text("data: [a, '']"),
+            "a.yaml:1: data: got [a, \"\"], expected a path or a list of paths");
+  EXPECT_THAT(error_of_text("split: ''"), StartsWith("a.yaml:1: split: got \"\", expected"));
+  EXPECT_THAT(error_of_text("base: ''"), StartsWith("a.yaml:1: base: got \"\", expected a path"));
+}
+
+TEST_F(Configs, PathsThatAreNotUtf8AreReadAndWrittenAsTheyAre) {
+  const ExampleSettings settings = read_text("data: caf\xe9/te\xff\n");
+  EXPECT_THAT(settings.data, ElementsAre("caf\xe9/te\xff"));
+  const std::string yaml = resolved_yaml(settings);
+  EXPECT_THAT(yaml, testing::HasSubstr("data: [!!binary \"Y2Fm6S90Zf8=\"]"));
+  EXPECT_EQ(read_text(yaml), settings);
+  EXPECT_THAT(read_text("data: [&a !!binary Y2Fm6Q==, *a]").data,
+              ElementsAre("caf\xe9", "caf\xe9"));
+  EXPECT_EQ(error_of_text("steps: 1\ndata: !!binary '*'\n"), "a.yaml:2: !!binary without base64");
+}
+
+TEST_F(Configs, TabsInTheIndentationAreNamed) {
+  const std::string tab = ": a tab in the indentation, expected spaces";
+  EXPECT_EQ(error_of_text("inner:\n\trate: 5\n"), "a.yaml:2" + tab);
+  EXPECT_EQ(error_of_text("inner:\n  \trate: 5\n"), "a.yaml:2" + tab);
+  EXPECT_EQ(error_of_text("words:\n\t- a\n\t- b\n"), "a.yaml:2" + tab);
+  EXPECT_EQ(error_of_text("words:\n  - a\n\t- b\n"), "a.yaml:3" + tab);
+  EXPECT_EQ(error_of_text("inner:\n  rate: 5\n\tdeep: {size: 1}\n"), "a.yaml:3" + tab);
+  EXPECT_EQ(error_of_text("title:\n\tx\n"), "a.yaml:2" + tab);
+}
+
+TEST_F(Configs, TabsElsewhereAreSpaces) {
+  EXPECT_EQ(read_text("inner: {\n\trate: 5}\n").inner.rate, 5);
+  EXPECT_EQ(read_text("steps:\t3\t# three\n\t\n").steps, 3);
+  EXPECT_EQ(read_text("title: 'a\tb'\n").title, "a\tb");
+}
+
+TEST_F(Configs, MergeKeysAreNamed) {
+  const std::string merge =
+      "<<: merge keys are not read; write the settings out, or put them into a file that 'base:' "
+      "names";
+  EXPECT_EQ(error_of_text("inner: &i {rate: 5}\n<<: *i\n"), "a.yaml:2: " + merge);
+  EXPECT_EQ(error_of_text("inner: {<<: {rate: 5}}\n"), "a.yaml:1: inner." + merge);
+}
+
+TEST_F(Configs, WhatIsNotClosedIsNamedWhereItBegins) {
+  const std::string quote = ": a quote that is not closed";
+  EXPECT_EQ(error_of_text("steps: 1\ntitle: \"a\nshare: 0.5\n"), "a.yaml:2" + quote);
+  EXPECT_EQ(error_of_text("steps: 1\ntitle: 'it''s\nshare: 0.5\n"), "a.yaml:2" + quote);
+  EXPECT_EQ(error_of_text("title: \"a\\\""), "a.yaml:1" + quote);
+  EXPECT_EQ(error_of_text("title: &a !!str \"a"), "a.yaml:1" + quote);
+  EXPECT_EQ(error_of_text("inner: {layers: ['a]}\n"), "a.yaml:1" + quote);
+  EXPECT_EQ(error_of_text("words:\n  - a\n  - 'b\n"), "a.yaml:3" + quote);
+  EXPECT_EQ(error_of({}, {"title='a"}), "--set title='a" + quote);
+  EXPECT_EQ(error_of_text("steps: 1\ninner: {rate: 5\n\n"), "a.yaml:2: a '{' that is not closed");
+  EXPECT_EQ(error_of_text("words: [a,\n  b\n"), "a.yaml:1: a '[' that is not closed");
+}
+
+TEST_F(Configs, QuotesThatAreClosedAreRead) {
+  EXPECT_EQ(read_text("title: 'it''s'\n").title, "it's");
+  EXPECT_EQ(read_text("title: it's\n").title, "it's");
+  EXPECT_EQ(read_text("title: \"a\\\"b\"").title, "a\"b");
+  EXPECT_EQ(read_text("title: |\n  \"a\n").title, "\"a\n");
+  EXPECT_EQ(read_text("\xef\xbb\xbftitle: 'a'").title, "a");
+  EXPECT_EQ(read_text("\"steps\": 3\n'title': &x 'a' # don't\n").title, "a");
+}
+
+TEST_F(Configs, CharactersThatLookLikeOthersAreNamed) {
+  const std::string space = " (it has a no-break space, U+00A0)";
+  EXPECT_EQ(error_of_text("enabled: true\nsteps: 3\u00a0\n"),
+            "a.yaml:2: steps: got 3\u00a0, expected a whole number of at least 1" + space);
+  EXPECT_EQ(error_of_text("inner:\n\u00a0 rate: 5\n"),
+            "a.yaml:2: \u00a0 rate: unknown setting" + space);
+  EXPECT_EQ(error_of_text("steps: 1\n\ufeffshare: 0.5\n"),
+            "a.yaml:2: \ufeffshare: unknown setting (it has a byte order mark, U+FEFF)");
+  EXPECT_EQ(
+      error_of_text("inner:\n  rate\uff1a 5\n"),
+      "a.yaml:1: inner: got rate\uff1a 5, expected a section of settings (it has a full-width "
+      "colon, U+FF1A)");
+  EXPECT_EQ(error_of_text("steps: 3\xc2\x85share: 0.5\n"),
+            "a.yaml:1: not valid YAML: illegal map value (it has a next-line character, U+0085)");
+  EXPECT_EQ(read_text("title: caf\u00e9\u00a0au lait\n").title, "caf\u00e9\u00a0au lait");
+}
+
+TEST_F(Configs, NumbersBeyondIntegersAreNamed) {
+  EXPECT_EQ(error_of_text("steps: 9223372036854775808"),
+            "a.yaml:1: steps: got 9223372036854775808, expected a whole number of at least 1, "
+            "written in digits and at most 9223372036854775807");
+  EXPECT_EQ(error_of_text("steps: -9223372036854775808"),
+            "a.yaml:1: steps: got -9223372036854775808, expected a whole number of at least 1");
 }
 
 TEST_F(Configs, BombsAreRefused) {

@@ -82,11 +82,27 @@ TEST(Scalars, WordsAreQuotedUnlessEveryReaderTakesThemForText) {
     EXPECT_EQ(yaml_word(text), std::string(1, '"').append(text) + '"');
   }
   EXPECT_EQ(yaml_word("a\"\\\n\x01"), R"("a\"\\\n\x01")");
+  EXPECT_EQ(yaml_word("\u202e\xc2\x85"), R"("\u202e\u0085")");
+}
+
+TEST(Scalars, BytesThatAreNotUtf8AreBase64) {
+  EXPECT_EQ(yaml_word("te\xffxt"), R"(!!binary "dGX/eHQ=")");
+}
+
+TEST(Scalars, WhatIsWholeButNoIntegerHereIsSaid) {
+  const std::string limit = ", written in digits and at most 9223372036854775807";
+  for (const char* text : {"9223372036854775808", "-9223372036854775809", "1e16", "1e300"}) {
+    EXPECT_EQ(integer_limit(text), limit) << text;
+  }
+  for (const char* text : {"", "3", "1.5", "ten", "9223372036854775807", "-9223372036854775808"}) {
+    EXPECT_EQ(integer_limit(text), "") << text;
+  }
 }
 
 TEST(Scalars, MessagesAreOneShortLine) {
   EXPECT_EQ(one_line("a\nb\tc\x7f"), R"(a\nb\tc\x7f)");
   EXPECT_EQ(one_line(std::string(1000, 'x')), std::string(80, 'x') + "...");
+  EXPECT_EQ(one_line(std::string(79, 'x') + "\u00e9\u00e9"), std::string(79, 'x') + "\u00e9...");
 }
 
 }  // namespace

@@ -73,6 +73,18 @@ TEST(Canvas, path_goes_from_point_to_point) {
   EXPECT_EQ(pixel(image, 15, 15), kWhite);  // it is not closed
 }
 
+// cairo draws nothing more after a text that is not UTF-8.
+TEST(Canvas, text_that_is_not_utf8_is_drawn_escaped) {
+  const auto drawn = [](const std::string& text) {
+    Canvas canvas(200, 40);
+    canvas.text(4, 30, text, 20, Canvas::Align::kLeft, {0, 0, 0});
+    canvas.fill_circle(190, 10, 5, {255, 0, 0});
+    return canvas.image();
+  };
+  EXPECT_EQ(drawn("caf\xe9").pixels, drawn("caf\\xe9").pixels);
+  EXPECT_EQ(pixel(drawn("caf\xe9"), 190, 10), (Pixel{255, 0, 0}));
+}
+
 TEST(Canvas, circle_is_round) {
   Canvas canvas(20, 20);
   canvas.fill_circle(10, 10, 8, {0, 0, 255});

@@ -21,7 +21,8 @@ TEST(Html, EscapesWhatWouldBeMarkup) {
 TEST(Html, KeepsCharactersAndReplacesWhatIsNone) {
   EXPECT_EQ(escape_html("\u00e4\u20ac\U0001F3B5"), "\u00e4\u20ac\U0001F3B5");
   const std::string none = "\uFFFD";
-  for (const std::string bytes : {"\x01", "\x80", "\xFF", "\xC3", "\xC0", "\r"}) {
+  for (const std::string bytes :
+       {"\x01", "\x80", "\xFF", "\xC3", "\xC0", "\r", "\x7F", "\xC2\x9B", "\u202E"}) {
     EXPECT_EQ(escape_html(bytes + "x"), none + "x");
   }
   EXPECT_EQ(escape_html("\xED\xA0\x80"), none + none + none) << "a surrogate";

@@ -23,6 +23,7 @@ TEST(Format, GivesBytesInPowersOf1024) {
   EXPECT_EQ(format_bytes((1 << 20) - 1), "1.0 MiB");
   EXPECT_EQ(format_bytes(std::int64_t{25} << 30), "25.0 GiB");
   EXPECT_EQ(format_bytes(std::numeric_limits<std::int64_t>::max()), "8.0 EiB");
+  EXPECT_EQ(format_bytes(std::numeric_limits<std::int64_t>::min()), "-8.0 EiB");
 }
 
 TEST(Format, GivesTimesInTheirTwoLargestUnits) {
@@ -58,6 +59,7 @@ TEST(Format, TablesAreAligned) {
             "x      10     2\n"
             "0 … 9\n");
   EXPECT_EQ(format_table({}, 1), "");
+  EXPECT_EQ(format_table({{"a\x1b\n", "1"}, {"b", "2"}}, 1), "a\\x1b\\n  1\nb        2\n");
 }
 
 }  // namespace

@@ -91,6 +91,24 @@ TEST_F(LogTest, BracesAreOrdinaryText) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "{} {0} %s\n");
 }
 
+// A file's name may hold a line of its own, or a command to the terminal.
+TEST_F(LogTest, AMessageIsOneLineWithoutControlCharacters) {
+  start_log(Verbosity::kNormal, ColorMode::kAlways);
+  const std::string name =
+      "a\nerror: forged \x1b]0;owned\x07 \xc2\x9b"
+      "31m \xff";
+  const std::string shown = R"(a\nerror: forged \x1b]0;owned\x07 \u009b31m \xff)";
+  testing::internal::CaptureStderr();
+  {
+    const LogFile file(file_);
+    log_warning(name);
+    log_to_file(name);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "\033[1;33mwarning:\033[0m " + shown + "\n");
+  EXPECT_THAT(logged(),
+              AllOf(HasSubstr("warning: " + shown + "\n"), HasSubstr("info: " + shown + "\n")));
+}
+
 TEST_F(LogTest, AFileThatCannotBeOpenedIsTheUsersError) {
   try {
     const LogFile file(folder_);  // a folder

@@ -69,5 +69,12 @@ TEST(StatusLine, StaysBelowWhatIsPrintedAndIsErasedInTheEnd) {
             "\r\033[K10%\r\033[Knews\n10%\r\033[K20%\r\033[Kthe end\n");
 }
 
+TEST(StatusLine, HasNoControlCharacters) {
+  testing::internal::CaptureStderr();
+  set_status_line("a\x1b[2J\nb");
+  set_status_line("");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "\r\033[Ka\\x1b[2J\\nb\r\033[K");
+}
+
 }  // namespace
 }  // namespace sparse_transformer

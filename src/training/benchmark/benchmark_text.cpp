@@ -1,6 +1,6 @@
-#include <nlohmann/json.hpp>
 
 #include "config/words.h"
+#include "files/json.h"
 #include "runtime/format.h"
 #include "training/benchmark/benchmark.h"
 
@@ -185,7 +185,7 @@ std::string benchmark_json(const BenchmarkResult& result) {
     json["time_ratio"] = sparse.seconds / dense.seconds;
     json["flops_ratio"] = sparse.flops_per_token / dense.flops_per_token;
   }
-  return json.dump() + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace sparse_transformer
