@@ -52,6 +52,7 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
                      " bits.\n";
   for (const std::string& what : data.left_out) text += "Left out: " + what + "\n";
   for (const SkippedFile& file : data.skipped) text += "Skipped: " + file.reason + "\n";
+  for (const std::string& what : data.warnings) text += "Warning: " + what + "\n";
   return text;
 }
 
