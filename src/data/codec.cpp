@@ -37,7 +37,7 @@ std::string comment_of(const Metadata& text) {
 }
 
 ScoreGrid grid_of(const TokenFormat& format) {
-  return {.voices = format.voices, .steps_per_beat = format.steps_per_beat};
+  return {.voices = format.voices, .steps_per_beat = format.steps_per_beat, .drums = format.drums};
 }
 
 std::vector<std::byte> encode_bytes(const Samples& samples) {
@@ -68,6 +68,35 @@ std::vector<std::uint8_t> read_picture(const std::filesystem::path& path,
                     " (height, width, channels), expected " + shape_text(shape));
   }
   return std::move(image.pixels);
+}
+
+std::vector<std::uint8_t> read_score(const std::filesystem::path& path,
+                                     std::span<const std::byte> bytes, const ScoreGrid& grid,
+                                     const Warn& warn) {
+  const std::string name = path.string();
+  const MidiScore score = decode_midi(bytes, name);
+  ScoreCells found = cells_of(score, grid, name);
+  for (const std::string& warning : score.warnings) warn(name + ": " + warning);
+  for (const std::string& loss : sentences(found.losses, grid)) warn(name + ": left out: " + loss);
+  return std::move(found.cells);
+}
+
+/// The tokens of bytes of any format.
+std::vector<std::uint8_t> decode_prime(const std::filesystem::path& path,
+                                       std::span<const std::byte> bytes, const TokenFormat& format,
+                                       const Warn& warn) {
+  switch (format.kind) {
+    case TokenFormat::Kind::kPicture:
+      return read_picture(path, bytes, format.shape);
+    case TokenFormat::Kind::kSound:
+      return decode_to_tokens(bytes, path.string(), format.sample_rate);
+    case TokenFormat::Kind::kScore:
+      return read_score(path, bytes, grid_of(format), warn);
+    case TokenFormat::Kind::kBytes:
+      break;
+  }
+  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  return {first, first + bytes.size()};
 }
 
 std::string lower_case_extension(const std::filesystem::path& path) {
@@ -172,24 +201,15 @@ void write_samples(const std::filesystem::path& path, const TokenFormat& format,
   write_file(path, encode_samples(format, samples, text, lower_case_extension(path), layout));
 }
 
-std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {
+std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format,
+                                     const Warn& warn) {
   const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
-  if (bytes.empty()) {
+  std::vector<std::uint8_t> tokens;
+  if (!file.bytes().empty()) tokens = decode_prime(path, file.bytes(), format, warn);
+  if (tokens.empty()) {
     throw UserError(path.string() + ": empty; expected what the samples begin with");
   }
-  switch (format.kind) {
-    case TokenFormat::Kind::kPicture:
-      return read_picture(path, bytes, format.shape);
-    case TokenFormat::Kind::kSound:
-      return decode_to_tokens(bytes, path.string(), format.sample_rate);
-    case TokenFormat::Kind::kScore:
-      return cells_of(decode_midi(bytes, path.string()), grid_of(format), path.string()).cells;
-    case TokenFormat::Kind::kBytes:
-      break;
-  }
-  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  return {first, first + bytes.size()};
+  return tokens;
 }
 
 }  // namespace sparse_transformer

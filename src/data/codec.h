@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,9 +51,14 @@ void write_samples(const std::filesystem::path& path, const TokenFormat& format,
                    const std::vector<std::vector<std::uint8_t>>& samples, const Metadata& text,
                    const PictureLayout& layout = {});
 
-/// The tokens of a file that primes sampling: for pictures a PNG of the format's shape, for sound
-/// any that files/audio.h reads, for scores a MIDI file, else any file, byte for byte. Throws
-/// UserError naming file and fault.
-std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format);
+/// Is told, a sentence at a time, what is odd in a file or left out of it.
+using Warn = std::function<void(const std::string& sentence)>;
+
+/// Reads the tokens, at least one, of a file that primes sampling: for pictures a PNG or JPEG of
+/// the format's shape, for sound any that files/audio.h reads, for scores a MIDI file, else any
+/// file, byte for byte. Throws UserError naming file and fault, also where the file holds no token.
+std::vector<std::uint8_t> read_prime(
+    const std::filesystem::path& path, const TokenFormat& format,
+    const Warn& warn = [](const std::string& /*sentence*/) {});
 
 }  // namespace sparse_transformer

@@ -30,6 +30,7 @@ constexpr std::array<std::string_view, 8> kSources = {"bytes", "cifar10", "image
                                                       "audio", "midi",    "generated", "packed"};
 constexpr std::array<std::string_view, 2> kDamagedFiles = {"skip", "stop"};
 constexpr std::array<std::string_view, 3> kNumpyLayouts = {"auto", "interleaved", "planar"};
+constexpr std::array<std::string_view, 2> kDrums = {"leave", "keep"};
 constexpr std::array<std::string_view, 2> kGeneratedKinds = {"pictures", "tunes"};
 
 void check_shape(const std::vector<std::int64_t>& shape) {
@@ -113,6 +114,10 @@ void MidiSettings::describe(FieldVisitor& visit) {
               between<std::int64_t>(1, 64));
   visit.field("steps_per_beat", steps_per_beat, "time steps a quarter note; 4 = sixteenths",
               between<std::int64_t>(1, 64));
+  visit.choice(
+      "drums", drums, kDrums,
+      "drums (channel 10), whose pitches name instruments: left out (leave), or notes like any "
+      "others (keep)");
 }
 
 void DataSettings::describe(FieldVisitor& visit) {

@@ -56,9 +56,13 @@ struct AudioSettings {
   void describe(FieldVisitor& visit);
 };
 
+/// What becomes of the notes of a score's drum channel.
+enum class Drums { kLeave, kKeep };
+
 struct MidiSettings {
   std::int64_t voices = 4;
   std::int64_t steps_per_beat = 4;  // time steps a quarter note
+  Drums drums = Drums::kLeave;
   void describe(FieldVisitor& visit);
 };
 

@@ -1,9 +1,10 @@
 #include "data/midi.h"
 
-#include <atomic>
-#include <cstdint>
+#include <algorithm>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "data/decoding.h"
 #include "data/score_grid.h"
@@ -14,26 +15,31 @@ namespace sparse_transformer {
 
 DataSet open_midi(const DataSettings& settings, const DataProgress& progress) {
   const ScoreGrid grid = {.voices = settings.midi.voices,
-                          .steps_per_beat = settings.midi.steps_per_beat};
+                          .steps_per_beat = settings.midi.steps_per_beat,
+                          .drums = settings.midi.drums == Drums::kKeep};
   DataSet data;
   data.source = "midi " + paths_text(settings.path);
   data.format = {.kind = TokenFormat::Kind::kScore,
                  .shape = {},
                  .voices = grid.voices,
-                 .steps_per_beat = grid.steps_per_beat};
-  std::atomic<std::int64_t> notes = 0, left_out = 0;
+                 .steps_per_beat = grid.steps_per_beat,
+                 .drums = grid.drums};
+  std::mutex mutex;  // of what follows; files are decoded by several threads
+  ScoreLosses losses;
+  std::vector<std::string> warnings;
   const Decode decode = [&](const InputFile& file, const TokenSink& sink) {
-    const ScoreCells found = cells_of(decode_midi(file.bytes, file.name), grid, file.name);
+    const MidiScore score = decode_midi(file.bytes, file.name);
+    const ScoreCells found = cells_of(score, grid, file.name);
     sink(found.cells);
-    notes += found.notes;
-    left_out += found.left_out;
+    const std::scoped_lock lock(mutex);
+    losses += found.losses;
+    for (const std::string& warning : score.warnings)
+      warnings.push_back(file.name + ": " + warning);
   };
   data = open_decoded(settings, std::move(data), decode, progress);
-  if (left_out > 0) {
-    data.left_out.push_back(
-        std::to_string(left_out) + " of " + std::to_string(notes) +
-        " notes: no voice was free (data.midi.voices: " + std::to_string(grid.voices) + ")");
-  }
+  data.left_out = sentences(losses, grid);
+  std::sort(warnings.begin(), warnings.end());
+  data.warnings = std::move(warnings);
   return data;
 }
 

@@ -35,6 +35,7 @@ Metadata format_metadata(const DataSet& data) {
   if (format.kind == TokenFormat::Kind::kScore) {
     metadata["voices"] = std::to_string(format.voices);
     metadata["steps_per_beat"] = std::to_string(format.steps_per_beat);
+    if (format.drums) metadata["drums"] = "keep";
   }
   return metadata;
 }
@@ -76,6 +77,13 @@ std::int64_t read_number(const SafetensorsFile& file, const std::string& key,
   return number;
 }
 
+bool read_drums(const SafetensorsFile& file) {
+  const auto found = file.metadata().find("drums");
+  if (found == file.metadata().end()) return false;
+  if (found->second != "keep") refuse(file, "drums of '" + found->second + "'");
+  return true;
+}
+
 TokenFormat read_format(const SafetensorsFile& file) {
   const std::string version = value_of(file, "sparse_transformer.data");
   if (version != "1") {
@@ -97,6 +105,7 @@ TokenFormat read_format(const SafetensorsFile& file) {
   if (format.kind == TokenFormat::Kind::kScore) {
     format.voices = read_number(file, "voices", 65536);
     format.steps_per_beat = read_number(file, "steps_per_beat", 65536);
+    format.drums = read_drums(file);
   }
   return format;
 }

@@ -9,6 +9,7 @@
 //                            sample_rate               sound: tokens a second, "4000"
 //                            voices                    scores: tokens a time step, "4"
 //                            steps_per_beat            scores: time steps a quarter note, "4"
+//                            drums                     scores: "keep" where drums are notes
 //                            source                    what was packed, for people
 //
 // In Python: safetensors.numpy.load_file(path)["train"].

@@ -23,13 +23,14 @@ struct QuantisedScore {
   std::vector<Part> parts;
 };
 
-QuantisedScore quantise(const MidiScore& score, std::int64_t steps_per_beat) {
+QuantisedScore quantise(const MidiScore& score, const ScoreGrid& grid) {
   const auto nearest_step = [&](std::int64_t tick) {
-    return (2 * tick * steps_per_beat + score.ticks_per_quarter) / (2 * score.ticks_per_quarter);
+    return (2 * tick * grid.steps_per_beat + score.ticks_per_quarter) /
+           (2 * score.ticks_per_quarter);
   };
   std::vector<std::pair<GridNote, Part>> notes;
   for (const MidiNote& note : score.notes) {
-    if (note.channel == kDrumChannel) continue;
+    if (note.channel == kDrumChannel && !grid.drums) continue;
     const std::int64_t start = nearest_step(note.start);
     const std::int64_t end = std::max(start + 1, nearest_step(note.end));
     notes.push_back({{.voice = 0, .start = start, .end = end, .pitch = note.pitch},
@@ -92,10 +93,54 @@ std::vector<GridNote> notes_in_voices(const QuantisedScore& score, std::int64_t 
   return notes;
 }
 
+[[noreturn]] void refuse_empty(const MidiScore& score, const std::string& name) {
+  if (score.notes.empty()) throw UserError(name + ": a score without notes");
+  throw UserError(name +
+                  ": only drums (channel 10), which data.midi.drums leaves out; keep reads them "
+                  "as notes");
+}
+
+/// "12 changes of tempo"
+std::string changes_text(std::int64_t count, const std::string& what) {
+  return std::to_string(count) + (count == 1 ? " change" : " changes") + " of " + what;
+}
+
 }  // namespace
 
+ScoreLosses& ScoreLosses::operator+=(const ScoreLosses& other) {
+  notes += other.notes;
+  drums += other.drums;
+  empty += other.empty;
+  voiceless += other.voiceless;
+  tempo_changes += other.tempo_changes;
+  program_changes += other.program_changes;
+  return *this;
+}
+
+std::vector<std::string> sentences(const ScoreLosses& losses, const ScoreGrid& grid) {
+  std::vector<std::string> found;
+  const auto add_notes = [&](std::int64_t count, const std::string& why) {
+    if (count == 0) return;
+    found.push_back(std::to_string(count) + " of " + std::to_string(losses.notes) +
+                    " notes: " + why);
+  };
+  add_notes(losses.drums, "drums, channel 10 (data.midi.drums: leave)");
+  add_notes(losses.empty, "of no length, beside another of the same pitch");
+  add_notes(losses.voiceless,
+            "no voice was free (data.midi.voices: " + std::to_string(grid.voices) + ")");
+  if (losses.tempo_changes > 0) {
+    found.push_back(changes_text(losses.tempo_changes, "tempo: time is counted in beats"));
+  }
+  if (losses.program_changes > 0) {
+    found.push_back(
+        changes_text(losses.program_changes, "program: instruments are not told apart"));
+  }
+  return found;
+}
+
 ScoreCells cells_of(const MidiScore& score, const ScoreGrid& grid, const std::string& name) {
-  const QuantisedScore quantised = quantise(score, grid.steps_per_beat);
+  const QuantisedScore quantised = quantise(score, grid);
+  if (quantised.notes.empty()) refuse_empty(score, name);
   const std::vector<GridNote> notes = notes_in_voices(quantised, grid.voices);
   std::int64_t steps = 0;
   for (const GridNote& note : notes) steps = std::max(steps, note.end);
@@ -110,8 +155,13 @@ ScoreCells cells_of(const MidiScore& score, const ScoreGrid& grid, const std::st
           step == note.start ? static_cast<std::uint8_t>(note.pitch) : kHold;
     }
   }
-  const std::int64_t all = std::ssize(quantised.notes);
-  return {.cells = std::move(cells), .notes = all, .left_out = all - std::ssize(notes)};
+  return {.cells = std::move(cells),
+          .losses = {.notes = std::ssize(score.notes) + score.empty_notes,
+                     .drums = std::ssize(score.notes) - std::ssize(quantised.notes),
+                     .empty = score.empty_notes,
+                     .voiceless = std::ssize(quantised.notes) - std::ssize(notes),
+                     .tempo_changes = score.tempo_changes,
+                     .program_changes = score.program_changes}};
 }
 
 std::vector<GridNote> notes_of(std::span<const std::uint8_t> cells, std::int64_t voices) {

@@ -19,6 +19,7 @@ namespace sparse_transformer {
 struct ScoreGrid {
   std::int64_t voices = 0;
   std::int64_t steps_per_beat = 0;  // time steps a quarter note
+  bool drums = false;               // whether drums are notes like any others
 };
 
 /// A note of a grid: [start, end) in time steps.
@@ -29,18 +30,32 @@ struct GridNote {
   bool operator==(const GridNote&) const = default;
 };
 
-struct ScoreCells {
-  std::vector<std::uint8_t> cells;
-  std::int64_t notes = 0;     // of the score, without drums
-  std::int64_t left_out = 0;  // of these, for want of a free voice
+/// What of scores a grid does not hold.
+struct ScoreLosses {
+  std::int64_t notes = 0;  // of the scores, those counted below included
+  std::int64_t drums = 0;
+  std::int64_t empty = 0;      // MidiScore::empty_notes
+  std::int64_t voiceless = 0;  // no voice was free
+  std::int64_t tempo_changes = 0, program_changes = 0;
+
+  ScoreLosses& operator+=(const ScoreLosses& other);
 };
 
-/// The cells of a score, from its beginning to the end of its last note: a whole number of steps.
-/// Notes begin and end at the nearest step and last at least one; the drums' channel is left out.
-/// What one track plays on one channel is a voice, in the order of the mean pitches, where there
-/// are just as many of these as voices and none plays two notes at once. Else each note, at each
-/// step the highest first, goes to the first voice that is free then; one that finds none is left
-/// out. Throws UserError naming `name` for a score of more than 2^20 steps.
+/// A sentence for each kind of losses that there are.
+std::vector<std::string> sentences(const ScoreLosses& losses, const ScoreGrid& grid);
+
+struct ScoreCells {
+  std::vector<std::uint8_t> cells;
+  ScoreLosses losses;
+};
+
+/// The cells of a score, from its beginning to the end of its last note: a whole number of steps,
+/// at least one. Notes begin and end at the nearest step and last at least one; without
+/// `grid.drums` the drums' channel is left out. What one track plays on one channel is a voice, in
+/// the order of the mean pitches, where there are just as many of these as voices and none plays
+/// two notes at once. Else each note, at each step the highest first, goes to the first voice that
+/// is free then; one that finds none is left out. Throws UserError naming `name` for a score
+/// without notes, with only drums that are left out, or of more than 2^20 steps.
 ScoreCells cells_of(const MidiScore& score, const ScoreGrid& grid, const std::string& name);
 
 /// The notes in cells, by voice and start. The last step may be unfinished; a hold without a note

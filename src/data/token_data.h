@@ -28,6 +28,7 @@ struct TokenFormat {
       0;                    // sound: tokens a second, each an 8-bit µ-law sample (G.711); else 0
   std::int64_t voices = 0;  // scores: tokens a time step, one a voice; else 0
   std::int64_t steps_per_beat = 0;  // scores: time steps a quarter note; else 0
+  bool drums = false;               // scores: whether drums are notes like any others
 
   /// Tokens that belong together: in training sequences begin at multiples of it. A beat of a
   /// score, so that a position says where in the beat it lies; else 1.
@@ -74,6 +75,7 @@ struct DataSet {
   std::string source;  // for messages: "cifar10 data/cifar10"
   std::vector<SkippedFile> skipped;
   std::vector<std::string> left_out;  // of files that are a part of it, a sentence each
+  std::vector<std::string> warnings;  // what is odd in files that are a part of it, likewise
 
   const Tokens& split(Split which) const;
   bool is_stream() const { return item_size == 0; }

@@ -19,8 +19,8 @@ namespace sparse_transformer {
 
 namespace {
 
-constexpr int kMaxScans = 100;  // a progressive file has some ten
-constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr int kMaxScans = 100;                  // a progressive file has some ten
+constexpr int kMetadataMarker = JPEG_APP0 + 1;  // EXIF and XMP
 constexpr unsigned kMaxMarker = 0xFFFF;
 
 /// libjpeg reports errors by what `manager.error_exit` does, which must not return: it jumps to
@@ -93,7 +93,7 @@ class Reader {
   Image read(std::span<const std::byte> bytes, std::int64_t enough) {
     guarded([&] {
       jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-      jpeg_save_markers(&jpeg_, kExifMarker, kMaxMarker);
+      jpeg_save_markers(&jpeg_, kMetadataMarker, kMaxMarker);
       jpeg_read_header(&jpeg_, TRUE);
     });
     const int way_up = orientation();
@@ -161,18 +161,44 @@ class Reader {
 
   /// After the header: libjpeg forgets the markers when it finishes.
   int orientation() const {
-    constexpr std::string_view kExif("Exif\0\0", 6);
+    constexpr std::string_view kExif("Exif\0\0", 6), kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
+    std::string exif, xmp;  // EXIF of more than 64 KiB is in several markers
     for (const auto* marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
-      const auto bytes = std::as_bytes(std::span(marker->data, marker->data_length));
-      const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      if (text.starts_with(kExif)) return exif_orientation(bytes.subspan(kExif.size()));
+      const std::string_view text(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (text.starts_with(kExif)) exif += text.substr(kExif.size());
+      if (text.starts_with(kXmp)) xmp = text.substr(kXmp.size());
     }
-    return 1;
+    const auto found = exif_orientation(std::as_bytes(std::span(exif)));
+    return found ? *found : xmp_orientation(xmp).value_or(1);
+  }
+
+  /// What a file is that may be whole, but of a kind that libjpeg does not read. Empty for other
+  /// errors.
+  std::string unread_kind() const {
+    const int number = session_.manager.msg_parm.i[0];
+    switch (session_.manager.msg_code) {
+      case JERR_BAD_PRECISION:
+        return number == 12 || number == 16 ? "a JPEG of " + std::to_string(number) + " bits" : "";
+      case JERR_ARITH_NOTIMPL:
+        return "a JPEG in arithmetic coding";
+      case JERR_EMPTY_IMAGE:
+        return jpeg_.image_width > 0 ? "a JPEG whose height comes after its pixels (DNL)" : "";
+      case JERR_SOF_UNSUPPORTED:
+        return number == 0xC3 || number == 0xCB ? "a lossless JPEG" : "a hierarchical JPEG";
+      case JERR_UNKNOWN_MARKER:
+        return number == 0xF7 ? "a JPEG-LS" : "";
+      default:
+        return "";
+    }
   }
 
   template <typename Body>
   void guarded(const Body& body) {
     if (succeeds(session_, body)) return;
+    const std::string kind = unread_kind();
+    if (!kind.empty()) {
+      throw UserError(name_ + ": " + kind + "; expected a baseline or progressive one of 8 bits");
+    }
     throw UserError(name_ + " is not a whole JPEG: " + session_.fault.data());
   }
 

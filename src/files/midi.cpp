@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <tuple>
@@ -25,6 +26,11 @@ constexpr int kSystem = 0xF0;
 constexpr int kSysex = 0xF0, kEscape = 0xF7, kMeta = 0xFF;
 constexpr int kText = 0x01, kEndOfTrack = 0x2F, kTempo = 0x51;
 
+/// What a channel's status byte announces, from kNoteOff on.
+constexpr std::array<std::string_view, 7> kMessages = {
+    "note-off",       "note-on",          "key pressure", "control change",
+    "program change", "channel pressure", "pitch bend"};
+
 void sort_notes(std::vector<MidiNote>& notes) {
   const auto key = [](const MidiNote& note) {
     return std::tuple(note.start, note.track, note.channel, note.pitch);
@@ -38,9 +44,13 @@ void sort_notes(std::vector<MidiNote>& notes) {
 /// Takes numbers off the front of some bytes; all are big-endian.
 class Bytes {
  public:
-  Bytes(std::span<const std::byte> bytes, const std::string& name) : rest_(bytes), name_(name) {}
+  Bytes(std::span<const std::byte> bytes, const std::string& name) : rest_(bytes), name_(&name) {}
 
   bool is_empty() const { return rest_.empty(); }
+  std::size_t size() const { return rest_.size(); }
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(rest_.data()), rest_.size()};
+  }
 
   std::span<const std::byte> take(std::size_t count) {
     if (count > rest_.size()) fail("it is cut off");
@@ -48,10 +58,12 @@ class Bytes {
     rest_ = rest_.subspan(count);
     return taken;
   }
-  std::string_view take_text(std::size_t count) {
-    const auto taken = take(count);
-    return {reinterpret_cast<const char*>(taken.data()), taken.size()};
+  Bytes part(std::size_t count) {
+    Bytes taken = *this;
+    taken.rest_ = take(count);
+    return taken;
   }
+  std::string_view take_text(std::size_t count) { return part(count).text(); }
   int peek() const {
     if (rest_.empty()) fail("it is cut off");
     return std::to_integer<int>(rest_[0]);
@@ -63,12 +75,6 @@ class Bytes {
     return value;
   }
   int byte() { return static_cast<int>(number(1)); }
-  /// The value of a channel's message: 7 bits.
-  int data() {
-    const int value = byte();
-    if (value >= kPitches) fail("a value of more than 7 bits");
-    return value;
-  }
   /// 7 bits a byte, the highest first; all bytes but the last have their highest bit set.
   std::uint32_t variable_length() {
     std::uint32_t value = 0;
@@ -80,21 +86,71 @@ class Bytes {
     fail("a number of more than 4 bytes");
   }
   [[noreturn]] void fail(const std::string& reason) const {
-    throw UserError(name_ + " is not a whole MIDI file: " + reason);
+    throw UserError(*name_ + " is not a whole MIDI file: " + reason);
   }
 
  private:
   std::span<const std::byte> rest_;
-  const std::string& name_;
+  const std::string* name_;
 };
+
+/// The notes of one channel and pitch, as a track tells of them.
+class Key {
+ public:
+  struct Sounded {
+    std::int64_t start, end;
+  };
+
+  /// Returns the note that ends here, if one sounded.
+  std::optional<Sounded> begin(std::int64_t now) {
+    const std::optional<Sounded> ended = end_of_track(now);
+    const bool has_own_end = has_own_end_;
+    if (ended) last_end_ = ended->end;
+    ends_owed_ = !ended || has_own_end ? 0 : (start_ == now ? ends_owed_ : 0) + 1;
+    start_ = now;
+    has_own_end_ = false;
+    return ended;
+  }
+
+  /// Ends the note that began before. One that began at this tick, where another ended, is only
+  /// ended where no later note-off does it: this note-off may be the other's.
+  std::optional<Sounded> end(std::int64_t now) {
+    if (start_ == kSilent) return std::nullopt;
+    if (start_ == now && ends_owed_ > 0) {
+      --ends_owed_;
+      return std::nullopt;
+    }
+    if (start_ == now && last_end_ == now) {
+      has_own_end_ = true;
+      return std::nullopt;
+    }
+    last_end_ = now;
+    return Sounded{std::exchange(start_, kSilent), now};
+  }
+
+  std::optional<Sounded> end_of_track(std::int64_t now) const {
+    if (start_ == kSilent) return std::nullopt;
+    return Sounded{start_, has_own_end_ ? start_ : now};
+  }
+
+ private:
+  static constexpr std::int64_t kSilent = -1;
+
+  std::int64_t start_ = kSilent;     // of the note that sounds
+  std::int64_t last_end_ = kSilent;  // of the note before
+  int ends_owed_ = 0;         // note-offs, at the tick of `start_`, of notes that another cut short
+  bool has_own_end_ = false;  // a note-off of its own was met at the tick of `start_`
+};
+
+std::size_t key_of(int channel, int pitch) {
+  return static_cast<std::size_t>(channel) * kPitches + static_cast<std::size_t>(pitch);
+}
 
 /// Reads the events of one track and adds its notes to the score.
 class TrackReader {
  public:
   TrackReader(Bytes bytes, std::int32_t track, MidiScore& score)
-      : bytes_(bytes), track_(track), score_(score) {
-    begun_.fill(kSilent);
-  }
+      : bytes_(bytes), track_(track), score_(score) {}
 
   void read() {
     while (!has_ended_ && !bytes_.is_empty()) {
@@ -103,13 +159,13 @@ class TrackReader {
       read_event();
     }
     for (int channel = 0; channel < kChannels; ++channel) {
-      for (int pitch = 0; pitch < kPitches; ++pitch) end_note(channel, pitch);
+      for (int pitch = 0; pitch < kPitches; ++pitch) {
+        add_note(channel, pitch, key(channel, pitch).end_of_track(now_));
+      }
     }
   }
 
  private:
-  static constexpr std::int64_t kSilent = -1;
-
   void read_event() {
     // A channel's status byte may be left out where it is the one before.
     const int status = bytes_.peek() < 0x80 ? running_status_ : bytes_.byte();
@@ -117,7 +173,9 @@ class TrackReader {
       read_meta();
     } else if (status == kSysex || status == kEscape) {
       bytes_.take(bytes_.variable_length());
-    } else if (status == 0 || status >= kSystem) {
+    } else if (status >= kSystem) {
+      skip_system_message(status);
+    } else if (status == 0) {
       bytes_.fail("an event without a meaning");
     } else {
       running_status_ = status;
@@ -125,20 +183,52 @@ class TrackReader {
     }
   }
 
+  /// Messages between instruments, such as a clock's, which are not for files but are found there.
+  void skip_system_message(int status) {
+    switch (status) {
+      case 0xF1:  // time code
+      case 0xF3:  // song
+        bytes_.take(1);
+        return;
+      case 0xF2:  // place in the song
+        bytes_.take(2);
+        return;
+      case 0xF4:
+      case 0xF5:
+      case 0xF9:
+      case 0xFD:
+        bytes_.fail("an event without a meaning");
+      default:
+        return;
+    }
+  }
+
   void read_message(int kind, int channel) {
-    const int first = bytes_.data();
-    const int second = kind == kProgram || kind == kChannelPressure ? 0 : bytes_.data();
-    const bool is_begun = kind == kNoteOn && second > 0;  // of no loudness, it ends one
-    if (is_begun || kind == kNoteOn || kind == kNoteOff) end_note(channel, first);
-    if (is_begun) begun(channel, first) = now_;
+    const int first = read_value(kind);
+    const int second = kind == kProgram || kind == kChannelPressure ? 0 : read_value(kind);
+    if (kind == kNoteOn && second > 0) {
+      add_note(channel, first, key(channel, first).begin(now_));
+    } else if (kind == kNoteOn || kind == kNoteOff) {  // of no loudness, a note-on ends one
+      add_note(channel, first, key(channel, first).end(now_));
+    } else if (kind == kProgram) {
+      int& program = programs_[static_cast<std::size_t>(channel)];
+      score_.program_changes += std::exchange(program, first) == first ? 0 : 1;
+    }
+  }
+
+  int read_value(int kind) {
+    const int value = bytes_.byte();
+    if (value < 0x80) return value;
+    bytes_.fail("a value of " + std::to_string(value) + " in a " +
+                std::string(kMessages.at(static_cast<std::size_t>((kind - kNoteOff) >> 4))) +
+                ", expected 0 to 127");
   }
 
   void read_meta() {
     const int type = bytes_.byte();
     const std::size_t size = bytes_.variable_length();
     if (type == kTempo && size == 3) {
-      const std::uint32_t tempo = bytes_.number(3);
-      if (now_ == 0 && tempo > 0) score_.microseconds_per_quarter = tempo;
+      read_tempo();
     } else if (type == kText && score_.comment.empty()) {
       score_.comment = bytes_.take_text(size);
     } else {
@@ -147,21 +237,31 @@ class TrackReader {
     }
   }
 
-  void end_note(int channel, int pitch) {
-    const std::int64_t start = std::exchange(begun(channel, pitch), kSilent);
-    if (start == kSilent) return;
-    score_.notes.push_back(
-        {.track = track_, .channel = channel, .pitch = pitch, .start = start, .end = now_});
+  void read_tempo() {
+    const std::uint32_t tempo = bytes_.number(3);
+    if (now_ > 0) {
+      ++score_.tempo_changes;
+    } else if (tempo > 0) {
+      score_.microseconds_per_quarter = tempo;
+    }
   }
 
-  std::int64_t& begun(int channel, int pitch) {
-    return begun_[static_cast<std::size_t>(channel) * kPitches + static_cast<std::size_t>(pitch)];
+  void add_note(int channel, int pitch, const std::optional<Key::Sounded>& note) {
+    if (!note) return;
+    score_.notes.push_back({.track = track_,
+                            .channel = channel,
+                            .pitch = pitch,
+                            .start = note->start,
+                            .end = note->end});
   }
+
+  Key& key(int channel, int pitch) { return keys_[key_of(channel, pitch)]; }
 
   Bytes bytes_;
   std::int32_t track_;
   MidiScore& score_;
-  std::array<std::int64_t, std::size_t{kChannels} * kPitches> begun_{};  // when; or kSilent
+  std::array<Key, std::size_t{kChannels} * kPitches> keys_{};
+  std::array<int, kChannels> programs_{};
   std::int64_t now_ = 0;
   int running_status_ = 0;  // 0 = none yet
   bool has_ended_ = false;
@@ -172,19 +272,86 @@ struct Header {
 };
 
 Header read_header(Bytes& bytes, const std::string& name) {
+  if (bytes.text().starts_with("RIFF") && bytes.text().substr(0, 12).ends_with("RMID")) {
+    throw UserError(name + ": a MIDI file inside a RIFF file (.rmi), expected a plain MIDI file");
+  }
   if (bytes.take_text(4) != "MThd") throw UserError(name + " is not a MIDI file");
   const std::uint32_t size = bytes.number(4);
   if (size < 6) bytes.fail("its header is too short");
-  Bytes chunk(bytes.take(size), name);
+  Bytes chunk = bytes.part(size);
   const Header header = {chunk.number(2), chunk.number(2), chunk.number(2)};
   if (header.format > 1) {
     throw UserError(name + ": a MIDI file of format " + std::to_string(header.format) +
                     ", expected 0 or 1");
   }
-  if (header.ticks_per_quarter == 0 || header.ticks_per_quarter >= 0x8000) {
+  if (header.ticks_per_quarter >= 0x8000) {
     throw UserError(name + ": a MIDI file timed in SMPTE frames, expected ticks of a quarter note");
   }
+  if (header.ticks_per_quarter == 0) {
+    throw UserError(name +
+                    ": a MIDI file with a division of 0 ticks a quarter note, expected 1 to "
+                    "32767");
+  }
   return header;
+}
+
+/// A track or another chunk; nothing where the rest is no whole one.
+struct Chunk {
+  std::string_view kind;
+  Bytes content;
+};
+
+std::optional<Chunk> take_chunk(Bytes& rest) {
+  constexpr std::size_t kHead = 8;
+  Bytes ahead = rest;
+  if (ahead.size() < kHead) return std::nullopt;
+  const std::string_view kind = ahead.take_text(4);
+  const std::size_t size = ahead.number(4);
+  if (size > ahead.size()) return std::nullopt;
+  const Bytes content = ahead.part(size);
+  rest = ahead;
+  return Chunk{kind, content};
+}
+
+/// Reads all tracks, whatever the header says of their number. Chunks of other kinds are to be
+/// passed over.
+void read_tracks(Bytes rest, const Header& header, MidiScore& score) {
+  std::uint32_t tracks = 0;
+  while (!rest.is_empty()) {
+    const auto chunk = take_chunk(rest);
+    if (!chunk) {
+      if (tracks < header.tracks || rest.text().starts_with("MTrk")) rest.fail("it is cut off");
+      score.warnings.push_back(std::to_string(rest.size()) + " bytes after its last track");
+      break;
+    }
+    if (chunk->kind != "MTrk") continue;
+    TrackReader(chunk->content, static_cast<std::int32_t>(tracks), score).read();
+    ++tracks;
+  }
+  if (tracks == 0 && header.tracks > 0) rest.fail("it has no track");
+  if (tracks != header.tracks) {
+    score.warnings.push_back("it has " + std::to_string(tracks) +
+                             " tracks, though its header says " + std::to_string(header.tracks));
+  }
+}
+
+/// Drops notes of no length where another of the same channel and pitch begins, sounds or ends.
+void drop_empty_notes(MidiScore& score) {
+  std::vector<std::int64_t> sounds_until(std::size_t{kChannels} * kPitches, -1);
+  std::vector<MidiNote> kept;
+  auto begun = score.notes.begin();  // what lies before has begun when `note` does
+  for (const MidiNote& note : score.notes) {
+    for (; begun != score.notes.end() && begun->start <= note.start; ++begun) {
+      std::int64_t& until = sounds_until[key_of(begun->channel, begun->pitch)];
+      if (begun->end > begun->start) until = std::max(until, begun->end);
+    }
+    std::int64_t& until = sounds_until[key_of(note.channel, note.pitch)];
+    if (note.start == note.end && note.start <= until) continue;
+    until = std::max(until, note.end);
+    kept.push_back(note);
+  }
+  score.empty_notes = std::ssize(score.notes) - std::ssize(kept);
+  score.notes = std::move(kept);
 }
 
 // ---- writing ----
@@ -291,14 +458,9 @@ MidiScore decode_midi(std::span<const std::byte> bytes, const std::string& name)
   const Header header = read_header(rest, name);
   MidiScore score;
   score.ticks_per_quarter = header.ticks_per_quarter;
-  for (std::uint32_t track = 0; track < header.tracks;) {
-    const std::string_view kind = rest.take_text(4);
-    const Bytes chunk(rest.take(rest.number(4)), name);
-    if (kind != "MTrk") continue;  // chunks of other kinds are to be passed over
-    TrackReader(chunk, static_cast<std::int32_t>(track), score).read();
-    ++track;
-  }
+  read_tracks(rest, header, score);
   sort_notes(score.notes);
+  drop_empty_notes(score);
   return score;
 }
 

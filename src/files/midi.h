@@ -24,6 +24,12 @@ struct MidiScore {
   std::int64_t microseconds_per_quarter = 500'000;  // at the beginning; 120 quarters a minute
   std::vector<MidiNote> notes;                      // by start, track, channel and pitch
   std::string comment;                              // the first text event, UTF-8; empty = none
+
+  // Of a file that was read:
+  std::int64_t empty_notes = 0;      // left out: of no length, beside one of the same pitch
+  std::int64_t tempo_changes = 0;    // after the beginning
+  std::int64_t program_changes = 0;  // to another instrument; each channel begins with 0, a piano
+  std::vector<std::string> warnings = {};  // what of the file is odd, a sentence each
 };
 
 constexpr std::int32_t kDrumChannel = 9;
@@ -33,10 +39,14 @@ constexpr std::int32_t kDrumChannel = 9;
 /// does not end after its start.
 std::vector<std::byte> encode_midi(const MidiScore& score);
 
-/// The notes of a file of format 0 or 1. A note that is begun anew while it sounds ends there; one
-/// that never ends, ends with its track. `name` is for errors. Throws UserError for what is not a
-/// whole MIDI file, for one of format 2 (separate patterns) or timed in SMPTE frames, and beyond 16
-/// MiB or 2^31 ticks.
+/// Reads the notes of a file of format 0 or 1, of all its tracks: a header that counts them wrongly
+/// is warned of. A note-on ends the note of the same track, channel and pitch that sounds; a note
+/// that never ends, ends with its track. Where one note ends and the next begins at the same tick,
+/// their note-off and note-on may stand in either order. A note of no length is left out beside
+/// another of the same channel and pitch that begins, sounds or ends at its tick.
+///
+/// `name` is for errors. Throws UserError for what is not a whole MIDI file, for one of format 2
+/// (separate patterns) or timed in SMPTE frames, and beyond 16 MiB or 2^31 ticks.
 MidiScore decode_midi(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace sparse_transformer

@@ -112,7 +112,8 @@ class Reader {
         info_(png_create_info_struct(png_)) {
     session_.unread = bytes;
     png_set_read_fn(png_, &session_, on_read);
-    png_set_chunk_malloc_max(png_, kMaxChunk);
+    png_set_chunk_malloc_max(png_, std::max<png_alloc_size_t>(kMaxChunk, bytes.size()));
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_picture_size() has them
   }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
@@ -162,17 +163,30 @@ class Reader {
     png_read_update_info(png_, info_);
   }
 
-  /// After the pixels: the chunk may stand behind them.
+  /// After the pixels: the chunks may stand behind them.
   int orientation() const {
     png_bytep exif = nullptr;
     png_uint_32 size = 0;
     png_get_eXIf_1(png_, info_, &size, &exif);
-    return exif_orientation(std::as_bytes(std::span(exif, size)));
+    if (const auto found = exif_orientation(std::as_bytes(std::span(exif, size)))) return *found;
+    const Text texts = text();
+    for (const char* kind : {"exif", "APP1"}) {
+      const auto profile = texts.find(std::string(kRawProfile) + kind);
+      if (profile == texts.end()) continue;
+      if (const auto found = exif_orientation(raw_profile(profile->second))) return *found;
+    }
+    const auto xmp = texts.find(std::string(kXmp));
+    return xmp == texts.end() ? 1 : xmp_orientation(xmp->second).value_or(1);
   }
 
   template <typename Body>
   void guarded(const Body& body) {
-    if (!succeeds(png_, body)) throw UserError(name_ + " is not a whole PNG: " + session_.error);
+    if (succeeds(png_, body)) return;
+    const bool is_unknown = session_.error.find("unhandled critical chunk") != std::string::npos;
+    throw UserError(
+        name_ +
+        (is_unknown ? ": a PNG of another kind than the standard's: " : " is not a whole PNG: ") +
+        session_.error);
   }
 
   const std::string& name_;

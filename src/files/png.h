@@ -17,10 +17,11 @@ namespace sparse_transformer {
 std::vector<std::byte> encode_png(const Image& image,
                                   const std::map<std::string, std::string>& text);
 
-/// Any PNG as 8-bit grey (where it is) or RGB: palettes are looked up, 16 bits rounded to 8, what
-/// is transparent is laid on white, colour profiles and gamma are not heeded. Turned upright by its
-/// EXIF orientation. `name` is for errors. Throws UserError for what is not a whole PNG, or is
-/// larger than check_picture_size() allows.
+/// Decodes any PNG as 8-bit grey (where it is) or RGB: palettes are looked up, 16 bits rounded to
+/// 8, what is transparent is laid on white; ignores colour profiles and gamma. Turned upright by
+/// the orientation of its EXIF (a chunk eXIf, or text as ImageMagick writes it) or else of its XMP.
+/// `name` is for errors. Throws UserError for what is not a whole PNG, has critical chunks that
+/// libpng does not know, or is larger than check_picture_size() allows.
 Image decode_png(std::span<const std::byte> bytes, const std::string& name);
 
 /// The text chunks of a PNG, in UTF-8. Throws UserError.

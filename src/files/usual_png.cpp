@@ -56,9 +56,13 @@ std::optional<Header> header_of(const Chunk& chunk) {
 }
 
 /// A chunk that says nothing about the pixels as they are to be seen.
-bool is_idle(std::string_view type) {
-  const bool is_ancillary = (static_cast<unsigned char>(type[0]) & 0x20U) != 0;
-  return is_ancillary && type != "tRNS" && type != "eXIf";
+bool is_idle(const Chunk& chunk) {
+  const bool is_ancillary = (static_cast<unsigned char>(chunk.type[0]) & 0x20U) != 0;
+  if (!is_ancillary || chunk.type == "tRNS" || chunk.type == "eXIf") return false;
+  if (chunk.type != "tEXt" && chunk.type != "zTXt" && chunk.type != "iTXt") return true;
+  const std::string_view text(reinterpret_cast<const char*>(chunk.content.data()),
+                              chunk.content.size());
+  return !text.starts_with(kRawProfile) && !text.starts_with(kXmp);
 }
 
 /// The compressed pixels of all IDAT chunks, which follow each other, or nothing.
@@ -72,7 +76,7 @@ std::optional<std::vector<std::byte>> compressed_pixels(Bytes file) {
       compressed.insert(compressed.end(), chunk->content.begin(), chunk->content.end());
       continue;
     }
-    if (!is_idle(chunk->type)) return std::nullopt;
+    if (!is_idle(*chunk)) return std::nullopt;
     ended = !compressed.empty();
   }
 }

@@ -6,10 +6,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "files/image.h"
 
 namespace sparse_transformer {
+
+/// The keys of text chunks that may say an orientation; the former goes on with a kind.
+inline constexpr std::string_view kRawProfile = "Raw profile type ", kXmp = "XML:com.adobe.xmp";
 
 /// A PNG of 8 bits a channel, grey or RGB, without transparency, orientation and interlacing.
 /// Nothing for any other, and for one that is damaged: libpng has to see what it makes of those.

@@ -44,7 +44,7 @@ Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
 
 Reading what_to_read(const AttentionRequest& request, const TrainedModel& trained, std::int64_t n) {
   if (!request.prime) return first_of_validation(trained, n);
-  std::vector<std::uint8_t> tokens = read_prime(*request.prime, trained.format);
+  std::vector<std::uint8_t> tokens = read_prime(*request.prime, trained.format, log_warning);
   tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(n)));
   return {.tokens = std::move(tokens), .what = request.prime->string()};
 }

@@ -55,6 +55,7 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
                      " bits.\n";
   for (const std::string& what : data.left_out) text += "Left out: " + printable(what) + "\n";
   for (const SkippedFile& file : data.skipped) text += "Skipped: " + printable(file.reason) + "\n";
+  for (const std::string& what : data.warnings) text += "Warning: " + printable(what) + "\n";
   return text;
 }
 

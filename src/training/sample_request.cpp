@@ -1,5 +1,6 @@
 #include "training/sample_request.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "config/errors.h"
@@ -52,13 +53,14 @@ void check_outputs(const SampleRequest& request, const TokenFormat& format) {
 std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const TokenFormat& format,
                                        std::int64_t length) {
   if (!request.prime) return {};
-  std::vector<std::uint8_t> tokens = read_prime(*request.prime, format);
+  std::vector<std::uint8_t> tokens = read_prime(*request.prime, format, log_warning);
   const auto size = static_cast<std::int64_t>(tokens.size());
   std::int64_t used = request.prime_length;
   if (used == 0) {
     used = format.kind == TokenFormat::Kind::kBytes
                ? size
-               : static_cast<std::int64_t>(request.prime_share * static_cast<double>(size));
+               : std::max<std::int64_t>(
+                     1, static_cast<std::int64_t>(request.prime_share * static_cast<double>(size)));
   }
   if (used < 0 || used > size) {
     throw UserError("--prime-length " + std::to_string(used) + ": " + request.prime->string() +

@@ -56,16 +56,24 @@ auto with_origin(const Config& config, const Action& action) {
   }
 }
 
-void warn_of_losses(const DataSet& data) {
-  for (const std::string& what : data.left_out) log_warning("left out: " + what);
+/// Names ten of them and counts the others.
+void warn_of_each(std::string_view what, const std::vector<std::string>& sentences) {
   constexpr std::size_t kNamed = 10;
-  const std::size_t count = data.skipped.size();
+  const std::size_t count = sentences.size();
   for (std::size_t i = 0; i < std::min(count, kNamed); ++i) {
-    log_warning("skipped: " + data.skipped[i].reason);
+    log_warning(std::string(what) + sentences[i]);
   }
   if (count > kNamed) {
-    log_warning("skipped: " + std::to_string(count - kNamed) + " more files");
+    log_warning(std::string(what) + std::to_string(count - kNamed) + " more files");
   }
+}
+
+void warn_of_losses(const DataSet& data) {
+  for (const std::string& loss : data.left_out) log_warning("left out: " + loss);
+  std::vector<std::string> reasons;
+  for (const SkippedFile& file : data.skipped) reasons.push_back(file.reason);
+  warn_of_each("skipped: ", reasons);
+  warn_of_each("", data.warnings);
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ Json to_json(const TokenFormat& format) {
           {"shape", format.shape},
           {"sample_rate", format.sample_rate},
           {"voices", format.voices},
-          {"steps_per_beat", format.steps_per_beat}};
+          {"steps_per_beat", format.steps_per_beat},
+          {"drums", format.drums}};
 }
 
 TokenFormat format_from_json(const Json& json) {
@@ -55,7 +56,8 @@ TokenFormat format_from_json(const Json& json) {
           .shape = json.at("shape").get<std::vector<std::int64_t>>(),
           .sample_rate = json.at("sample_rate").get<std::int64_t>(),
           .voices = json.at("voices").get<std::int64_t>(),
-          .steps_per_beat = json.at("steps_per_beat").get<std::int64_t>()};
+          .steps_per_beat = json.at("steps_per_beat").get<std::int64_t>(),
+          .drums = json.value("drums", false)};  // not in older states
 }
 
 Json to_json(const KernelChoice& choice) {

@@ -110,6 +110,43 @@ TEST_F(SoundAndScores, ScoresAreLearntAndMade) {
   expect_refused("sample a --out x.wav", {"x.wav: scores are written as MIDI"});
 }
 
+TEST_F(SoundAndScores, DrumsAreKeptWhereTheRunKeepsThem) {
+  std::string drums = midi(36);
+  for (std::size_t i = 0; (i = drums.find("\x60\x80", i)) != std::string::npos; i += 2) {
+    drums[i + 1] = '\x89';
+  }
+  for (std::size_t i = 0; (i = drums.find(std::string("\0\x90", 2), i)) != std::string::npos;
+       i += 2) {
+    drums[i + 1] = '\x99';
+  }
+  write("drums.mid", drums);
+  expect_refused("train score.yaml --run a --set data.path=drums.mid",
+                 {"drums.mid: only drums (channel 10)", "keep"});
+  write("scores/drums.mid", drums);
+  const CommandResult left = succeed("prepare score.yaml --out left.safetensors");
+  EXPECT_THAT(left.err, HasSubstr("drums.mid: only drums (channel 10)"));
+  succeed("train score.yaml --run left");
+  expect_refused("sample left --out x.mid --prime drums.mid --prime-length 20", {"only drums"});
+  succeed("prepare score.yaml --out kept.safetensors --set data.midi.drums=keep");
+  succeed(
+      "train score.yaml --run kept --set data.source=packed --set data.path=kept.safetensors "
+      "--set data.split={}");
+  succeed("sample kept --out x.mid --prime drums.mid --prime-length 20");
+  succeed("attention kept --out x.png --prime drums.mid");
+}
+
+TEST_F(SoundAndScores, APrimeThatHoldsNothingIsRefused) {
+  succeed("train score.yaml --run score");
+  write("none.mid",
+        midi(50).substr(0, 14) + "MTrk" + number(4, 4, false) + std::string("\0\xff\x2f\0", 4));
+  expect_refused("sample score --out x.mid --prime none.mid", {"none.mid: a score without notes"});
+  expect_refused("attention score --out x.png --prime none.mid", {"a score without notes"});
+  succeed("train sound.yaml --run sound");
+  write("none.wav",
+        "RIFF" + number(36, 4, true) + wav(8000, 300.0).substr(8, 32) + number(0, 4, true));
+  expect_refused("sample sound --out x.wav --prime none.wav", {"none.wav: empty"});
+}
+
 TEST_F(SoundAndScores, APackedFileTrainsTheSameModel) {
   for (const std::string kind : {"sound", "score"}) {
     succeed("prepare " + kind + ".yaml --out " + kind + ".safetensors");

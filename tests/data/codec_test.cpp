@@ -11,7 +11,9 @@
 #include "config/errors.h"
 #include "data/mu_law.h"
 #include "files/atomic_file.h"
+#include "files/midi.h"
 #include "files/png.h"
+#include "tests/files/expect_error.h"
 #include "tests/temporary_folder.h"
 
 namespace sparse_transformer {
@@ -98,6 +100,40 @@ TEST(Codec, AScoreComesBackAsAPrime) {
   const Bytes sample = {72, 67, 64, 48, kHold, 66, kHold, kRest, 74, kHold, kRest, 50};
   write_samples(folder.path() / "a.mid", kQuartet, {sample}, {});
   EXPECT_EQ(read_prime(folder.path() / "a.mid", kQuartet), sample);
+}
+
+TEST(Codec, AScoreThatPrimesKeepsItsDrumsWhereTheFormatDoes) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "a.mid";
+  write_file(path, encode_midi({.notes = {{0, 9, 36, 0, 120}, {0, 0, 72, 0, 120}}, .comment = ""}));
+  std::vector<std::string> said;
+  const Warn warn = [&said](const std::string& sentence) { said.push_back(sentence); };
+  EXPECT_EQ(read_prime(path, kQuartet, warn), (Bytes{72, kRest, kRest, kRest}));
+  EXPECT_THAT(said, testing::ElementsAre(HasSubstr("a.mid: left out: 1 of 2 notes: drums")));
+  TokenFormat keeping = kQuartet;
+  keeping.drums = true;
+  EXPECT_EQ(read_prime(path, keeping, warn), (Bytes{72, 36, kRest, kRest}));
+  EXPECT_EQ(said.size(), 1U);
+}
+
+TEST(Codec, RefusesAPrimeThatHoldsNothing) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "prime";
+  const auto refusal = [&](const TokenFormat& format) {
+    return message_of<UserError>([&] { read_prime(path, format); });
+  };
+  write_file(path, std::string_view(""));
+  for (const TokenFormat& format : {kText, kQuartet, sound(4000), picture({8, 8, 3})}) {
+    EXPECT_EQ(refusal(format), path.string() + ": empty; expected what the samples begin with");
+  }
+  for (const char* extension : {".wav", ".flac"}) {
+    write_file(path, encode_samples(sound(4000), {Bytes()}, {}, extension));
+    EXPECT_THAT(refusal(sound(4000)), HasSubstr("empty; expected what the samples begin with"));
+  }
+  write_file(path, encode_midi({}));
+  EXPECT_THAT(refusal(kQuartet), HasSubstr("a score without notes"));
+  write_file(path, encode_midi({.notes = {{0, 9, 36, 0, 120}}, .comment = ""}));
+  EXPECT_THAT(refusal(kQuartet), HasSubstr("only drums"));
 }
 
 TEST(Codec, TheEndingChoosesTheFileOfAScore) {

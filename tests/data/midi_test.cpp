@@ -52,7 +52,7 @@ TEST_F(MidiDataTest, DamagedFilesAndScoresWithoutNotesAreNamed) {
   const DataSet data = open_data(settings());
   EXPECT_EQ(data.train->size(), 4);
   ASSERT_THAT(data.skipped, SizeIs(3));
-  EXPECT_THAT(data.skipped[0].reason, HasSubstr("b.mid: empty"));
+  EXPECT_THAT(data.skipped[0].reason, HasSubstr("b.mid: a score without notes"));
   EXPECT_THAT(data.skipped[1].reason, HasSubstr("c.mid is not a whole MIDI file"));
   EXPECT_THAT(data.skipped[2].reason, HasSubstr("d.txt is not a MIDI file"));
 }
@@ -65,6 +65,35 @@ TEST_F(MidiDataTest, NotesWithoutAFreeVoiceAreCounted) {
   DataSettings three = settings();
   three.midi.voices = 3;
   EXPECT_THAT(open_data(three).left_out, ::testing::IsEmpty());
+}
+
+TEST_F(MidiDataTest, DrumsAreLeftOutAndCountedOrKept) {
+  write("a.mid", {{0, 0, 72, 0, 240}, {0, 9, 36, 0, 240}, {0, 9, 38, 0, 240}});
+  write("b.mid", {{0, 9, 36, 0, 240}});
+  const DataSet left = open_data(settings());
+  EXPECT_THAT(all_tokens(*left.train), ElementsAre(72, kRest));
+  EXPECT_THAT(left.left_out,
+              ElementsAre("2 of 3 notes: drums, channel 10 (data.midi.drums: leave)"));
+  ASSERT_THAT(left.skipped, SizeIs(1));
+  EXPECT_THAT(left.skipped[0].reason, HasSubstr("b.mid: only drums (channel 10)"));
+  EXPECT_FALSE(left.format.drums);
+  DataSettings keeping = settings();
+  keeping.midi.drums = Drums::kKeep;
+  const DataSet kept = open_data(keeping);
+  EXPECT_THAT(all_tokens(*kept.train), ElementsAre(72, 38, 36, kRest));
+  EXPECT_THAT(kept.left_out, ElementsAre("1 of 4 notes: no voice was free (data.midi.voices: 2)"));
+  EXPECT_TRUE(kept.format.drums);
+}
+
+TEST_F(MidiDataTest, WhatIsOddInAFileIsSaid) {
+  const std::vector<MidiNote> notes = {{0, 0, 72, 0, 240}, {1, 0, 60, 0, 240}};
+  std::vector<std::byte> file = encode_midi({.notes = notes, .comment = ""});
+  file[11] = std::byte{1};  // tracks
+  write_file(folder_ / "a.mid", file);
+  write("b.mid", notes);
+  EXPECT_THAT(
+      open_data(settings()).warnings,
+      ElementsAre((folder_ / "a.mid").string() + ": it has 2 tracks, though its header says 1"));
 }
 
 TEST_F(MidiDataTest, TransposingIsForScores) {

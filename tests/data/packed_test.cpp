@@ -90,7 +90,8 @@ TEST(Packed, KeepsRecordingsAndScoresApart) {
                  .shape = {},
                  .sample_rate = 0,
                  .voices = 4,
-                 .steps_per_beat = 2};
+                 .steps_per_beat = 2,
+                 .drums = true};
   expect_packs_unchanged(data);
 }
 

@@ -75,7 +75,46 @@ TEST(ScoreGrid, ARepeatedNoteIsNotAHeldOne) {
 
 TEST(ScoreGrid, DrumsAreLeftOut) {
   EXPECT_EQ(cells({{0, 9, 35, 0, 480}, {1, 0, 60, 0, 120}}, 1), (Cells{60}));
-  EXPECT_THAT(cells({{0, 9, 35, 0, 480}}, 1), IsEmpty());
+}
+
+TEST(ScoreGrid, DrumsThatAreKeptAreNotes) {
+  const MidiScore score = {
+      .ticks_per_quarter = 480, .notes = {{0, 9, 35, 0, 240}, {1, 0, 60, 0, 120}}, .comment = ""};
+  const ScoreGrid grid = {.voices = 2, .steps_per_beat = 4, .drums = true};
+  const ScoreCells found = cells_of(score, grid, "a.mid");
+  EXPECT_EQ(found.cells, (Cells{60, 35, R, H}));
+  EXPECT_EQ(found.losses.drums, 0);
+}
+
+TEST(ScoreGrid, NothingToHearIsRefusedInItsOwnWords) {
+  EXPECT_EQ(message_of<UserError>([] { cells({}, 1); }), "a.mid: a score without notes");
+  EXPECT_EQ(message_of<UserError>([] {
+              cells({{0, 9, 35, 0, 480}}, 1);
+            }),
+            "a.mid: only drums (channel 10), which data.midi.drums leaves out; keep reads them as "
+            "notes");
+}
+
+TEST(ScoreGrid, WhatIsLeftOutIsCountedAndSaid) {
+  const MidiScore score = {.ticks_per_quarter = 480,
+                           .notes = {{0, 0, 60, 0, 240}, {0, 0, 64, 0, 240}, {0, 9, 35, 0, 240}},
+                           .comment = "",
+                           .empty_notes = 2,
+                           .tempo_changes = 1,
+                           .program_changes = 3};
+  const ScoreGrid grid = {.voices = 1, .steps_per_beat = 4};
+  ScoreLosses losses = cells_of(score, grid, "a.mid").losses;
+  EXPECT_THAT(sentences(losses, grid),
+              ElementsAre("1 of 5 notes: drums, channel 10 (data.midi.drums: leave)",
+                          "2 of 5 notes: of no length, beside another of the same pitch",
+                          "1 of 5 notes: no voice was free (data.midi.voices: 1)",
+                          "1 change of tempo: time is counted in beats",
+                          "3 changes of program: instruments are not told apart"));
+  losses += losses;
+  EXPECT_THAT(sentences(losses, grid), ::testing::Contains("6 changes of program: instruments are "
+                                                           "not told apart"));
+  EXPECT_EQ(losses.notes, 10);
+  EXPECT_THAT(sentences({}, grid), IsEmpty());
 }
 
 TEST(ScoreGrid, AScoreOfTooManyStepsIsRefused) {

@@ -64,6 +64,53 @@ TEST(Jpeg, is_turned_upright) {
   EXPECT_LE(largest_difference(read, upright(image, 6)), 16);
 }
 
+/// After the first two bytes, a marker APP1 with this content.
+std::vector<std::byte> with_metadata(std::vector<std::byte> file, const std::string& content) {
+  const std::size_t size = content.size() + 2;
+  const std::string marker = std::string("\xff\xe1") + static_cast<char>(size >> 8) +
+                             static_cast<char>(size & 0xFF) + content;
+  const auto bytes = std::as_bytes(std::span(marker));
+  file.insert(file.begin() + 2, bytes.begin(), bytes.end());
+  return file;
+}
+
+TEST(Jpeg, is_turned_upright_as_xmp_or_several_markers_of_exif_say) {
+  const Image image = smooth_image(40, 16, 3);
+  const auto plain = make_jpeg({.image = image});
+  const std::string xmp =
+      std::string("http://ns.adobe.com/xap/1.0/\0", 29) + "<tiff:Orientation>6</tiff:Orientation>";
+  EXPECT_EQ(decode_jpeg(with_metadata(plain, xmp), "a").width, 16);
+  EXPECT_EQ(decode_jpeg(with_metadata(make_jpeg({.image = image, .exif = exif_block(1)}), xmp), "a")
+                .width,
+            40)
+      << "EXIF comes first";
+  const auto block = exif_block(6);
+  const std::string exif(block.begin(), block.end()), prefix("Exif\0\0", 6);
+  const auto halves =
+      with_metadata(with_metadata(plain, prefix + exif.substr(20)), prefix + exif.substr(0, 20));
+  EXPECT_EQ(decode_jpeg(halves, "a").width, 16);
+}
+
+TEST(Jpeg, kinds_that_are_not_read_are_not_called_broken) {
+  const auto whole = make_jpeg({.image = smooth_image(20, 20, 3)});
+  const auto text = std::string(reinterpret_cast<const char*>(whole.data()), whole.size());
+  const std::size_t frame = text.find("\xff\xc0");  // marker, size, bits, height, width
+  ASSERT_NE(frame, std::string::npos);
+  const auto refusal = [&](std::size_t at, const std::string& bytes) {
+    std::string other = text;
+    other.replace(frame + at, bytes.size(), bytes);
+    return message_of<UserError>([&] { decode_jpeg(std::as_bytes(std::span(other)), "a.jpg"); });
+  };
+  const std::string expected = "; expected a baseline or progressive one of 8 bits";
+  EXPECT_EQ(refusal(1, "\xc5"), "a.jpg: a hierarchical JPEG" + expected);
+  EXPECT_EQ(refusal(1, "\xf7"), "a.jpg: a JPEG-LS" + expected);
+  EXPECT_EQ(refusal(5, std::string(2, '\0')),
+            "a.jpg: a JPEG whose height comes after its pixels (DNL)" + expected);
+  // Newer versions of libjpeg-turbo read some of these.
+  EXPECT_THAT(refusal(1, "\xc3"), StartsWith("a.jpg"));
+  EXPECT_THAT(refusal(4, "\x0c"), StartsWith("a.jpg"));
+}
+
 TEST(Jpeg, may_be_decoded_smaller_but_not_below_four_times_what_is_enough) {
   const auto file = make_jpeg({.image = smooth_image(640, 320, 3)});
   EXPECT_EQ(decode_jpeg(file, "a").height, 320);

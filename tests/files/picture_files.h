@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -43,6 +44,17 @@ inline std::vector<std::uint8_t> exif_block(int orientation, bool little = true)
   return block;
 }
 
+/// The same as text, as ImageMagick writes it.
+inline std::string exif_profile(int orientation) {
+  std::string hexadecimal = "457869660000";  // "Exif" and two zeros
+  for (const std::uint8_t byte : exif_block(orientation)) {
+    for (const int digit : {byte >> 4, byte & 15}) hexadecimal += "0123456789abcdef"[digit];
+  }
+  std::string text = "\nexif\n      " + std::to_string(hexadecimal.size() / 2) + "\n";
+  for (std::size_t i = 0; i < hexadecimal.size(); i += 72) text += hexadecimal.substr(i, 72) + "\n";
+  return text;
+}
+
 /// What libpng is to write: rows as they lie in the file, before interlacing.
 struct PngFile {
   int colours = PNG_COLOR_TYPE_GRAY, bits = 8;
@@ -54,6 +66,7 @@ struct PngFile {
   std::optional<png_color_16> transparent = {};  // the one colour that is
   std::vector<std::uint8_t> exif = {};
   std::optional<double> gamma = {};
+  std::string compressed_key = {}, compressed_text = {};  // a chunk zTXt
 };
 
 inline std::vector<std::byte> make_png(PngFile file) {
@@ -68,6 +81,7 @@ inline std::vector<std::byte> make_png(PngFile file) {
         out.insert(out.end(), begin, begin + size);
       },
       [](png_structp) {});
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_IHDR(png, info, static_cast<png_uint_32>(file.width),
                static_cast<png_uint_32>(file.height), file.bits, file.colours,
                file.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
@@ -83,6 +97,13 @@ inline std::vector<std::byte> make_png(PngFile file) {
     png_set_eXIf_1(png, info, static_cast<png_uint_32>(file.exif.size()), file.exif.data());
   }
   if (file.gamma) png_set_gAMA(png, info, *file.gamma);
+  if (!file.compressed_key.empty()) {
+    png_text text{};
+    text.compression = PNG_TEXT_COMPRESSION_zTXt;
+    text.key = file.compressed_key.data();
+    text.text = file.compressed_text.data();
+    png_set_text(png, info, &text, 1);
+  }
   std::vector<png_bytep> rows;
   for (auto& row : file.rows) rows.push_back(row.data());
   png_write_info(png, info);

@@ -210,6 +210,46 @@ TEST(Png, is_turned_upright) {
   EXPECT_THAT(image.pixels, ElementsAre(3, 2, 1));
 }
 
+TEST(Png, is_turned_upright_as_its_text_says) {
+  const Image image{3, 1, 1, {1, 2, 3}};
+  const std::string xmp = "<rdf:Description tiff:Orientation=\"8\"/>";
+  for (const auto& [key, value] :
+       {std::pair<std::string, std::string>("Raw profile type exif", exif_profile(8)),
+        {"Raw profile type APP1", exif_profile(8)},
+        {"XML:com.adobe.xmp", xmp},
+        {"XML:com.adobe.xmp", xmp + "ä"}}) {
+    EXPECT_THAT(decode_png(encode_png(image, {{key, value}}), "a.png").pixels, ElementsAre(3, 2, 1))
+        << key;
+    const auto compressed = make_png(
+        {.width = 3, .rows = {{1, 2, 3}}, .compressed_key = key, .compressed_text = value});
+    EXPECT_THAT(decode_png(compressed, "a.png").pixels, ElementsAre(3, 2, 1)) << key;
+  }
+  EXPECT_EQ(decode_png(encode_png(image, {{"Comment", xmp}}), "a.png").width, 3);
+  const auto both = make_png({.width = 3,
+                              .rows = {{1, 2, 3}},
+                              .exif = exif_block(1),
+                              .compressed_key = "XML:com.adobe.xmp",
+                              .compressed_text = xmp});
+  EXPECT_THAT(decode_png(both, "a.png").pixels, ElementsAre(1, 2, 3)) << "EXIF comes first";
+}
+
+TEST(Png, a_kind_that_is_not_the_standards_is_not_called_broken) {
+  std::vector<std::byte> file = encode_png(ramp(8, 8, 3), {});
+  // Apple's: before IHDR, with a checksum
+  const std::string chunk("\0\0\0\4CgBI\x50\0\x20\x02\x2b\xd5\xb3\x7f", 16);
+  const auto bytes = std::as_bytes(std::span(chunk));
+  file.insert(file.begin() + 8, bytes.begin(), bytes.end());
+  EXPECT_THAT(message_of<UserError>([&] { decode_png(file, "a.png"); }),
+              StartsWith("a.png: a PNG of another kind than the standard's: CgBI"));
+}
+
+TEST(Png, a_picture_that_is_too_wide_is_not_called_broken) {
+  const std::vector<std::vector<std::uint8_t>> rows = {std::vector<std::uint8_t>(250'001, 0)};
+  const auto file = make_png({.bits = 1, .width = 2'000'008, .rows = rows});
+  EXPECT_THAT(message_of<UserError>([&] { decode_png(file, "a.png"); }),
+              StartsWith("a.png: a picture of 2000008 x 1 pixels"));
+}
+
 TEST(Png, every_truncation_is_refused) {
   const std::vector<std::byte> whole = encode_png(ramp(8, 8, 3), {{"k", "v"}, {"u", "ä"}});
   for (std::size_t size = 0; size < whole.size(); ++size) {

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <string>
@@ -19,6 +20,7 @@
 #include "files/numpy.h"
 #include "files/picture.h"
 #include "files/png.h"
+#include "tests/files/midi_pairing.h"
 
 namespace sparse_transformer {
 
@@ -64,6 +66,16 @@ void read_midi(Content bytes) {
   cells_of(decode_midi(bytes, "x"), {.voices = 4, .steps_per_beat = 4}, "x");
 }
 
+/// A file of these note-ons and note-offs against a second implementation of their pairing.
+void pair_notes(Content bytes) {
+  constexpr std::size_t kMost = 500;  // the second implementation is slow
+  const std::vector<KeyEvent> events = key_events(bytes.first(std::min(kMost, bytes.size())));
+  const std::string file = midi_of(events);
+  if (decode_midi(std::as_bytes(std::span(file)), "x").notes != notes_of_events(events)) {
+    throw std::logic_error("other notes than the second implementation's");
+  }
+}
+
 void read_array(Content bytes) { read_numpy(bytes, "x").description(); }
 
 void read_archive(Content bytes) {
@@ -98,9 +110,10 @@ void read_config(Content bytes) {
 std::span<const FuzzTarget> fuzz_targets() {
   static constexpr std::array targets = {
       FuzzTarget{"archive", read_archive}, FuzzTarget{"config", read_config},
-      FuzzTarget{"midi", read_midi},       FuzzTarget{"numpy", read_array},
-      FuzzTarget{"packed", read_packed},   FuzzTarget{"picture", read_picture},
-      FuzzTarget{"png", read_png},         FuzzTarget{"sound", read_sound}};
+      FuzzTarget{"midi", read_midi},       FuzzTarget{"midi_pairing", pair_notes},
+      FuzzTarget{"numpy", read_array},     FuzzTarget{"packed", read_packed},
+      FuzzTarget{"picture", read_picture}, FuzzTarget{"png", read_png},
+      FuzzTarget{"sound", read_sound}};
   return targets;
 }
 
