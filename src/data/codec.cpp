@@ -172,9 +172,11 @@ void write_samples(const std::filesystem::path& path, const TokenFormat& format,
   write_file(path, encode_samples(format, samples, text, lower_case_extension(path), layout));
 }
 
-std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {
-  const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
+namespace {
+
+std::vector<std::uint8_t> decode_prime(std::span<const std::byte> bytes,
+                                       const std::filesystem::path& path,
+                                       const TokenFormat& format) {
   if (bytes.empty()) {
     throw UserError(path.string() + ": empty; expected what the samples begin with");
   }
@@ -190,6 +192,15 @@ std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const To
   }
   const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
   return {first, first + bytes.size()};
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {
+  const MappedFile file(path);
+  std::vector<std::uint8_t> tokens;
+  file.parse([&] { tokens = decode_prime(file.bytes(), path, format); });
+  return tokens;
 }
 
 }  // namespace sparse_transformer

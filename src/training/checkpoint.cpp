@@ -156,12 +156,13 @@ Hashes read_hashes(const fs::path& folder) {
   }
 }
 
-void verify(const fs::path& folder, const Hashes& hashes, const std::string& name) {
+void verify(const fs::path& folder, const Hashes& hashes, const std::string& name,
+            const std::function<void()>& tick = {}) {
   const auto hash = hashes.find(name);
   if (hash == hashes.end() || !fs::exists(folder / name)) {
     throw UserError(damaged(folder) + name + " is missing");
   }
-  if (sha256_of_file(folder / name) != hash->second) {
+  if (sha256_of_file(folder / name, tick) != hash->second) {
     throw UserError(damaged(folder) + name + " is not what was written (checksum)");
   }
 }
@@ -231,9 +232,10 @@ CheckpointState read_state(const fs::path& folder) {
   return state;
 }
 
-Checkpoint::Checkpoint(fs::path folder) : folder_(std::move(folder)), state_(read_state(folder_)) {
+Checkpoint::Checkpoint(fs::path folder, const std::function<void()>& tick)
+    : folder_(std::move(folder)), state_(read_state(folder_)) {
   const Hashes hashes = read_hashes(folder_);
-  for (const auto& [name, hash] : hashes) verify(folder_, hashes, name);
+  for (const auto& [name, hash] : hashes) verify(folder_, hashes, name, tick);
 }
 
 bool Checkpoint::has_average() const { return fs::exists(folder_ / kAverage); }
