@@ -43,7 +43,7 @@ Commands:
 )";
 
 constexpr std::string_view kExitCodes = R"(
-Every command has --help, which `help COMMAND` shows too. Exit codes: 0 done, 2 a mistake in the input, 1 anything else, 130 and 143 stopped by a signal.
+Every command has --help, which `help COMMAND` shows too. Exit codes: 0 done, 2 a mistake in the input, 1 anything else; stopped by a signal: 129 SIGHUP, 130 SIGINT, 138 SIGUSR1, 143 SIGTERM.
 )";
 
 // The options that every command takes.

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -26,9 +27,9 @@ int report(int exit_code, std::string_view message) {
 }
 
 int report_interrupted(int signal) {
-  if (signal == SIGINT) log_info("stopped by SIGINT");
-  if (signal == SIGTERM) log_info("stopped by SIGTERM");
-  return 128 + signal;  // silent where the reader of our output has gone
+  // Silent where the reader of our output has gone.
+  if (signal != SIGPIPE) log_info(std::string("stopped by SIG") + ::sigabbrev_np(signal));
+  return 128 + signal;
 }
 
 // A call to the file system that no room has put into words of its own.

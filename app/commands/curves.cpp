@@ -9,6 +9,7 @@
 #include "generation/output_file.h"
 #include "runtime/format.h"
 #include "runtime/terminal.h"
+#include "training/run_inputs.h"
 
 namespace sparse_transformer {
 
@@ -23,7 +24,10 @@ struct CurvesOptions {
 void run_curves(const CurvesOptions& options) {
   check_picture_output(options.out, options.overwrite);
   std::vector<RunCurves> runs;
-  for (const std::string& run : options.runs) runs.push_back(read_curves(run));
+  for (const std::string& run : options.runs) {
+    check_is_no_input(options.out, inputs_of_run(run));
+    runs.push_back(read_curves(run));
+  }
   write_picture(options.out, draw_curves(runs));
   write_to_stdout(format_table(last_figures(runs), 1));
 }

@@ -10,6 +10,7 @@
 #include "generation/output_file.h"
 #include "generation/pattern_drawing.h"
 #include "runtime/terminal.h"
+#include "training/run_inputs.h"
 #include "training/settings.h"
 
 namespace sparse_transformer {
@@ -56,6 +57,9 @@ void run_pattern(const PatternOptions& options) {
                      layout.length);
   if (!options.out.empty()) {
     check_picture_output(options.out, options.overwrite);
+    for (const std::string& file : options.config.files) {
+      check_is_no_input(options.out, inputs_of_run(file));
+    }
     write_picture(options.out, draw_pattern(counts, layout, options.choice));
   }
   write_to_stdout(options.json ? counts_json(counts) : counts_table(counts));

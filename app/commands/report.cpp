@@ -9,6 +9,7 @@
 #include "files/atomic_file.h"
 #include "generation/output_file.h"
 #include "runtime/log.h"
+#include "training/run_inputs.h"
 
 namespace sparse_transformer {
 
@@ -22,6 +23,7 @@ struct ReportOptions {
 
 void run_report(const ReportOptions& options) {
   check_output(options.out, options.overwrite);
+  check_is_no_input(options.out, inputs_of_run(options.run));
   const std::string version = version_text();
   write_file(options.out, report_html(options.run, version.substr(0, version.find('\n'))));
   log_info("wrote " + options.out);

@@ -37,6 +37,12 @@ class WorldError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A file that was whole when it was opened has been cut or replaced since, or its disk fails.
+class UnreadableInput : public WorldError {
+ public:
+  using WorldError::WorldError;
+};
+
 /// A signal asked the program to stop (exit code 128 + signal).
 class Interrupted : public std::runtime_error {
  public:

@@ -19,11 +19,12 @@ namespace {
 using Bytes = std::shared_ptr<const ConcatenatedTokens>;
 
 /// All bytes of the files, a whole number of `unit` bytes.
-Bytes open_paths(const std::vector<std::string>& paths, std::int64_t unit) {
-  auto files = std::make_shared<const std::vector<InputFile>>(open_inputs(paths));
-  std::vector<std::span<const std::byte>> pieces;
+Bytes open_paths(const std::vector<std::string>& paths, std::int64_t unit,
+                 const DataProgress& progress) {
+  auto files = std::make_shared<const std::vector<InputFile>>(open_inputs(paths, progress));
+  std::vector<TokenPiece> pieces;
   for (const InputFile& file : *files) {
-    pieces.push_back(file.bytes);
+    pieces.push_back({file.bytes, file.storage.get()});
   }
   auto bytes = std::make_shared<const ConcatenatedTokens>(std::move(pieces), std::move(files));
   if (bytes->size() == 0) {
@@ -38,7 +39,7 @@ Bytes open_paths(const std::vector<std::string>& paths, std::int64_t unit) {
 
 }  // namespace
 
-DataSet open_bytes(const DataSettings& settings) {
+DataSet open_bytes(const DataSettings& settings, const DataProgress& progress) {
   DataSet data;
   data.source = "bytes " + paths_text(settings.path);
   const std::vector<std::int64_t> shape = settings.picture_shape();
@@ -47,7 +48,7 @@ DataSet open_bytes(const DataSettings& settings) {
     data.item_size = settings.sequence_length();
   }
   const std::int64_t unit = data.is_stream() ? 1 : data.item_size;
-  const Bytes bytes = open_paths(settings.path, unit);
+  const Bytes bytes = open_paths(settings.path, unit, progress);
   const SplitCounts counts = split_counts(settings.split, bytes->size() / unit, data.source);
   const std::int64_t valid_begin = counts.train * unit;
   const std::int64_t test_begin = valid_begin + counts.valid * unit;
@@ -55,10 +56,10 @@ DataSet open_bytes(const DataSettings& settings) {
   const auto valid_paths = split_paths(settings.split.valid);
   const auto test_paths = split_paths(settings.split.test);
   data.train = bytes->slice(0, valid_begin);
-  data.valid =
-      valid_paths.empty() ? bytes->slice(valid_begin, test_begin) : open_paths(valid_paths, unit);
-  data.test =
-      test_paths.empty() ? bytes->slice(test_begin, bytes->size()) : open_paths(test_paths, unit);
+  data.valid = valid_paths.empty() ? bytes->slice(valid_begin, test_begin)
+                                   : open_paths(valid_paths, unit, progress);
+  data.test = test_paths.empty() ? bytes->slice(test_begin, bytes->size())
+                                 : open_paths(test_paths, unit, progress);
   return data;
 }
 

@@ -15,6 +15,6 @@ namespace sparse_transformer {
 ///
 /// Throws UserError naming the path: missing, no bytes at all, not a whole number of pictures, or
 /// too few for the splits.
-DataSet open_bytes(const DataSettings& settings);
+DataSet open_bytes(const DataSettings& settings, const DataProgress& progress = {});
 
 }  // namespace sparse_transformer

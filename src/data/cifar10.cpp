@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 5> kTrainingFiles = {"data_batch_1.bin", 
 constexpr std::string_view kTestFile = "test_batch.bin";
 constexpr std::uint64_t kValidationKey = 10;  // any number, but for ever the same
 
-using Record = std::span<const std::byte, kRecord>;
+using Record = TokenPiece;  // a label and a picture
 using Files = std::vector<InputFile>;
 
 class Cifar10Pictures : public ItemTokens {
@@ -41,12 +41,23 @@ class Cifar10Pictures : public ItemTokens {
 
  private:
   void read_item(std::int64_t index, std::span<std::uint8_t> item) const override {
-    interleave(records_[static_cast<std::size_t>(index)].subspan<1>(), 3, item);
+    std::array<std::uint8_t, kItem> planes{};
+    records_[static_cast<std::size_t>(index)].read(1, planes);
+    interleave(std::as_bytes(std::span(planes)), 3, item);
   }
 
   std::vector<Record> records_;
   std::shared_ptr<const Files> files_;  // owns what the records point to
 };
+
+void check_labels(const InputFile& file) {
+  for (std::size_t offset = 0; offset < file.bytes.size(); offset += kRecord) {
+    const int label = std::to_integer<int>(file.bytes[offset]);
+    if (label <= 9) continue;
+    throw UserError(file.name + ": not CIFAR-10's binary format: label " + std::to_string(label) +
+                    " at byte " + std::to_string(offset) + ", expected 0 to 9");
+  }
+}
 
 /// The records of the one file of this name.
 std::vector<Record> records_of(const Files& files, std::string_view name,
@@ -74,14 +85,10 @@ std::vector<Record> records_of(const Files& files, std::string_view name,
     throw UserError(found->name + ": cut: " + std::to_string(bytes.size()) +
                     " bytes are not a whole number of records of " + std::to_string(kRecord));
   }
+  found->storage->parse([found] { check_labels(*found); });
   std::vector<Record> records;
   for (std::size_t offset = 0; offset < bytes.size(); offset += kRecord) {
-    records.emplace_back(bytes.subspan(offset).first<kRecord>());
-    if (std::to_integer<int>(bytes[offset]) > 9) {
-      throw UserError(found->name + ": not CIFAR-10's binary format: label " +
-                      std::to_string(std::to_integer<int>(bytes[offset])) + " at byte " +
-                      std::to_string(offset) + ", expected 0 to 9");
-    }
+    records.push_back({bytes.subspan(offset, kRecord), found->storage.get()});
   }
   return records;
 }
@@ -93,11 +100,11 @@ const std::vector<std::int64_t>& cifar10_shape() {
   return shape;
 }
 
-DataSet open_cifar10(const DataSettings& settings) {
+DataSet open_cifar10(const DataSettings& settings, const DataProgress& progress) {
   DataSet data;
   data.source = "cifar10 " + paths_text(settings.path);
   refuse_split_paths(settings.split, "cifar10");
-  const auto files = std::make_shared<const Files>(open_inputs(settings.path));
+  const auto files = std::make_shared<const Files>(open_inputs(settings.path, progress));
   std::vector<Record> training;
   for (const std::string_view name : kTrainingFiles) {
     const std::vector<Record> batch = records_of(*files, name, data.source);

@@ -22,6 +22,6 @@ const std::vector<std::int64_t>& cifar10_shape();
 /// always the same ones, and of every batch. Training and validation keep the order of the files.
 ///
 /// Throws UserError naming the file: missing, empty, cut within a record, a label above 9.
-DataSet open_cifar10(const DataSettings& settings);
+DataSet open_cifar10(const DataSettings& settings, const DataProgress& progress = {});
 
 }  // namespace sparse_transformer

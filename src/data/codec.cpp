@@ -205,7 +205,9 @@ std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const To
                                      const Warn& warn) {
   const MappedFile file(path);
   std::vector<std::uint8_t> tokens;
-  if (!file.bytes().empty()) tokens = decode_prime(path, file.bytes(), format, warn);
+  file.parse([&] {
+    if (!file.bytes().empty()) tokens = decode_prime(path, file.bytes(), format, warn);
+  });
   if (tokens.empty()) {
     throw UserError(path.string() + ": empty; expected what the samples begin with");
   }

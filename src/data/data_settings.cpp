@@ -7,11 +7,13 @@
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "config/errors.h"
 #include "data/audio.h"
 #include "data/bytes.h"
 #include "data/cifar10.h"
+#include "data/data_watch.h"
 #include "data/generated.h"
 #include "data/images.h"
 #include "data/midi.h"
@@ -183,6 +185,16 @@ std::vector<std::int64_t> DataSettings::picture_shape() const {
   return shape;
 }
 
+std::vector<std::string> DataSettings::paths() const {
+  if (source == DataSource::kGenerated) return {};
+  std::vector<std::string> all = path;
+  for (const NumberOrPaths& size : {split.valid, split.test}) {
+    const std::vector<std::string> own = split_paths(size);
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return all;
+}
+
 std::int64_t DataSettings::sequence_length() const {
   const std::vector<std::int64_t> pictures = picture_shape();
   if (pictures.empty()) {
@@ -206,9 +218,9 @@ namespace {
 DataSet open_source(const DataSettings& settings, const DataProgress& progress) {
   switch (settings.source) {
     case DataSource::kBytes:
-      return open_bytes(settings);
+      return open_bytes(settings, progress);
     case DataSource::kCifar10:
-      return open_cifar10(settings);
+      return open_cifar10(settings, progress);
     case DataSource::kImages:
       return open_images(settings, progress);
     case DataSource::kNumpy:
@@ -229,7 +241,9 @@ DataSet open_source(const DataSettings& settings, const DataProgress& progress) 
 
 DataSet open_data(const DataSettings& settings, const DataProgress& progress) {
   check_paths(settings);
+  std::vector<FileStamp> files = stamp_files(settings.paths(), progress);
   DataSet data = open_source(settings, progress);
+  data.files = std::move(files);
   if (settings.transpose > 0 && data.format.kind != TokenFormat::Kind::kScore) {
     throw SettingError("data.transpose", "got " + std::to_string(settings.transpose) + ", but " +
                                              data.source + " holds no scores; leave it out");

@@ -88,16 +88,16 @@ struct DataSettings {
   /// data, so that the model can be built for `inspect`. Throws SettingError ("data.shape") for
   /// what is no shape, or not the source's.
   std::vector<std::int64_t> picture_shape() const;
+  /// All paths that are read: of the data and of splits.
+  std::vector<std::string> paths() const;
   /// n: `sequence`, or the product of the picture's shape. Throws SettingError ("data.sequence")
   /// where neither is given, or both and they differ.
   std::int64_t sequence_length() const;
 };
 
-/// Is told how many files have been decoded, of how many, and may throw to stop it.
-using DataProgress = std::function<void(std::int64_t done, std::int64_t total)>;
-
 /// Opens the data that the settings name. Throws SettingError for a path that is not there,
-/// UserError (empty, cut, wrong magic …) naming the path.
+/// UserError (empty, cut, wrong magic …) naming the path. `progress` is told of the files listed
+/// and decoded, and of bytes while an archive is expanded.
 DataSet open_data(const DataSettings& settings, const DataProgress& progress = {});
 
 }  // namespace sparse_transformer

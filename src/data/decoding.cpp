@@ -1,6 +1,7 @@
 #include "data/decoding.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <numeric>
 #include <optional>
@@ -39,9 +40,17 @@ class Decoding {
         storage_(threads_for(files_.size())) {}
 
   DecodedFiles run(const DataProgress& progress) {
+    const auto watch = [&](std::int64_t done, std::int64_t total) {
+      try {
+        if (progress) progress(done, total);
+      } catch (...) {
+        is_stopped_ = true;  // decoding one recording may take minutes
+        throw;
+      }
+    };
     in_parallel(
         files_.size(),
-        [this](std::size_t thread, std::size_t index) { decode_file(thread, index); }, progress);
+        [this](std::size_t thread, std::size_t index) { decode_file(thread, index); }, watch);
     return collect();
   }
 
@@ -55,11 +64,13 @@ class Decoding {
       const InputFile file = files_[index].open();
       ExpansionLimit limit(file.name, file.bytes.size());
       Sha256 hash;
-      decode_(file, [&](std::span<const std::uint8_t> tokens) {
+      const TokenSink sink = [&](std::span<const std::uint8_t> tokens) {
+        if (is_stopped_) throw WorldError(file.name + ": decoding was stopped");
         limit.add(tokens.size());
         storage.write(std::as_bytes(tokens));
         hash.update(std::as_bytes(tokens));
-      });
+      };
+      file.storage->parse([&] { decode_(file, sink); });
       outcome.size = storage.size() - outcome.begin;
       outcome.hash = hash.number();
       if (outcome.size == 0) throw UserError(file.name + ": empty");
@@ -78,8 +89,9 @@ class Decoding {
         decoded.skipped.push_back({files_[i].name, *outcome.fault});
         continue;
       }
+      const MappedFile& decoded_by = (*storage)[outcome.thread];
       decoded.tokens.push_back(
-          (*storage)[outcome.thread].bytes().subspan(outcome.begin, outcome.size));
+          {decoded_by.bytes().subspan(outcome.begin, outcome.size), &decoded_by});
       decoded.hashes.push_back(outcome.hash);
     }
     decoded.storage = std::move(storage);
@@ -89,19 +101,20 @@ class Decoding {
   std::vector<PendingInput> files_;
   const Decode& decode_;
   DamagedFiles policy_;
+  std::atomic<bool> is_stopped_ = false;
   std::vector<Outcome> outcomes_;       // one a file, written by the thread that has the file
   std::vector<TemporaryFile> storage_;  // one a thread
 };
 
 std::shared_ptr<const Tokens> tokens_of(const DecodedFiles& decoded,
                                         const std::vector<std::size_t>& files, bool parted) {
-  std::vector<std::span<const std::byte>> pieces;
+  std::vector<TokenPiece> pieces;
   std::vector<std::int64_t> starts;
   std::int64_t end = 0;
   for (const std::size_t file : files) {
     pieces.push_back(decoded.tokens[file]);
     starts.push_back(end);
-    end += std::ssize(pieces.back());
+    end += std::ssize(pieces.back().bytes);
   }
   auto tokens = std::make_shared<const ConcatenatedTokens>(std::move(pieces), decoded.storage);
   if (!parted || starts.empty()) return tokens;
@@ -112,7 +125,7 @@ std::shared_ptr<const Tokens> tokens_of(const DecodedFiles& decoded,
 
 DecodedFiles decode_files(const std::vector<std::string>& paths, const Decode& decode,
                           DamagedFiles policy, const DataProgress& progress) {
-  Decoding decoding(list_inputs(paths), decode, policy);
+  Decoding decoding(list_inputs(paths, progress), decode, policy);
   DecodedFiles decoded = decoding.run(progress);
   if (decoded.tokens.empty()) {
     const std::string more = decoded.skipped.size() == 1 ? "" : " (and none of the others can)";

@@ -16,6 +16,7 @@
 
 #include "data/data_settings.h"
 #include "data/token_data.h"
+#include "data/token_sources.h"
 #include "files/input_files.h"
 
 namespace sparse_transformer {
@@ -29,8 +30,8 @@ using Decode = std::function<void(const InputFile&, const TokenSink&)>;
 
 /// The files' tokens, in the order of the files.
 struct DecodedFiles {
-  std::vector<std::span<const std::byte>> tokens;  // of each file that could be decoded
-  std::vector<std::uint64_t> hashes;               // of their tokens: the first bytes of SHA-256
+  std::vector<TokenPiece> tokens;     // of each file that could be decoded
+  std::vector<std::uint64_t> hashes;  // of their tokens: the first bytes of SHA-256
   std::vector<SkippedFile> skipped;
   std::shared_ptr<const void> storage;  // owns what `tokens` point to
 };

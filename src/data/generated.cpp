@@ -183,6 +183,7 @@ DataSet open_generated(const DataSettings& settings) {
   const std::int64_t size = settings.sequence_length();
   const auto seed = static_cast<std::uint64_t>(settings.generated.seed);
   DataSet data;
+  data.is_generated = true;
   data.source = shape.empty() ? "generated tunes" : "generated pictures";
   refuse_split_paths(settings.split, data.source);
   const SplitCounts counts = split_counts(settings.split, settings.generated.items, data.source);

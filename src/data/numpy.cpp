@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -20,7 +19,6 @@
 #include "data/splits.h"
 #include "data/text.h"
 #include "data/token_sources.h"
-#include "files/archive.h"
 #include "files/input_files.h"
 #include "files/numpy.h"
 #include "files/sha256.h"
@@ -32,18 +30,17 @@ namespace {
 namespace fs = std::filesystem;
 using Shape = std::vector<std::int64_t>;
 
-/// One picture of an array, in its file's memory.
+/// One picture of an array.
 struct Picture {
-  std::span<const std::byte> bytes;
+  TokenPiece stored;
   bool planar;
 };
 
 void read_picture(const Picture& picture, std::size_t channels, std::span<std::uint8_t> tokens) {
-  if (picture.planar) {
-    interleave(picture.bytes, channels, tokens);
-  } else {
-    std::memcpy(tokens.data(), picture.bytes.data(), tokens.size());
-  }
+  if (!picture.planar) return picture.stored.read(0, tokens);
+  std::vector<std::uint8_t> planes(tokens.size());
+  picture.stored.read(0, planes);
+  interleave(std::as_bytes(std::span(planes)), channels, tokens);
 }
 
 /// The pictures of all arrays, and the files that hold them.
@@ -135,12 +132,12 @@ bool is_planar(const NamedArray& chosen, const std::vector<NamedArray>& arrays,
 std::vector<NamedArray> arrays_of(std::span<const InputFile> entries) {
   std::vector<NamedArray> arrays;
   for (const InputFile& entry : entries) {
-    if (is_archive(entry.bytes)) {
+    if (is_archive(entry)) {
       throw UserError(entry.name + ": an archive within an archive; unpack the outer one");
     }
     const std::string name = fs::path(entry.name).stem().string();
     try {
-      arrays.push_back({name, read_numpy(entry.bytes, entry.name)});
+      entry.storage->parse([&] { arrays.push_back({name, read_numpy(entry.bytes, entry.name)}); });
     } catch (const UserError&) {
       if (entries.size() == 1 || name == "data") throw;
     }
@@ -159,20 +156,21 @@ void add_pictures(std::span<const InputFile> entries, const DataSettings& settin
   const bool planar = is_planar(chosen, arrays, settings, shape);
   const auto size = static_cast<std::size_t>(settings.sequence_length());
   for (auto unread = chosen.array.bytes; !unread.empty(); unread = unread.subspan(size)) {
-    all.pictures.push_back({unread.first(size), planar});
+    all.pictures.push_back({{unread.first(size), entries.front().storage.get()}, planar});
   }
   all.storage.push_back(entries.front().storage);
 }
 
 Pictures read_pictures(const std::vector<std::string>& paths, const DataSettings& settings,
-                       const Shape& shape, std::vector<SkippedFile>& all_skipped) {
+                       const Shape& shape, std::vector<SkippedFile>& all_skipped,
+                       const DataProgress& progress) {
   std::vector<SkippedFile> skipped;
   const auto attempt = [&](const std::string& name, const auto& body) {
     const auto fault = fault_of(settings.damaged, body);
     if (fault) skipped.push_back({name, *fault});
   };
   std::vector<InputFile> files;
-  for (const PendingInput& file : list_inputs(paths)) {
+  for (const PendingInput& file : list_inputs(paths, progress)) {
     attempt(file.name, [&] { files.push_back(file.open()); });
   }
   Pictures all;
@@ -215,12 +213,12 @@ DataSet open_numpy(const DataSettings& settings, const DataProgress& progress) {
   data.source = "numpy " + paths_text(settings.path);
   data.format = {.kind = TokenFormat::Kind::kPicture, .shape = shape};
   data.item_size = settings.sequence_length();
-  const Pictures all = read_pictures(settings.path, settings, shape, data.skipped);
+  const Pictures all = read_pictures(settings.path, settings, shape, data.skipped, progress);
   const DealtItems dealt = deal_items(settings.split, hashes_of(all, shape, progress), data.source);
   const auto split = [&](const NumberOrPaths& size, const std::vector<std::size_t>& items) {
     const std::vector<std::string> paths = split_paths(size);
     if (paths.empty()) return std::make_shared<const NumpyTokens>(all, items, shape);
-    const Pictures own = read_pictures(paths, settings, shape, data.skipped);
+    const Pictures own = read_pictures(paths, settings, shape, data.skipped, progress);
     std::vector<std::size_t> every(own.pictures.size());
     std::iota(every.begin(), every.end(), std::size_t{0});
     return std::make_shared<const NumpyTokens>(own, every, shape);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -150,7 +149,7 @@ std::vector<std::int64_t> read_parts(const SafetensorsFile& file, const std::str
     refuse(file, parts_name(split) + " is not int64 [parts]");
   }
   std::vector<std::int64_t> parts(stored.bytes.size() / sizeof(std::int64_t));
-  std::memcpy(parts.data(), stored.bytes.data(), stored.bytes.size());
+  file.file().read(stored.bytes, std::as_writable_bytes(std::span(parts)));
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const bool fits =
         i == 0 ? parts[i] == 0 : parts[i] > parts[i - 1] && std::cmp_less(parts[i], size);
@@ -191,7 +190,7 @@ DataSet open_packed(const DataSettings& settings) {
                                          shape_text(data.format.shape));
   }
   const auto tokens = [&](const char* name) -> std::shared_ptr<const Tokens> {
-    const std::vector<std::span<const std::byte>> pieces = {file->tensor(name).bytes};
+    const std::vector<TokenPiece> pieces = {{file->tensor(name).bytes, &file->file()}};
     const auto mapped = std::make_shared<const ConcatenatedTokens>(pieces, file);
     if (!has_parts(data)) return mapped;
     return std::make_shared<const PartedTokens>(mapped, read_parts(*file, name));

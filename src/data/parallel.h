@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <functional>
 
-#include "data/data_settings.h"
+#include "data/token_data.h"
 
 namespace sparse_transformer {
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,16 +49,20 @@ inline constexpr std::uint8_t kRest = 129;  // the voice is silent
 bool is_picture_shape(std::span<const std::int64_t> shape);
 
 /// The tokens of one split, read at any offset. Thread-safe; nothing is held in memory that could
-/// be mapped.
+/// be read from a file.
 class Tokens {
  public:
   virtual ~Tokens() = default;
   virtual std::int64_t size() const = 0;
-  /// Copies [offset, offset + out.size()), which must lie within size().
+  /// Copies [offset, offset + out.size()), which must lie within size(). Throws UnreadableInput
+  /// where the file has been cut since it was opened, or its disk fails.
   virtual void read(std::int64_t offset, std::span<std::uint8_t> out) const = 0;
   /// Where the parts begin that no sequence crosses: recordings, scores. Ascending, the first is 0.
   virtual std::vector<std::int64_t> part_starts() const { return {0}; }
 };
+
+/// Is told how much has been done, of all; may throw to stop it.
+using DataProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 enum class Split { kTrain, kValid, kTest };
 inline constexpr std::array<std::string_view, 3> kSplitWords = {"train", "valid", "test"};
@@ -67,12 +72,22 @@ struct SkippedFile {
   std::string name, reason;
 };
 
+/// A file as it was when the data were opened.
+struct FileStamp {
+  std::string path;
+  std::int64_t size = 0;      // bytes
+  std::int64_t modified = 0;  // nanoseconds since 1970
+  bool operator==(const FileStamp&) const = default;
+};
+
 /// One data set: three splits (a split may be empty), one format.
 struct DataSet {
   TokenFormat format;
   std::int64_t item_size = 0;  // tokens an item; 0 = a stream
   std::shared_ptr<const Tokens> train, valid, test;
-  std::string source;  // for messages: "cifar10 data/cifar10"
+  std::string source;            // for messages: "cifar10 data/cifar10"
+  bool is_generated = false;     // by the program
+  std::vector<FileStamp> files;  // of many a sample, evenly spread (DataWatch)
   std::vector<SkippedFile> skipped;
   std::vector<std::string> left_out;  // of files that are a part of it, a sentence each
   std::vector<std::string> warnings;  // what is odd in files that are a part of it, likewise
@@ -80,9 +95,13 @@ struct DataSet {
   const Tokens& split(Split which) const;
   bool is_stream() const { return item_size == 0; }
   /// SHA-256 (hex) over the sizes, the parts and the content of all splits, so equal where a
-  /// resumed run would see the same tokens. Of a split above 2 GiB evenly spread blocks, at least 1
-  /// GiB in all, so that opening data larger than memory stays quick.
-  std::string content_hash() const;
+  /// resumed run would see the same tokens. A split of 2 GiB or more is hashed block by block on
+  /// all cores, and the hashes of its blocks are hashed; of generated data, which follow from the
+  /// settings, as sampled_content_hash() does. `progress` is told the tokens hashed so far, of all.
+  std::string content_hash(const DataProgress& progress = {}) const;
+  /// The hash that version 0.1.0 made of these data, where it read only some blocks of a split of 2
+  /// GiB or more. Nothing where all splits are smaller: content_hash() is as it was.
+  std::optional<std::string> sampled_content_hash(const DataProgress& progress = {}) const;
 };
 
 }  // namespace sparse_transformer

@@ -20,12 +20,22 @@ void check_range(std::int64_t begin, std::int64_t end, std::int64_t size) {
 
 }  // namespace
 
-ConcatenatedTokens::ConcatenatedTokens(std::vector<std::span<const std::byte>> pieces,
+void TokenPiece::read(std::size_t offset, std::span<std::uint8_t> out) const {
+  if (out.empty()) return;
+  const auto part = bytes.subspan(offset, out.size());
+  if (file == nullptr) {
+    std::memcpy(out.data(), part.data(), part.size());
+  } else {
+    file->read(part, std::as_writable_bytes(out));
+  }
+}
+
+ConcatenatedTokens::ConcatenatedTokens(std::vector<TokenPiece> pieces,
                                        std::shared_ptr<const void> owner)
     : pieces_(std::move(pieces)), owner_(std::move(owner)) {
   std::int64_t end = 0;
-  for (const auto& piece : pieces_) {
-    end += static_cast<std::int64_t>(piece.size());
+  for (const TokenPiece& piece : pieces_) {
+    end += std::ssize(piece.bytes);
     ends_.push_back(end);
   }
 }
@@ -38,12 +48,10 @@ std::size_t ConcatenatedTokens::piece_at(std::int64_t offset) const {
 void ConcatenatedTokens::read(std::int64_t offset, std::span<std::uint8_t> out) const {
   check_range(offset, offset + static_cast<std::int64_t>(out.size()), size());
   for (std::size_t i = piece_at(offset); !out.empty(); ++i) {
-    const std::int64_t start = ends_[i] - static_cast<std::int64_t>(pieces_[i].size());
-    const auto rest = pieces_[i].subspan(static_cast<std::size_t>(offset - start));
-    const std::size_t count = std::min(rest.size(), out.size());
-    if (count > 0) {
-      std::memcpy(out.data(), rest.data(), count);
-    }
+    const std::int64_t start = ends_[i] - std::ssize(pieces_[i].bytes);
+    const auto rest = static_cast<std::size_t>(ends_[i] - offset);
+    const std::size_t count = std::min(rest, out.size());
+    pieces_[i].read(static_cast<std::size_t>(offset - start), out.first(count));
     out = out.subspan(count);
     offset = ends_[i];
   }
@@ -52,12 +60,14 @@ void ConcatenatedTokens::read(std::int64_t offset, std::span<std::uint8_t> out) 
 std::shared_ptr<const ConcatenatedTokens> ConcatenatedTokens::slice(std::int64_t begin,
                                                                     std::int64_t end) const {
   check_range(begin, end, size());
-  std::vector<std::span<const std::byte>> pieces;
+  std::vector<TokenPiece> pieces;
   for (std::size_t i = piece_at(begin); begin < end; ++i) {
-    const std::int64_t start = ends_[i] - static_cast<std::int64_t>(pieces_[i].size());
+    const TokenPiece& piece = pieces_[i];
+    const std::int64_t start = ends_[i] - std::ssize(piece.bytes);
     const std::int64_t stop = std::min(end, ends_[i]);
-    pieces.push_back(pieces_[i].subspan(static_cast<std::size_t>(begin - start),
-                                        static_cast<std::size_t>(stop - begin)));
+    pieces.push_back({piece.bytes.subspan(static_cast<std::size_t>(begin - start),
+                                          static_cast<std::size_t>(stop - begin)),
+                      piece.file});
     begin = stop;
   }
   return std::make_shared<ConcatenatedTokens>(std::move(pieces), owner_);
@@ -65,7 +75,7 @@ std::shared_ptr<const ConcatenatedTokens> ConcatenatedTokens::slice(std::int64_t
 
 std::shared_ptr<const ConcatenatedTokens> tokens_in_memory(std::vector<std::uint8_t> tokens) {
   auto owner = std::make_shared<const std::vector<std::uint8_t>>(std::move(tokens));
-  std::vector<std::span<const std::byte>> pieces = {std::as_bytes(std::span(*owner))};
+  std::vector<TokenPiece> pieces = {{.bytes = std::as_bytes(std::span(*owner))}};
   return std::make_shared<ConcatenatedTokens>(std::move(pieces), std::move(owner));
 }
 

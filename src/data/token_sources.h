@@ -8,15 +8,24 @@
 #include <vector>
 
 #include "data/token_data.h"
+#include "files/mapped_file.h"
 
 namespace sparse_transformer {
 
-/// Stretches of memory, usually of mapped files, one after another as if they were one.
+/// Bytes of a mapped file, or of memory where `file` is null.
+struct TokenPiece {
+  std::span<const std::byte> bytes;
+  const MappedFile* file = nullptr;
+
+  /// Copies bytes [offset, offset + out.size()) to `out`. Throws as MappedFile::read() does.
+  void read(std::size_t offset, std::span<std::uint8_t> out) const;
+};
+
+/// Pieces of files or memory, one after another as if they were one.
 class ConcatenatedTokens : public Tokens {
  public:
-  /// `owner` keeps the memory of the pieces alive.
-  ConcatenatedTokens(std::vector<std::span<const std::byte>> pieces,
-                     std::shared_ptr<const void> owner);
+  /// `owner` keeps the memory and files of the pieces alive.
+  ConcatenatedTokens(std::vector<TokenPiece> pieces, std::shared_ptr<const void> owner);
 
   std::int64_t size() const override { return ends_.empty() ? 0 : ends_.back(); }
   void read(std::int64_t offset, std::span<std::uint8_t> out) const override;
@@ -26,7 +35,7 @@ class ConcatenatedTokens : public Tokens {
  private:
   std::size_t piece_at(std::int64_t offset) const;
 
-  std::vector<std::span<const std::byte>> pieces_;
+  std::vector<TokenPiece> pieces_;
   std::vector<std::int64_t> ends_;  // where each piece ends, in tokens from the start of the first
   std::shared_ptr<const void> owner_;
 };

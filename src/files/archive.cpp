@@ -58,7 +58,8 @@ Packing packing_of(std::span<const std::byte> bytes) {
 /// Expands gzip's members to nothing and compares their checksums, which libarchive leaves unread.
 class GzipCheck {
  public:
-  explicit GzipCheck(std::span<const std::byte> bytes) : unread_(bytes) {
+  GzipCheck(std::span<const std::byte> bytes, const ReadProgress& progress)
+      : size_(std::ssize(bytes)), unread_(bytes), progress_(progress) {
     constexpr int kGzipWindow = 15 + 16;
     inflateInit2(&stream_, kGzipWindow);
   }
@@ -86,11 +87,14 @@ class GzipCheck {
       const uInt before = stream_.avail_in;
       result = inflate(&stream_, Z_NO_FLUSH);
       unread_ = unread_.subspan(before - stream_.avail_in);
+      if (progress_) progress_(size_ - std::ssize(unread_), size_);
     }
     return result == Z_STREAM_END;
   }
 
+  std::int64_t size_;
   std::span<const std::byte> unread_;
+  const ReadProgress& progress_;
   std::array<Bytef, 65536> expanded_{};
   z_stream stream_{};
 };
@@ -131,10 +135,13 @@ bool is_hidden(const fs::path& path) {
   });
 }
 
-ArchiveReader::ArchiveReader(fs::path path, std::span<const std::byte> bytes)
-    : path_(std::move(path)), archive_(archive_read_new()) {
+ArchiveReader::ArchiveReader(fs::path path, std::span<const std::byte> bytes, ReadProgress progress)
+    : path_(std::move(path)),
+      size_(std::ssize(bytes)),
+      progress_(std::move(progress)),
+      archive_(archive_read_new()) {
   const Packing packing = packing_of(bytes);
-  if (packing == Packing::kGzip && !GzipCheck(bytes).passes()) {
+  if (packing == Packing::kGzip && !GzipCheck(bytes, progress_).passes()) {
     throw UserError("cannot expand " + path_.string() + ": it is damaged or cut off");
   }
   // Only what has been recognised: libarchive's other formats take plain text for archives.
@@ -174,6 +181,7 @@ void ArchiveReader::read(const std::function<void(std::span<const std::byte>)>& 
     if (count == 0) return;
     if (count < 0) fail();  // a wrong checksum is only a warning to libarchive
     sink(std::span(buffer).first(static_cast<std::size_t>(count)));
+    if (progress_) progress_(archive_filter_bytes(archive_.get(), -1), size_);
   }
 }
 

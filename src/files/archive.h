@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -18,6 +19,9 @@ namespace sparse_transformer {
 inline constexpr std::size_t kArchiveHeader = 512;
 bool is_archive(std::span<const std::byte> bytes);
 
+/// Is told how much has been read, of all. What it throws ends the reading and comes through.
+using ReadProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
 /// Whether a part of the path begins with a dot (but "." and "..").
 bool is_hidden(const std::filesystem::path& path);
 
@@ -27,7 +31,8 @@ bool is_hidden(const std::filesystem::path& path);
 class ArchiveReader {
  public:
   /// `bytes` must satisfy is_archive() and outlive the reader.
-  ArchiveReader(std::filesystem::path path, std::span<const std::byte> bytes);
+  ArchiveReader(std::filesystem::path path, std::span<const std::byte> bytes,
+                ReadProgress progress = {});
 
   /// Goes to the next file and returns its name (relative), or nothing at the end.
   std::optional<std::filesystem::path> next_file();
@@ -43,6 +48,8 @@ class ArchiveReader {
   [[noreturn]] void fail() const;
 
   std::filesystem::path path_;
+  std::int64_t size_;
+  ReadProgress progress_;
   std::unique_ptr<archive, Free> archive_;
 };
 

@@ -243,7 +243,7 @@ std::string header_of(const std::vector<TensorToStore>& tensors, const Metadata&
 std::size_t element_size(ElementType type) { return entry_of(type).size; }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
-  HeaderReader(path_, file_.bytes()).read(tensors_, metadata_);
+  file_.parse([this] { HeaderReader(path_, file_.bytes()).read(tensors_, metadata_); });
 }
 
 const StoredTensor& SafetensorsFile::tensor(const std::string& name) const {

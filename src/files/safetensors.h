@@ -27,8 +27,8 @@ using Metadata = std::map<std::string, std::string>;
 /// A tensor inside a mapped file: row-major, little-endian; valid while the SafetensorsFile lives.
 struct StoredTensor {
   ElementType type;
-  std::vector<std::int64_t> shape;  // empty = a scalar
-  std::span<const std::byte> bytes;
+  std::vector<std::int64_t> shape;   // empty = a scalar
+  std::span<const std::byte> bytes;  // read by MappedFile::read()
 };
 
 /// A whole file, mapped. Opening checks the header completely (sizes, overlaps, holes, trailing
@@ -43,6 +43,7 @@ class SafetensorsFile {
   const StoredTensor& tensor(const std::string& name) const;
   const Metadata& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return path_; }
+  const MappedFile& file() const { return file_; }
 
  private:
   std::filesystem::path path_;

@@ -2,8 +2,10 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <vector>
 
 #include "files/mapped_file.h"
 
@@ -62,10 +64,17 @@ std::uint64_t Sha256::number() const {
   return number;
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
+std::string sha256_of_file(const std::filesystem::path& path, const std::function<void()>& tick) {
+  constexpr std::size_t kBlock = 1 << 20;
   const MappedFile file(path);
   Sha256 hash;
-  hash.update(file.bytes());
+  std::vector<std::byte> block;
+  for (auto unread = file.bytes(); !unread.empty(); unread = unread.subspan(block.size())) {
+    block.resize(std::min(kBlock, unread.size()));
+    file.read(unread.first(block.size()), block);
+    hash.update(block);
+    if (tick) tick();
+  }
   return hash.hex();
 }
 

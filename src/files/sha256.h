@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,7 +33,9 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
-/// The hash of a file's content. Throws UserError naming the path.
-std::string sha256_of_file(const std::filesystem::path& path);
+/// The hash of a file's content. Calls `tick` after each MiB; what it throws comes through. Throws
+/// UserError naming the path.
+std::string sha256_of_file(const std::filesystem::path& path,
+                           const std::function<void()>& tick = {});
 
 }  // namespace sparse_transformer

@@ -1,5 +1,7 @@
 #include "generation/output_file.h"
 
+#include <algorithm>
+
 #include "config/errors.h"
 #include "data/codec.h"
 #include "files/atomic_file.h"
@@ -12,6 +14,9 @@ namespace fs = std::filesystem;
 
 void check_output(const fs::path& path, bool overwrite) {
   if (fs::is_directory(path)) throw UserError(path.string() + " is a folder, not a file");
+  if (fs::exists(path) && !fs::is_regular_file(path)) {
+    throw UserError(path.string() + " is not a regular file; name another --out");
+  }
   if (!overwrite && fs::exists(path)) {
     throw UserError(path.string() + " exists already; name another --out, or give --overwrite");
   }
@@ -25,6 +30,21 @@ void check_output(const fs::path& path, bool overwrite) {
 void check_picture_output(const fs::path& path, bool overwrite) {
   check_extension(path, {.kind = TokenFormat::Kind::kPicture, .shape = {}});
   check_output(path, overwrite);
+}
+
+bool is_within(const fs::path& path, const fs::path& folder) {
+  // A relative path whose beginning is not there yet would stay relative.
+  const fs::path whole = fs::weakly_canonical(fs::absolute(path));
+  const fs::path outer = fs::weakly_canonical(fs::absolute(folder));
+  return std::mismatch(outer.begin(), outer.end(), whole.begin(), whole.end()).first == outer.end();
+}
+
+void check_is_no_input(const fs::path& out, const std::vector<fs::path>& inputs) {
+  for (const fs::path& input : inputs) {
+    if (!is_within(out, input)) continue;
+    throw UserError(out.string() + " is among what is read (" + input.string() +
+                    "); name another --out");
+  }
 }
 
 void write_picture(const fs::path& path, const Image& image) {

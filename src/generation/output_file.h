@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "files/png.h"
 
@@ -13,6 +14,15 @@ void check_output(const std::filesystem::path& path, bool overwrite);
 
 /// The same for a picture, whose name must end in .png.
 void check_picture_output(const std::filesystem::path& path, bool overwrite);
+
+/// Whether the path is that folder or file, or lies in it. Symbolic links are followed; what is not
+/// there yet may be named.
+bool is_within(const std::filesystem::path& path, const std::filesystem::path& folder);
+
+/// Throws UserError where the output would replace one of the inputs, or lies in a folder that is
+/// one.
+void check_is_no_input(const std::filesystem::path& out,
+                       const std::vector<std::filesystem::path>& inputs);
 
 /// Writes it as PNG, whole or not at all, and says so. Throws UserError, WorldError.
 void write_picture(const std::filesystem::path& path, const Image& image);

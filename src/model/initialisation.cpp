@@ -7,6 +7,7 @@
 
 #include "model/transformer.h"
 #include "runtime/random.h"
+#include "runtime/stop.h"
 
 namespace sparse_transformer {
 namespace {
@@ -68,6 +69,7 @@ void fill_normal(const NamedTensor& parameter, double deviation, std::uint64_t s
 
 void initialise(const Transformer& model, std::uint64_t seed) {
   for (const NamedTensor& parameter : model.parameters()) {
+    throw_if_stopped();
     const InitialValues values =
         initial_values(parameter, model.settings(), model.layout().axes.size());
     if (values.deviation == 0.0) {

@@ -1,10 +1,13 @@
-// Stopping by signal. SIGINT and SIGTERM ask the program to stop; the work in hand notices at its
-// next safe point, a layer boundary at the latest. A second signal ends the process at once.
+// Stopping by signal. SIGINT (Ctrl-C), SIGTERM, SIGHUP (a closed terminal) and SIGUSR1 (a cluster's
+// warning) ask the program to stop; the work in hand notices at its next safe point, a layer
+// boundary at the latest. A SIGINT or SIGTERM that follows ends the process at once.
 #pragma once
 
 namespace sparse_transformer {
 
-/// Installs the handlers of SIGINT and SIGTERM; the ones before are put back by the destructor.
+/// Installs the handlers of these signals; the destructor restores the previous ones. A signal that
+/// is ignored stays ignored: nohup ignores SIGHUP, a shell SIGINT of what it starts in the
+/// background.
 class StopSignals {
  public:
   StopSignals();

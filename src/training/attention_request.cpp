@@ -12,6 +12,7 @@
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/stop.h"
+#include "training/run_inputs.h"
 #include "training/trained_model.h"
 
 namespace sparse_transformer {
@@ -69,6 +70,8 @@ std::string table(const std::vector<AttentionMap>& maps, const SequenceGrid& gri
 std::string run_attention(const AttentionRequest& request) {
   const StopSignals stop_signals;
   check_picture_output(request.out, request.overwrite);
+  check_is_no_input(request.out, inputs_of_run(request.model));
+  if (request.prime) check_is_no_input(request.out, {*request.prime});
   TrainedModel trained = find_trained_model(request.model, request.overrides);
   const SequenceLayout layout = sequence_layout(trained.settings);
   const Reading reading = what_to_read(request, trained, layout.length);

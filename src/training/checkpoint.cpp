@@ -51,13 +51,14 @@ Hashes read_hashes(const fs::path& folder) {
   }
 }
 
-void verify(const fs::path& folder, const Hashes& hashes, const std::string& name) {
+void verify(const fs::path& folder, const Hashes& hashes, const std::string& name,
+            const std::function<void()>& tick = {}) {
   if (!fs::exists(folder / name)) throw_missing(folder, name);
   const auto hash = hashes.find(name);
   if (hash == hashes.end() || hash->second.empty()) {
     throw UserError(damaged(folder) + kManifest + " does not name " + name);
   }
-  if (sha256_of_file(folder / name) != hash->second) {
+  if (sha256_of_file(folder / name, tick) != hash->second) {
     throw UserError(damaged(folder) + name + " is not what was written (checksum)");
   }
 }
@@ -140,13 +141,14 @@ CheckpointState read_state(const fs::path& folder) {
   return state;
 }
 
-Checkpoint::Checkpoint(fs::path folder) : folder_(std::move(folder)), state_(read_state(folder_)) {
+Checkpoint::Checkpoint(fs::path folder, const std::function<void()>& tick)
+    : folder_(std::move(folder)), state_(read_state(folder_)) {
   Hashes hashes = read_hashes(folder_);
   // Files that the checkpoint has, or should have, are verified even where the manifest lacks them.
   hashes.try_emplace(kModel);
   hashes.try_emplace(kOptimizer);
   if (has_average()) hashes.try_emplace(kAverage);
-  for (const auto& [name, hash] : hashes) verify(folder_, hashes, name);
+  for (const auto& [name, hash] : hashes) verify(folder_, hashes, name, tick);
 }
 
 bool Checkpoint::has_average() const {

@@ -44,7 +44,8 @@ CheckpointState read_state(const std::filesystem::path& folder);
 /// what is damaged.
 class Checkpoint {
  public:
-  explicit Checkpoint(std::filesystem::path folder);
+  /// Calls `tick` after each MiB of tensors; what it throws comes through.
+  explicit Checkpoint(std::filesystem::path folder, const std::function<void()>& tick = {});
 
   const std::filesystem::path& folder() const { return folder_; }
   const TrainingProgress& progress() const { return state_.progress; }

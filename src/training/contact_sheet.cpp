@@ -8,7 +8,6 @@
 #include "config/errors.h"
 #include "files/atomic_file.h"
 #include "files/image.h"
-#include "files/mapped_file.h"
 #include "files/png.h"
 #include "runtime/log.h"
 
@@ -25,7 +24,9 @@ std::vector<Image> pictures_of(const RunFolder& run) {
   for (const std::int64_t step : run.sampled_steps(kMostSteps)) {
     const auto path = run.samples(step, ".png");
     try {
-      pictures.push_back(with_channels(decode_png(MappedFile(path).bytes(), path.string()), 3));
+      const std::string png = read_file(path);
+      pictures.push_back(
+          with_channels(decode_png(std::as_bytes(std::span(png)), path.string()), 3));
     } catch (const UserError& error) {
       log_warning(std::string("samples/steps.png goes without one: ") + error.what());
     }

@@ -1,6 +1,6 @@
 #include "training/prepare_request.h"
 
-#include <algorithm>
+#include <vector>
 
 #include "config/characters.h"
 #include "config/config.h"
@@ -8,8 +8,8 @@
 #include "config/scalars.h"
 #include "config/words.h"
 #include "data/packed.h"
-#include "data/splits.h"
 #include "data/survey.h"
+#include "generation/output_file.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/shell.h"
@@ -23,23 +23,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whether the file is one of these paths, or lies in a folder that is.
-bool is_among(const fs::path& file, const std::vector<std::string>& paths) {
-  const fs::path whole = fs::weakly_canonical(file);
-  return std::any_of(paths.begin(), paths.end(), [&whole](const std::string& path) {
-    const fs::path folder = fs::weakly_canonical(path);
-    return std::mismatch(folder.begin(), folder.end(), whole.begin(), whole.end()).first ==
-           folder.end();
-  });
-}
-
 /// Packing over its own input would lose it; a packed file in a folder of data would be data the
 /// next time.
-void check_is_no_input(const fs::path& out, const DataSettings& data) {
-  if (is_among(out, data.path) || is_among(out, split_paths(data.split.valid)) ||
-      is_among(out, split_paths(data.split.test))) {
-    throw UserError(out.string() + " is among the data to pack; name another --out");
-  }
+std::vector<fs::path> inputs_of(const PrepareRequest& request, const DataSettings& data) {
+  std::vector<fs::path> inputs(request.files.begin(), request.files.end());
+  for (const std::string& path : data.paths()) inputs.emplace_back(path);
+  return inputs;
 }
 
 std::string survey_text(const DataSurvey& found, const DataSet& data) {
@@ -64,13 +53,10 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
 std::string run_preparation(const PrepareRequest& request) {
   const StopSignals stop_signals;
   if (request.files.empty()) throw UserError("prepare: no CONFIG is given");
-  if (!request.overwrite && fs::exists(request.out)) {
-    throw UserError(request.out.string() +
-                    " exists already; name another --out, or give --overwrite");
-  }
+  check_output(request.out, request.overwrite);
   const Config config(request.files, request.overrides);
   const Settings settings = read_settings(config);
-  check_is_no_input(request.out, settings.data);
+  check_is_no_input(request.out, inputs_of(request, settings.data));
   const DataSet data = open_data(settings, config);
   const DataSurvey found = with_progress(
       "read", [&data](const DataProgress& progress) { return survey(data, progress); });

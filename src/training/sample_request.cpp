@@ -13,6 +13,7 @@
 #include "runtime/progress.h"
 #include "runtime/stop.h"
 #include "runtime/terminal.h"
+#include "training/run_inputs.h"
 #include "training/trained_model.h"
 
 namespace sparse_transformer {
@@ -47,7 +48,12 @@ void check_outputs(const SampleRequest& request, const TokenFormat& format) {
     throw UserError("--out: got '" + request.out + "', expected a file's name, or - for stdout");
   }
   check_extension(request.out, format);
-  for (const fs::path& file : output_files(request, format)) check_output(file, request.overwrite);
+  std::vector<fs::path> inputs = inputs_of_run(request.model);
+  if (request.prime) inputs.emplace_back(*request.prime);
+  for (const fs::path& file : output_files(request, format)) {
+    check_output(file, request.overwrite);
+    check_is_no_input(file, inputs);
+  }
 }
 
 std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const TokenFormat& format,

@@ -65,8 +65,10 @@ void read_tensors(const std::filesystem::path& path, const NamedTensors& tensors
     if (stored.type != element_type(tensor)) {
       throw UserError(where + "tensor " + name + " has another element type than the model's");
     }
-    tensor.copy_(at::from_blob(const_cast<std::byte*>(stored.bytes.data()), tensor.sizes(),
-                               at::TensorOptions().dtype(tensor.scalar_type())));
+    const at::Tensor read = at::empty(tensor.sizes(), tensor.scalar_type());
+    file.file().read(stored.bytes,
+                     {static_cast<std::byte*>(read.mutable_data_ptr()), read.nbytes()});
+    tensor.copy_(read);
   }
   if (file.tensors().size() != tensors.size()) {
     throw UserError(where + std::to_string(file.tensors().size()) + " tensors, the model has " +

@@ -10,6 +10,7 @@
 #include "data/codec.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
+#include "generation/output_file.h"
 #include "model/size.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
@@ -19,6 +20,7 @@
 #include "runtime/stop.h"
 #include "training/checkpoint.h"
 #include "training/checkpoint_folder.h"
+#include "training/data_identity.h"
 #include "training/preview.h"
 #include "training/run_folder.h"
 #include "training/run_lock.h"
@@ -83,7 +85,7 @@ std::optional<Checkpoint> checkpoint_to_resume(const RunFolder& run) {
   const auto all = list_checkpoints(run.checkpoints());
   if (all.empty()) return std::nullopt;
   try {
-    return Checkpoint(all.back());
+    return Checkpoint(all.back(), throw_if_stopped);
   } catch (const UserError& error) {
     const std::string before = all.size() > 1
                                    ? "; the one before it is " + all[all.size() - 2].string() +
@@ -103,7 +105,7 @@ bool shapes_weights(const std::string& key) {
 /// The checkpoint of --init-from. Throws UserError where its weights do not fit, with the settings
 /// that they differ by.
 Checkpoint checkpoint_to_start_from(const fs::path& named, const Settings& settings) {
-  Checkpoint checkpoint(find_checkpoint(named));
+  Checkpoint checkpoint(find_checkpoint(named), throw_if_stopped);
   const Settings its = read_settings(Config::from_text(
       checkpoint.config_yaml(), (checkpoint.folder() / "config.yaml").string(), {}));
   const SequenceLayout its_layout = sequence_layout(its);
@@ -250,6 +252,17 @@ void check_request(const TrainRequest& request) {
   }
 }
 
+/// A run inside its data would be a part of them the next time, and data inside a run would be lost
+/// with it.
+void check_is_apart(const RunFolder& run, const DataSettings& data) {
+  for (const std::string& path : data.paths()) {
+    if (is_within(run.path(), path) || is_within(path, run.path())) {
+      throw UserError("the run's folder " + run.path().string() + " and the data " + path +
+                      " are one within the other; name another folder with --run");
+    }
+  }
+}
+
 /// What a request comes to: all that it names is opened and checked, but no model built and nothing
 /// written yet.
 struct Plan {
@@ -275,6 +288,7 @@ Plan plan_of(const TrainRequest& request, const RunFolder& run, std::optional<Co
   const Config config = given ? std::move(*given) : config_of_run(run, request.overrides);
   const Settings settings = read_settings(config);
   if (goes_on) check_resumable(run, settings);
+  if (!goes_on) check_is_apart(run, settings.data);
   Plan plan{.run = run,
             .goes_on = goes_on,
             .settings = settings,
@@ -354,7 +368,7 @@ std::string dry_run(const TrainRequest& request) {
   check_request(request);
   const Plan plan = plan_of(request, folder_of(request), given_config(request));
   const auto& [run, goes_on, settings, data, newest, init_from] = plan;
-  if (newest) check_same_data(*newest, data, data.content_hash());
+  if (newest) check_same_data(*newest, data, hash_of(data));
   const std::int64_t steps = total_steps(settings, data);
   log_beginning(plan, steps);
   log_info(format_count(steps) + " steps of " + format_count(settings.training.batch) +

@@ -4,6 +4,7 @@
 
 #include "config/errors.h"
 #include "runtime/device.h"
+#include "runtime/stop.h"
 #include "training/checked_kernels.h"
 #include "training/checkpoint.h"
 #include "training/run_folder.h"
@@ -35,11 +36,12 @@ TrainedModel find_trained_model(const std::filesystem::path& named,
           .model = nullptr,
           .checkpoint = folder,
           .step = state.progress.step,
-          .format = state.progress.format};
+          .format = state.progress.format,
+          .data_hash = state.progress.data_hash};
 }
 
 void load_weights(TrainedModel& trained) {
-  const Checkpoint checkpoint(trained.checkpoint);
+  const Checkpoint checkpoint(trained.checkpoint, throw_if_stopped);
   const c10::Device device = choose_device(trained.settings.training.device);
   trained.model =
       std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings),

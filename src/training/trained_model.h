@@ -19,6 +19,7 @@ struct TrainedModel {
   std::filesystem::path checkpoint;
   std::int64_t step = 0;
   TokenFormat format;
+  std::string data_hash;  // of what it was trained on
   bool averaged = false;  // the model has the averaged weights, where the run kept them
 
   /// "model" or "average".

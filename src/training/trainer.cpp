@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "training/chosen_kernels.h"
+#include "training/data_identity.h"
 #include "training/evaluation.h"
 #include "training/preview.h"
 #include "training/schedule.h"
@@ -28,12 +30,13 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
                  {settings.data.transpose, settings.data.mirror}),
       learner_(settings, device_),
       keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep),
-      review_(settings.training) {
+      review_(settings.training),
+      watch_(data) {
   if (device_.is_cuda() && !settings.training.deterministic) {
     log_info("training.deterministic: false: faster kernels, which do not repeat bit for bit");
   }
   progress_.machine = describe_machine(device_);
-  progress_.data_hash = data.content_hash();
+  progress_.data_hash = hash_of(data);
   progress_.format = data.format;
 }
 
@@ -49,13 +52,14 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   take(checkpoint);
 }
 
-/// The machine and the kernels stay those of this process.
+/// The machine, the kernels and the hash of the data stay those of this process.
 void Trainer::take(const Checkpoint& checkpoint) {
   learner_.restore(checkpoint);
   TrainingProgress progress = checkpoint.progress();
   progress.machine = progress_.machine;
   progress.kernels = progress_.kernels;
   step_log_ = StepLog(progress.unlogged);
+  progress.data_hash = progress_.data_hash;
   progress_ = std::move(progress);
 }
 
@@ -95,6 +99,9 @@ void Trainer::run_steps() {
       do_what_is_due();
     }
   } catch (const Interrupted&) {
+    save_before_leaving();
+    throw;
+  } catch (const UnreadableInput&) {
     save_before_leaving();
     throw;
   }
@@ -249,6 +256,16 @@ void Trainer::save() {
   } else {
     saved_ = keeper_.save(learner_.tensors(), progress_);
   }
+  warn_of_changed_data();
+}
+
+void Trainer::warn_of_changed_data() {
+  if (data_have_changed_) return;
+  const auto change = watch_.change();
+  if (!change) return;
+  data_have_changed_ = true;
+  log_warning("the data change while they are trained on: " + *change +
+              "; --resume will refuse other data than the run began with");
 }
 
 void Trainer::save_before_leaving() {
@@ -256,7 +273,14 @@ void Trainer::save_before_leaving() {
   bar_.reset();
   if (saved_) return;  // as it is after going back
   prepare_save();
-  keeper_.save_last(learner_.tensors(), progress_);
+  try {
+    keeper_.save_last(learner_.tensors(), progress_);
+  } catch (const std::runtime_error& error) {
+    const auto newest = run_.newest_checkpoint();
+    throw WorldError(
+        "step " + format_count(progress_.step) + " was not saved: " + error.what() +
+        (newest ? "; the last checkpoint is " + newest->string() : "; there is no checkpoint"));
+  }
   log_info("saved step " + format_count(progress_.step));
 }
 
@@ -272,7 +296,7 @@ std::int64_t total_steps(const Settings& settings, const DataSet& data) {
 }
 
 void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash) {
-  if (checkpoint.progress().data_hash == hash) return;
+  if (are_same_data(checkpoint.progress().data_hash, data, hash)) return;
   throw UserError(checkpoint.folder().string() + ": made with other data than " + data.source +
                   " is now; restore the data, or start a new run with --init-from");
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/batches.h"
+#include "data/data_watch.h"
 #include "data/token_data.h"
 #include "runtime/progress.h"
 #include "training/checkpoint.h"
@@ -40,8 +41,9 @@ class Trainer {
   /// Nothing is left to learn, evaluate or sample.
   bool is_finished() const;
 
-  /// Trains until the last step. Throws Interrupted after saving where a signal asked to stop;
-  /// WorldError where training.non_finite says so or a file cannot be read or written.
+  /// Trains until the last step. Throws Interrupted after saving where a signal asked to stop,
+  /// UnreadableInput after saving where the data cannot be read any more; WorldError where
+  /// training.non_finite says so or another file cannot be read or written.
   void train();
 
  private:
@@ -61,6 +63,7 @@ class Trainer {
   void sample();
   void prepare_save();
   void save();
+  void warn_of_changed_data();
   void save_before_leaving();
 
   const Settings& settings_;
@@ -75,6 +78,8 @@ class Trainer {
   bool saved_ = true;  // a checkpoint holds all that there is; the initial weights need none
   StepLog step_log_;
   StepReview review_;
+  DataWatch watch_;
+  bool data_have_changed_ = false;  // and that has been said
   std::optional<MetricsLog> metrics_;
   std::optional<Progress> bar_;
 };

@@ -47,11 +47,12 @@ TEST_F(Prepare, NeverPacksOverItsOwnInput) {
   write("books/one.txt", std::string(3000, 'x'));
   std::filesystem::create_symlink("data.bin", folder() / "link.bin");
   const auto before = contents_of(folder());
-  const std::string among = " is among the data to pack";
+  const std::string among = " is among what is read";
   expect_refused("prepare tiny.yaml --overwrite --out data.bin", {"data.bin" + among});
   expect_refused("prepare tiny.yaml --overwrite --out ./link.bin", {"link.bin" + among});
   expect_refused("prepare tiny.yaml --overwrite --set data.path=books --out books/one.txt",
                  {"books/one.txt" + among});
+  expect_refused("prepare tiny.yaml --overwrite --out tiny.yaml", {"tiny.yaml" + among});
   expect_refused("prepare tiny.yaml --set data.path=books --out books/new", {"books/new" + among});
   expect_refused("prepare tiny.yaml --overwrite --set data.split.test=books --out books/one.txt",
                  {"books/one.txt" + among});
@@ -62,7 +63,7 @@ TEST_F(Prepare, RefusesWhatItCannotRead) {
   expect_refused("prepare --out x", {"no CONFIG"});
   expect_refused("prepare tiny.yaml", {"--out"});
   expect_refused("prepare tiny.yaml --out x --set data.path=none", {"none"});
-  expect_refused("prepare tiny.yaml --out none/x", {"none/x"});
+  expect_refused("prepare tiny.yaml --out none/x", {"none: there is no such folder"});
   EXPECT_FALSE(exists("x"));
 }
 

@@ -50,7 +50,9 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 void reset_signals(posix_spawnattr_t& attributes) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) sigaddset(&signals, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGPIPE}) {
+    sigaddset(&signals, signal);
+  }
   check(posix_spawnattr_setsigdefault(&attributes, &signals), "setsigdefault");
   check(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF), "setflags");
 }

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <thread>
@@ -66,13 +67,16 @@ TEST_P(StoppedBySignal, TheRunGoesOnBitForBit) {
   EXPECT_EQ(result.exit_code, 128 + GetParam()) << result.err;
   EXPECT_EQ(result.out, "");
   EXPECT_THAT(result.err, HasSubstr("train --run stopped --resume"));
+  EXPECT_THAT(result.err,
+              HasSubstr("stopped by SIG" + std::string(::sigabbrev_np(GetParam())) + "\n"));
   EXPECT_LT(saved_step("stopped"), 60);
   resume("stopped");
   expect_same_run("whole", "stopped", 60);
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, StoppedBySignal, testing::Values(SIGINT, SIGTERM),
-                         [](const auto& test) { return test.param == SIGINT ? "int" : "term"; });
+INSTANTIATE_TEST_SUITE_P(Signals, StoppedBySignal,
+                         testing::Values(SIGINT, SIGTERM, SIGHUP, SIGUSR1),
+                         [](const auto& test) { return ::sigabbrev_np(test.param); });
 
 // One step, and then an evaluation that takes long.
 TEST_F(Resume, AnEvaluationThatWasStoppedIsMadeUp) {

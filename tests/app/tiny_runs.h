@@ -52,9 +52,10 @@ class TinyRuns : public testing::Test {
   void expect_refused(const std::string& line, const std::vector<std::string>& says,
                       int exit_code = 2) const;
 
- private:
+  /// Of every command that runs here.
   CommandOptions options() const;
 
+ private:
   TemporaryFolder folder_;
 };
 

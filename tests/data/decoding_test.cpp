@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "config/errors.h"
@@ -44,8 +46,8 @@ void decode(const InputFile& file, const TokenSink& sink) {
 
 std::vector<std::string> decoded_texts(const DecodedFiles& decoded) {
   std::vector<std::string> texts;
-  for (const auto tokens : decoded.tokens) {
-    texts.emplace_back(reinterpret_cast<const char*>(tokens.data()), tokens.size());
+  for (const TokenPiece& piece : decoded.tokens) {
+    texts.emplace_back(reinterpret_cast<const char*>(piece.bytes.data()), piece.bytes.size());
   }
   return texts;
 }
@@ -124,7 +126,7 @@ TEST_F(DecodingTest, AFileThatGrowsBeyondMeasureIsDamaged) {
   };
   const DecodedFiles decoded = decode_files(paths(), grow, DamagedFiles::kSkip, {});
   ASSERT_THAT(decoded.tokens, SizeIs(1));
-  EXPECT_EQ(decoded.tokens[0].size(), std::size_t{256} << 20);
+  EXPECT_EQ(decoded.tokens[0].bytes.size(), std::size_t{256} << 20);
   ASSERT_THAT(decoded.skipped, SizeIs(1));
   EXPECT_THAT(decoded.skipped[0].reason, HasSubstr("a: its 7 bytes become more than 268435456"));
 }
@@ -139,6 +141,22 @@ TEST_F(DecodingTest, EndsWhenTheProgressThrows) {
   for (int i = 0; i < 50; ++i) write("f" + std::to_string(i), "text");
   const auto stop = [](std::int64_t, std::int64_t) { throw Interrupted(2); };
   EXPECT_THROW(decode_files(paths(), decode, DamagedFiles::kSkip, stop), Interrupted);
+}
+
+// A recording of hours is one file.
+TEST_F(DecodingTest, EndsWithinAFileWhenTheProgressThrows) {
+  write("f", "text");
+  const Decode endless = [](const InputFile&, const TokenSink& sink) {
+    for (;;) {
+      sink(bytes("x"));
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  };
+  std::int64_t calls = 0;
+  const auto stop = [&calls](std::int64_t, std::int64_t) {
+    if (++calls > 5) throw Interrupted(2);
+  };
+  EXPECT_THROW(decode_files(paths(), endless, DamagedFiles::kSkip, stop), Interrupted);
 }
 
 TEST_F(DecodingTest, FilesAreItemsOrPartsInTheirOrder) {

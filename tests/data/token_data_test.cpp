@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "config/errors.h"
 #include "config/words.h"
 #include "data/token_sources.h"
 
@@ -24,9 +27,9 @@ Bytes read(const Tokens& tokens, std::int64_t offset, std::int64_t count) {
 std::shared_ptr<const ConcatenatedTokens> three_pieces() {
   auto owner = std::make_shared<const std::vector<Bytes>>(
       std::vector<Bytes>{{0, 1, 2}, {}, {3}, {4, 5, 6, 7}});
-  std::vector<std::span<const std::byte>> pieces;
+  std::vector<TokenPiece> pieces;
   for (const Bytes& piece : *owner) {
-    pieces.push_back(std::as_bytes(std::span(piece)));
+    pieces.push_back({.bytes = std::as_bytes(std::span(piece))});
   }
   return std::make_shared<const ConcatenatedTokens>(pieces, owner);
 }
@@ -90,6 +93,75 @@ TEST(DataSet, ContentHashTellsContentAndBordersOfSplits) {
   EXPECT_NE(data_of({1, 2, 9}, {4}, {5}).content_hash(), hash);
   EXPECT_NE(data_of({1, 2}, {3, 4}, {5}).content_hash(), hash);
   EXPECT_NE(data_of({1, 2, 3}, {4}, {}).content_hash(), hash);
+}
+
+// SHA-256 of "0 3 1 1" and the bytes 1 2 3 4 5, as version 0.1.0 wrote it into checkpoints.
+TEST(DataSet, ContentHashStaysWhatCheckpointsName) {
+  const DataSet data = data_of({1, 2, 3}, {4}, {5});
+  EXPECT_EQ(data.content_hash(),
+            "d95d5773137e8139069e11285340ac812ce4e246ff0e42a49615e5d30b0a1481");
+  EXPECT_EQ(data.sampled_content_hash(), std::nullopt);
+}
+
+TEST(DataSet, ContentHashTellsItsProgress) {
+  std::int64_t last = -1;
+  data_of({1, 2, 3}, {4}, {5}).content_hash([&](std::int64_t done, std::int64_t total) {
+    EXPECT_LT(last, done);
+    EXPECT_LE(done, total);
+    EXPECT_EQ(total, 5);
+    last = done;
+  });
+  EXPECT_EQ(last, 4);
+}
+
+/// Zeros, and a one at some place.
+class OneOne : public Tokens {
+ public:
+  OneOne(std::int64_t size, std::int64_t place) : size_(size), place_(place) {}
+  std::int64_t size() const override { return size_; }
+  void read(std::int64_t offset, std::span<std::uint8_t> out) const override {
+    std::fill(out.begin(), out.end(), 0);
+    if (place_ >= offset && place_ < offset + std::ssize(out)) {
+      out[static_cast<std::size_t>(place_ - offset)] = 1;
+    }
+  }
+
+ private:
+  std::int64_t size_, place_;
+};
+
+// Of 2 GiB version 0.1.0 read every second MiB.
+TEST(DataSet, ContentHashCoversAllOfLargeData) {
+  constexpr std::int64_t kSize = std::int64_t{1} << 31;
+  const auto with_one_at = [kSize](std::int64_t place) {
+    DataSet data = data_of({}, {4}, {5});
+    data.train = std::make_shared<OneOne>(kSize, place);
+    return data;
+  };
+  const DataSet first = with_one_at(1'500'000);
+  const DataSet second = with_one_at(1'500'001);
+  const std::string hash = first.content_hash();
+  EXPECT_NE(hash, second.content_hash());
+  ASSERT_TRUE(first.sampled_content_hash());
+  EXPECT_NE(first.sampled_content_hash(), hash);
+  EXPECT_EQ(first.sampled_content_hash(), second.sampled_content_hash());
+}
+
+TEST(DataSet, LargeGeneratedDataAreSampled) {
+  DataSet data = data_of({}, {}, {});
+  data.train = std::make_shared<OneOne>(std::int64_t{1} << 31, 0);
+  data.is_generated = true;
+  EXPECT_EQ(data.content_hash(), data.sampled_content_hash());
+}
+
+TEST(DataSet, HashingLargeDataCanBeStopped) {
+  DataSet data = data_of({}, {}, {});
+  data.train = std::make_shared<OneOne>(std::int64_t{1} << 40, 0);
+  const auto stop = [](std::int64_t done, std::int64_t) {
+    if (done > 0) throw Interrupted(2);
+  };
+  EXPECT_THROW(data.content_hash(stop), Interrupted);
+  EXPECT_THROW(data.sampled_content_hash(stop), Interrupted);
 }
 
 TEST(DataSet, NamesItsSplits) {

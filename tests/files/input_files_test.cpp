@@ -269,6 +269,26 @@ TEST_F(InputFiles, file_made_to_fill_the_disk_is_refused) {
   EXPECT_THROW(listed[0].open(), UserError);
 }
 
+TEST_F(InputFiles, tell_their_progress_and_can_be_stopped) {
+  write_archive(path("a.gz"), ARCHIVE_FORMAT_RAW, ARCHIVE_FILTER_GZIP, {{"data", noise(300'000)}});
+  std::int64_t calls = 0;
+  const ReadProgress count = [&calls](std::int64_t done, std::int64_t total) {
+    EXPECT_LE(done, total);
+    ++calls;
+  };
+  open_inputs({path("a.gz")}, count);
+  EXPECT_GT(calls, 8);  // after each 64 KiB of the check and of the expansion
+  const std::int64_t all = calls;
+  for (std::int64_t left : {std::int64_t{1}, all / 4, all - 1}) {
+    const ReadProgress stop = [&left](std::int64_t, std::int64_t) {
+      if (--left == 0) throw Interrupted(2);
+    };
+    EXPECT_THROW(open_inputs({path("a.gz")}, stop), Interrupted);
+  }
+  const ReadProgress stop = [](std::int64_t, std::int64_t) { throw Interrupted(2); };
+  EXPECT_THROW(list_inputs({folder_.path().string()}, stop), Interrupted);
+}
+
 TEST_F(InputFiles, full_disk_is_the_worlds_error) {
   write_archive(path("a.zip"), ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, {{"a", noise(100'000)}});
   EXPECT_THAT(message_of<WorldError>([&] {

@@ -23,5 +23,30 @@ TEST(PictureOutput, IsWrittenOnlyWhereItMayBe) {
   EXPECT_THROW(check_picture_output(folder / "b.png", true), UserError);
 }
 
+TEST(IsWithin, FollowsLinksAndComparesWholeNames) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "a/b");
+  std::filesystem::create_directory_symlink("a/b", folder / "link");
+  EXPECT_TRUE(is_within(folder / "a", folder / "a"));
+  EXPECT_TRUE(is_within(folder / "a/", folder / "a"));
+  EXPECT_TRUE(is_within(folder / "a", folder / "a/"));
+  EXPECT_TRUE(is_within(folder / "a/b/not/there", folder / "a"));
+  EXPECT_TRUE(is_within(folder / "link/x", folder / "a"));
+  EXPECT_TRUE(is_within(folder / "a/b/x", folder / "link"));
+  EXPECT_TRUE(is_within(folder / "a/../a/x", folder / "a"));
+  EXPECT_TRUE(is_within("not/there/yet", "."));
+  EXPECT_FALSE(is_within(folder / "a", folder / "a/b"));
+  EXPECT_FALSE(is_within(folder / "ab", folder / "a"));
+  EXPECT_FALSE(is_within(folder / "a/../c", folder / "a"));
+}
+
+TEST(CheckIsNoInput, NamesBoth) {
+  const TemporaryFolder folder;
+  write_file(folder / "in", "");
+  EXPECT_NO_THROW(check_is_no_input(folder / "out", {folder / "in"}));
+  EXPECT_THROW(check_is_no_input(folder / "in", {folder / "other", folder / "in"}), UserError);
+  EXPECT_THROW(check_is_no_input(folder / "in", {folder.path()}), UserError);
+}
+
 }  // namespace
 }  // namespace sparse_transformer

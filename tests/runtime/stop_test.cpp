@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <csignal>
 
 #include "config/errors.h"
@@ -9,14 +10,22 @@
 namespace sparse_transformer {
 namespace {
 
+constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+
 TEST(Stop, NothingHappensWithoutASignal) {
   const StopSignals signals;
   EXPECT_EQ(stop_signal(), 0);
   EXPECT_NO_THROW(throw_if_stopped());
 }
 
+// Whoever runs the tests may ignore some of them.
+void use_default_actions() {
+  for (const int signal : kStopSignals) std::signal(signal, SIG_DFL);
+}
+
 TEST(Stop, TheFirstSignalIsNotedAndThrownAtTheNextSafePoint) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  use_default_actions();
+  for (const int signal : kStopSignals) {
     const StopSignals signals;
     std::raise(signal);
     EXPECT_EQ(stop_signal(), signal);
@@ -39,8 +48,30 @@ void raise_both(int first, int second) {
 }
 
 TEST(StopDeathTest, TheSecondSignalEndsTheProcess) {
+  use_default_actions();
+  EXPECT_EXIT(raise_both(SIGHUP, SIGTERM), testing::KilledBySignal(SIGTERM), "");
+  EXPECT_EXIT(raise_both(SIGUSR1, SIGINT), testing::KilledBySignal(SIGINT), "");
   EXPECT_EXIT(raise_both(SIGINT, SIGINT), testing::KilledBySignal(SIGINT), "");
   EXPECT_EXIT(raise_both(SIGINT, SIGTERM), testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(StopDeathTest, AClosedTerminalAndAClusterMaySendTheirSignalTwice) {
+  use_default_actions();
+  EXPECT_EXIT(raise_both(SIGHUP, SIGHUP), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(raise_both(SIGUSR1, SIGUSR1), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(raise_both(SIGTERM, SIGHUP), testing::ExitedWithCode(0), "");
+}
+
+TEST(Stop, AnIgnoredSignalStaysIgnored) {
+  for (const int signal : kStopSignals) {
+    std::signal(signal, SIG_IGN);
+    {
+      const StopSignals signals;
+      std::raise(signal);
+      EXPECT_EQ(stop_signal(), 0) << signal;
+    }
+    EXPECT_EQ(std::signal(signal, SIG_DFL), SIG_IGN) << signal;
+  }
 }
 
 int times_handled = 0;

@@ -1,0 +1,91 @@
+// How the program begins and ends beside what it computes: signals and the standard streams.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iterator>
+
+#include "tests/app/tiny_runs.h"
+
+namespace sparse_transformer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Signals : public TinyRuns {};
+
+// nohup ignores SIGHUP so that training outlives its terminal.
+TEST_F(Signals, AnIgnoredSignalDoesNotStopTraining) {
+  RunningCommand command(shell("trap '' HUP USR1; exec \"$PROGRAM\" train tiny.yaml --run a "
+                               "--set training.steps=100000 --set training.sample_every=0"),
+                         options());
+  ASSERT_TRUE(command.wait_for_stderr("train 2/"));
+  command.send(SIGHUP);
+  command.send(SIGUSR1);
+  ASSERT_TRUE(command.wait_for_stderr("train 20/"));
+  command.send(SIGTERM);
+  const CommandResult result = command.finish();
+  EXPECT_EQ(result.exit_code, 143) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("stopped by SIGTERM"));
+}
+
+TEST_F(Signals, HelpListsTheExitCodes) {
+  const std::string help = run("--help").out;
+  for (const char* code : {"129 SIGHUP", "130 SIGINT", "138 SIGUSR1", "143 SIGTERM"}) {
+    EXPECT_THAT(help, HasSubstr(code));
+  }
+}
+
+// A file with a hole: 256 GiB of zeros that take no room on the disk, and a minute to hash.
+class LongData : public Signals, public testing::WithParamInterface<const char*> {
+ protected:
+  LongData() { fs::resize_file(folder() / "data.bin", std::uintmax_t{1} << 38); }
+};
+
+TEST_P(LongData, StopsAtOnceAndLeavesNothing) {
+  RunningCommand command = start("--progress lines " + std::string(GetParam()));
+  ASSERT_TRUE(command.wait_for_stderr("/274,877,906,944 "));
+  const auto sent = std::chrono::steady_clock::now();
+  command.send(SIGINT);
+  const CommandResult result = command.finish();
+  EXPECT_LT(std::chrono::steady_clock::now() - sent, std::chrono::seconds(3));
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  const fs::directory_iterator left(folder());
+  EXPECT_EQ(std::distance(fs::begin(left), fs::end(left)), 2);  // the config and the data
+}
+
+INSTANTIATE_TEST_SUITE_P(Commands, LongData,
+                         testing::Values("train tiny.yaml --run a",
+                                         "prepare tiny.yaml --out b.safetensors"));
+
+class ClosedStreams : public TinyRuns {};
+
+// The packed file would get the number of stderr, and the progress would be written into it.
+TEST_F(ClosedStreams, ThePackedFileIsTheSame) {
+  for (const std::string closed : {"2>&-", "0<&- 2>&-", "0<&-"}) {
+    ASSERT_EQ(run("prepare tiny.yaml --out a --overwrite").exit_code, 0);
+    ASSERT_EQ(run("prepare tiny.yaml --out b --overwrite --progress bar " + closed).exit_code, 0);
+    EXPECT_EQ(read("a"), read("b")) << closed;
+  }
+}
+
+TEST_F(ClosedStreams, TrainingWritesEachLineOnce) {
+  EXPECT_EQ(run("train tiny.yaml --run a 0<&- 1>&- 2>&-").exit_code, 0);
+  const std::string log = read("a/log.txt");
+  EXPECT_EQ(log.find("train 8/8"), log.rfind("train 8/8")) << log;
+  EXPECT_THAT(log, HasSubstr("train 8/8"));
+  EXPECT_EQ(run("sample a --out s.txt 0<&- 1>&- 2>&-").exit_code, 0);
+}
+
+TEST_F(ClosedStreams, AResultThatNobodyGetsIsAFailure) {
+  const CommandResult result = run("config tiny.yaml >&-");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("standard output: cannot write"));
+}
+
+}  // namespace
+}  // namespace sparse_transformer
