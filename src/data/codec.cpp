@@ -172,7 +172,8 @@ void write_samples(const std::filesystem::path& path, const TokenFormat& format,
   write_file(path, encode_samples(format, samples, text, lower_case_extension(path), layout));
 }
 
-std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format) {
+std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format,
+                                     std::vector<std::string>* warnings) {
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
   if (bytes.empty()) {
@@ -182,7 +183,7 @@ std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const To
     case TokenFormat::Kind::kPicture:
       return read_picture(path, bytes, format.shape);
     case TokenFormat::Kind::kSound:
-      return decode_to_tokens(bytes, path.string(), format.sample_rate);
+      return decode_to_tokens(bytes, path.string(), format.sample_rate, warnings);
     case TokenFormat::Kind::kScore:
       return cells_of(decode_midi(bytes, path.string()), grid_of(format), path.string()).cells;
     case TokenFormat::Kind::kBytes:

@@ -51,8 +51,9 @@ void write_samples(const std::filesystem::path& path, const TokenFormat& format,
                    const PictureLayout& layout = {});
 
 /// The tokens of a file that primes sampling: for pictures a PNG of the format's shape, for sound
-/// any that files/audio.h reads, for scores a MIDI file, else any file, byte for byte. Throws
-/// UserError naming file and fault.
-std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format);
+/// any that files/audio.h reads, for scores a MIDI file, else any file, byte for byte. Appends
+/// warnings about it where asked. Throws UserError naming file and fault.
+std::vector<std::uint8_t> read_prime(const std::filesystem::path& path, const TokenFormat& format,
+                                     std::vector<std::string>* warnings = nullptr);
 
 }  // namespace sparse_transformer

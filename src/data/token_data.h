@@ -74,6 +74,7 @@ struct DataSet {
   std::string source;  // for messages: "cifar10 data/cifar10"
   std::vector<SkippedFile> skipped;
   std::vector<std::string> left_out;  // of files that are a part of it, a sentence each
+  std::vector<std::string> warnings;  // about files that are a part of it, a sentence each
 
   const Tokens& split(Split which) const;
   bool is_stream() const { return item_size == 0; }

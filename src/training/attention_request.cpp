@@ -12,6 +12,7 @@
 #include "runtime/format.h"
 #include "runtime/log.h"
 #include "runtime/stop.h"
+#include "training/settings.h"
 #include "training/trained_model.h"
 
 namespace sparse_transformer {
@@ -44,7 +45,7 @@ Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
 
 Reading what_to_read(const AttentionRequest& request, const TrainedModel& trained, std::int64_t n) {
   if (!request.prime) return first_of_validation(trained, n);
-  std::vector<std::uint8_t> tokens = read_prime(*request.prime, trained.format);
+  std::vector<std::uint8_t> tokens = open_prime(*request.prime, trained.format);
   tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(n)));
   return {.tokens = std::move(tokens), .what = request.prime->string()};
 }

@@ -51,6 +51,7 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
                      "Entropy of single training tokens: " + format_fixed(found.entropy, 4) +
                      " bits.\n";
   for (const std::string& what : data.left_out) text += "Left out: " + what + "\n";
+  for (const std::string& what : data.warnings) text += "Warning: " + what + "\n";
   for (const SkippedFile& file : data.skipped) text += "Skipped: " + file.reason + "\n";
   return text;
 }

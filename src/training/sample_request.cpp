@@ -12,6 +12,7 @@
 #include "runtime/progress.h"
 #include "runtime/stop.h"
 #include "runtime/terminal.h"
+#include "training/settings.h"
 #include "training/trained_model.h"
 
 namespace sparse_transformer {
@@ -52,7 +53,7 @@ void check_outputs(const SampleRequest& request, const TokenFormat& format) {
 std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const TokenFormat& format,
                                        std::int64_t length) {
   if (!request.prime) return {};
-  std::vector<std::uint8_t> tokens = read_prime(*request.prime, format);
+  std::vector<std::uint8_t> tokens = open_prime(*request.prime, format);
   const auto size = static_cast<std::int64_t>(tokens.size());
   std::int64_t used = request.prime_length;
   if (used == 0) {

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "config/errors.h"
+#include "data/codec.h"
 #include "files/atomic_file.h"
 #include "runtime/log.h"
 #include "runtime/task.h"
@@ -54,16 +55,20 @@ auto with_origin(const Config& config, const Action& action) {
   }
 }
 
+/// Logs the first of these one by one.
+void warn(const std::string& what, const std::vector<std::string>& sentences) {
+  constexpr std::size_t kNamed = 10;
+  const std::size_t count = sentences.size();
+  for (std::size_t i = 0; i < std::min(count, kNamed); ++i) log_warning(what + sentences[i]);
+  if (count > kNamed) log_warning(what + std::to_string(count - kNamed) + " more files");
+}
+
 void warn_of_losses(const DataSet& data) {
   for (const std::string& what : data.left_out) log_warning("left out: " + what);
-  constexpr std::size_t kNamed = 10;
-  const std::size_t count = data.skipped.size();
-  for (std::size_t i = 0; i < std::min(count, kNamed); ++i) {
-    log_warning("skipped: " + data.skipped[i].reason);
-  }
-  if (count > kNamed) {
-    log_warning("skipped: " + std::to_string(count - kNamed) + " more files");
-  }
+  warn("", data.warnings);
+  std::vector<std::string> skipped;
+  for (const SkippedFile& file : data.skipped) skipped.push_back(file.reason);
+  warn("skipped: ", skipped);
 }
 
 }  // namespace
@@ -108,6 +113,13 @@ DataSet open_data(const Settings& settings, const Config& config) {
   });
   warn_of_losses(data);
   return data;
+}
+
+std::vector<std::uint8_t> open_prime(const fs::path& path, const TokenFormat& format) {
+  std::vector<std::string> warnings;
+  std::vector<std::uint8_t> tokens = read_prime(path, format, &warnings);
+  warn("", warnings);
+  return tokens;
 }
 
 SequenceLayout sequence_layout(const Settings& settings) {

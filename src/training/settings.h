@@ -1,11 +1,14 @@
 // All settings of the program.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
 #include "data/data_settings.h"
+#include "data/token_data.h"
 #include "model/model_settings.h"
 #include "training/training_settings.h"
 
@@ -30,6 +33,10 @@ Config open_config(const std::vector<std::string>& paths,
 /// Opens the data of settings that were read from this config. Throws UserError, with file:line
 /// where a setting is at fault.
 DataSet open_data(const Settings& settings, const Config& config);
+
+/// The tokens of a file that primes sampling (data/codec.h); its warnings are logged. Throws
+/// UserError.
+std::vector<std::uint8_t> open_prime(const std::filesystem::path& path, const TokenFormat& format);
 
 /// What the model of resolved settings sees.
 SequenceLayout sequence_layout(const Settings& settings);
