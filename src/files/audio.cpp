@@ -28,20 +28,16 @@ constexpr std::size_t kBlock = 4096;                       // frames decoded at 
 using Bytes = std::span<const std::byte>;
 using Open = std::unique_ptr<AudioDecoder> (*)(Bytes, const std::string&);
 
-/// How to open what begins here; none where it is no sound, or of a kind that is not read. What
-/// follows another stream must be more than one frame to be taken for an MP3.
-Open opener_of(Bytes bytes, bool is_first) {
+/// How to open what begins here; none where it is no sound, or of a kind that is not read.
+Open opener_of(Bytes bytes) {
   if (is_wav(bytes)) return open_wav;
   if (as_text(bytes).starts_with("fLaC")) return open_flac;
   if (as_text(bytes).starts_with("OggS")) return open_ogg;
-  if (is_first ? is_mp3(bytes) : is_sure_mp3(bytes)) return open_mp3;
+  if (is_mp3(bytes)) return open_mp3;
   return nullptr;
 }
 
-std::unique_ptr<AudioDecoder> open_first(Bytes file, const std::string& name) {
-  const Bytes bytes = without_tags_before(file);
-  if (const Open open = opener_of(bytes, true)) return open(bytes, name);
-  const std::string_view kind = std::max(kind_not_read(file), kind_not_read(bytes));
+[[noreturn]] void refuse(std::string_view kind, const std::string& name) {
   throw UserError(name +
                   (kind.empty() ? " is not a sound file" : ": a file of " + std::string(kind)) +
                   "; expected WAV, FLAC, OGG or MP3");
@@ -89,7 +85,17 @@ class Resampler {
 
 SoundReader::SoundReader(Bytes bytes, const std::string& name, std::int64_t sample_rate)
     : name_(name), sample_rate_(sample_rate) {
-  begin(open_first(bytes, name));
+  const Bytes sound = without_tags_before(bytes);
+  if (const Open open = opener_of(sound)) {
+    begin(open(sound, name));
+    return;
+  }
+  const std::string_view kind = std::max(kind_not_read(bytes), kind_not_read(sound));
+  const Bytes frames = kind.empty() ? from_first_mp3_frame(bytes) : Bytes{};
+  if (frames.empty()) refuse(kind, name);
+  warnings_.push_back(name + ": " + std::to_string(bytes.size() - frames.size()) +
+                      " bytes before its sound are no sound");
+  begin(open_mp3(frames, name));
 }
 
 SoundReader::~SoundReader() = default;
@@ -112,7 +118,10 @@ bool SoundReader::begin_next() {
   }
   const Bytes after = decoder_->rest();
   const Bytes rest = without_tags_before(without_tags_after(after));
-  if (const Open open = opener_of(rest, false)) {
+  const Open open = opener_of(rest);
+  // By chance a byte or two look like a frame.
+  const bool is_chance = open == open_mp3 && from_first_mp3_frame(rest).size() != rest.size();
+  if (open != nullptr && !is_chance) {
     begin(open(without_tags_before(after), name_));
     return true;
   }

@@ -11,6 +11,7 @@
 
 #include "config/errors.h"
 #include "files/big_endian.h"
+#include "files/sound_bytes.h"
 
 namespace sparse_transformer {
 
@@ -27,7 +28,8 @@ struct DeleteDecoder {
 constexpr std::size_t kKind = 4, kCount = 21, kStart = 26;
 
 bool has_count(Bytes bytes) {
-  return bytes.size() >= kStart && (bytes[kKind] & std::byte{0x7F}) == std::byte{0};
+  return as_text(bytes).starts_with("fLaC") && bytes.size() >= kStart &&
+         (bytes[kKind] & std::byte{0x7F}) == std::byte{0};
 }
 
 /// The number of samples that the header gives; 0 = none.
@@ -68,16 +70,19 @@ class Input {
 
 class FlacDecoder : public AudioDecoder {
  public:
-  FlacDecoder(Bytes bytes, std::string name)
+  /// `rest_of_ogg` follows the pages of OGG that `bytes` are, where they are.
+  FlacDecoder(Bytes bytes, std::optional<Bytes> rest_of_ogg, std::string name)
       : name_(std::move(name)),
         input_(bytes),
+        rest_of_ogg_(rest_of_ogg),
         decoder_(FLAC__stream_decoder_new()),
         declared_(declared_count(bytes)) {
     if (!decoder_) throw std::runtime_error("cannot start the FLAC decoder");
     FLAC__stream_decoder_set_md5_checking(decoder_.get(), 1);
-    const auto started =
-        FLAC__stream_decoder_init_stream(decoder_.get(), on_read, nullptr, on_tell, nullptr, on_end,
-                                         on_frame, on_header, on_error, this);
+    const auto start =
+        rest_of_ogg ? FLAC__stream_decoder_init_ogg_stream : FLAC__stream_decoder_init_stream;
+    const auto started = start(decoder_.get(), on_read, nullptr, on_tell, nullptr, on_end, on_frame,
+                               on_header, on_error, this);
     if (started != FLAC__STREAM_DECODER_INIT_STATUS_OK) {
       throw std::runtime_error("cannot start the FLAC decoder");
     }
@@ -90,14 +95,13 @@ class FlacDecoder : public AudioDecoder {
   std::int64_t read(std::span<float> out) override {
     if (taken_ == samples_.size()) decode_frame();
     const auto channels = static_cast<std::size_t>(properties_.channels);
-    const std::size_t count =
-        std::min(out.size() / channels * channels, samples_.size() - taken_);
+    const std::size_t count = std::min(out.size() / channels * channels, samples_.size() - taken_);
     std::copy_n(samples_.begin() + static_cast<std::ptrdiff_t>(taken_), count, out.begin());
     taken_ += count;
     return static_cast<std::int64_t>(count / channels);
   }
 
-  Bytes rest() const override { return input_.bytes().subspan(end_); }
+  Bytes rest() const override { return rest_of_ogg_.value_or(input_.bytes().subspan(end_)); }
 
   std::vector<std::string> warnings() const override {
     if (has_its_checksum_) return {};
@@ -109,12 +113,20 @@ class FlacDecoder : public AudioDecoder {
   void decode_frame() {
     samples_.clear();
     taken_ = 0;
-    FLAC__uint64 position = 0;
-    if (is_finished_ || !FLAC__stream_decoder_get_decode_position(decoder_.get(), &position)) return;
-    end_ = position;
-    if (!begins_with_frame(rest())) return finish();
+    if (is_finished_) return;
+    if (is_at_end()) return finish();
     check(FLAC__stream_decoder_process_single(decoder_.get()));
-    if (samples_.empty()) fail("it is cut off");
+    if (!samples_.empty()) return;
+    if (!rest_of_ogg_) fail("it is cut off");
+    finish();
+  }
+
+  /// Whether no frame follows. Of OGG the decoder finds the end.
+  bool is_at_end() {
+    if (rest_of_ogg_) return false;
+    FLAC__uint64 position = 0;
+    if (FLAC__stream_decoder_get_decode_position(decoder_.get(), &position)) end_ = position;
+    return !begins_with_frame(rest());
   }
 
   /// The 15 bits that every frame begins with.
@@ -187,6 +199,7 @@ class FlacDecoder : public AudioDecoder {
     if (block->type != FLAC__METADATA_TYPE_STREAMINFO) return;
     const FLAC__StreamMetadata_StreamInfo& info = block->data.stream_info;
     self(pointer).properties_ = {.channels = info.channels, .sample_rate = info.sample_rate};
+    if (info.total_samples > 0) self(pointer).declared_ = info.total_samples;
   }
   static void on_error(const FLAC__StreamDecoder* /*decoder*/,
                        FLAC__StreamDecoderErrorStatus status, void* pointer) {
@@ -195,6 +208,7 @@ class FlacDecoder : public AudioDecoder {
 
   std::string name_;
   Input input_;
+  std::optional<Bytes> rest_of_ogg_;
   std::unique_ptr<FLAC__StreamDecoder, DeleteDecoder> decoder_;
   std::uint64_t declared_ = 0;  // samples of a channel by the header; 0 = it does not say
   AudioProperties properties_;
@@ -209,7 +223,11 @@ class FlacDecoder : public AudioDecoder {
 }  // namespace
 
 std::unique_ptr<AudioDecoder> open_flac(Bytes bytes, const std::string& name) {
-  return std::make_unique<FlacDecoder>(bytes, name);
+  return std::make_unique<FlacDecoder>(bytes, std::nullopt, name);
+}
+
+std::unique_ptr<AudioDecoder> open_ogg_flac(Bytes bytes, Bytes rest, const std::string& name) {
+  return std::make_unique<FlacDecoder>(bytes, rest, name);
 }
 
 }  // namespace sparse_transformer

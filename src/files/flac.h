@@ -16,4 +16,9 @@ namespace sparse_transformer {
 /// where the rate or the number of channels changes.
 std::unique_ptr<AudioDecoder> open_flac(std::span<const std::byte> bytes, const std::string& name);
 
+/// The same of FLAC in the pages of OGG, which are all of `bytes`. `rest` follows them in the file.
+std::unique_ptr<AudioDecoder> open_ogg_flac(std::span<const std::byte> bytes,
+                                            std::span<const std::byte> rest,
+                                            const std::string& name);
+
 }  // namespace sparse_transformer

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "config/errors.h"
+#include "files/big_endian.h"
 #include "files/sound_bytes.h"
 #include "files/sound_tags.h"
 
@@ -67,12 +68,15 @@ struct FrameHeader {
   }
 };
 
-/// Whether a frame begins here that another like it follows.
-bool begins_with_two_frames(Bytes bytes) {
+/// Whether this many frames like one another begin here.
+bool begins_with_frames(Bytes bytes, int count) {
   const auto first = FrameHeader::read(bytes);
-  if (!first || first->size() == 0 || first->size() > bytes.size()) return false;
-  const auto second = FrameHeader::read(bytes.subspan(first->size()));
-  return second && second->is_alike(*first);
+  for (auto frame = first; frame && frame->is_alike(*first); frame = FrameHeader::read(bytes)) {
+    if (--count == 0) return true;
+    if (frame->size() == 0 || frame->size() > bytes.size()) return false;
+    bytes = bytes.subspan(frame->size());
+  }
+  return false;
 }
 
 bool is_single_frame(Bytes bytes) {
@@ -81,19 +85,22 @@ bool is_single_frame(Bytes bytes) {
 }
 
 bool has_frames(Bytes bytes) {
+  bytes = without_tags_after(without_tags_before(bytes));
   for (; bytes.size() >= 4; bytes = bytes.subspan(1)) {
-    if (begins_with_two_frames(bytes)) return true;
+    if (begins_with_frames(bytes, 2)) return true;
   }
   return false;
 }
 
-/// Whether the first frame is not sound but says how many frames there are. The word stands behind
-/// the frame's header (4 bytes, or 6 with a checksum) and its 9 to 32 bytes of side information.
+/// Whether the first frame is not sound but says how many frames there are. After its header (4
+/// bytes, or 6 with a checksum) and 9 to 32 bytes of side information a word stands, and u32be
+/// flags, the lowest of which is for the count.
 bool declares_length(Bytes frames) {
-  constexpr std::size_t kEnd = 6 + 32 + 4;
+  constexpr std::size_t kEnd = 6 + 32 + 12;
   const std::string_view start = as_text(frames.first(std::min(kEnd, frames.size())));
-  return start.find("Xing") != std::string_view::npos ||
-         start.find("Info") != std::string_view::npos;
+  const std::size_t word = std::min(start.find("Xing"), start.find("Info"));
+  if (word == start.npos || word + 12 > start.size()) return false;
+  return (start[word + 7] & 1) != 0 && big_endian(frames.subspan(word + 8)) > 0;
 }
 
 struct MemoryFile {
@@ -166,7 +173,7 @@ class Mp3Decoder : public AudioDecoder {
     mpg123_info(handle_.get(), &info);
     if (result == MPG123_NEW_FORMAT) {
       rest_ = file_.bytes.subspan(static_cast<std::size_t>(last));
-      if (!begins_with_two_frames(*rest_)) fail("a frame is damaged");
+      if (!begins_with_frames(*rest_, 2)) fail("a frame is damaged");
     } else {
       const auto size = static_cast<std::size_t>(last + info.framesize);
       rest_ = file_.bytes.subspan(std::min(size, file_.bytes.size()));
@@ -174,8 +181,10 @@ class Mp3Decoder : public AudioDecoder {
     }
   }
 
+  /// Whether what follows is no frame, or a part of one.
   bool is_lost(int result) const {
-    return result == MPG123_ERR && mpg123_errcode(handle_.get()) == MPG123_OUT_OF_SYNC;
+    const int reason = result == MPG123_ERR ? mpg123_errcode(handle_.get()) : MPG123_OK;
+    return reason == MPG123_OUT_OF_SYNC || reason == MPG123_ERR_READER;
   }
 
   void check(int result) const {
@@ -198,10 +207,14 @@ class Mp3Decoder : public AudioDecoder {
 
 bool is_mp3(Bytes bytes) {
   const auto header = FrameHeader::read(bytes);
-  return header && (header->layer != 1 || begins_with_two_frames(bytes));
+  return header && (header->layer != 1 || begins_with_frames(bytes, 2));
 }
 
-bool is_sure_mp3(Bytes bytes) { return begins_with_two_frames(bytes); }
+Bytes from_first_mp3_frame(Bytes bytes) {
+  constexpr int kSure = 3;  // by chance once in 2^41 bytes
+  while (bytes.size() >= 4 && !begins_with_frames(bytes, kSure)) bytes = bytes.subspan(1);
+  return bytes.size() < 4 ? Bytes{} : bytes;
+}
 
 std::unique_ptr<AudioDecoder> open_mp3(Bytes bytes, const std::string& name) {
   return std::make_unique<Mp3Decoder>(bytes, name);

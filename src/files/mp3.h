@@ -13,8 +13,8 @@ namespace sparse_transformer {
 
 /// Whether it begins with a frame, or in layer I, whose first bytes begin texts too, with two.
 bool is_mp3(std::span<const std::byte> bytes);
-/// Whether it begins with two frames of the same layer.
-bool is_sure_mp3(std::span<const std::byte> bytes);
+/// The bytes from the first three frames in a row on; none where there are none.
+std::span<const std::byte> from_first_mp3_frame(std::span<const std::byte> bytes);
 
 /// `bytes` must outlive the decoder; `name` is for errors. Decodes frames that follow one another,
 /// with tags between them, up to one of another rate. Throws UserError for

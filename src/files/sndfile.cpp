@@ -11,7 +11,9 @@
 
 #include "config/errors.h"
 #include "files/audio.h"
+#include "files/flac.h"
 #include "files/ogg.h"
+#include "files/sound_bytes.h"
 #include "files/wav.h"
 
 namespace sparse_transformer {
@@ -100,7 +102,14 @@ SF_INFO raw_format(const WavSound& sound) {
 struct Stream {
   std::span<const std::byte> bytes, rest;
   std::vector<std::string> warnings;
+  bool has_lowest_bits = false;  // as WavSound
 };
+
+/// The lowest 24 of 32 bits as a sample in ±1. The sign may be missing above them.
+float from_lowest_bits(float sample) {
+  sample *= 256.0F;
+  return sample >= 1.0F ? sample - 2.0F : sample;
+}
 
 class SndfileDecoder : public AudioDecoder {
  public:
@@ -122,6 +131,10 @@ class SndfileDecoder : public AudioDecoder {
     const sf_count_t frames = sf_readf_float(sound_.get(), out.data(), room);
     if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) fail(sf_strerror(sound_.get()));
     count_ += frames;
+    if (stream_.has_lowest_bits) {
+      std::transform(out.begin(), out.begin() + frames * properties_.channels, out.begin(),
+                     from_lowest_bits);
+    }
     if (frames == 0 && declared_ != SF_COUNT_MAX && count_ != declared_) fail("it ends early");
     return frames;
   }
@@ -165,12 +178,18 @@ std::vector<std::byte> encode(const Sound& sound, int format) {
 
 std::unique_ptr<AudioDecoder> open_wav(std::span<const std::byte> bytes, const std::string& name) {
   const WavSound sound = find_wav_sound(bytes, name);
-  return std::make_unique<SndfileDecoder>(Stream{sound.data, sound.rest, sound.warnings},
-                                          raw_format(sound), "WAV", name);
+  return std::make_unique<SndfileDecoder>(
+      Stream{sound.data, sound.rest, sound.warnings, sound.has_lowest_bits}, raw_format(sound),
+      "WAV", name);
 }
 
 std::unique_ptr<AudioDecoder> open_ogg(std::span<const std::byte> bytes, const std::string& name) {
   const auto first = first_ogg_stream(bytes, name);
+  constexpr std::size_t kPageHeader = 28;  // of a page that holds one segment, as the first does
+  const auto content = as_text(first).substr(std::min(first.size(), kPageHeader));
+  if (content.starts_with("\x7F"
+                          "FLAC"))
+    return open_ogg_flac(first, bytes.subspan(first.size()), name);
   return std::make_unique<SndfileDecoder>(Stream{first, bytes.subspan(first.size()), {}}, SF_INFO{},
                                           "OGG", name);
 }

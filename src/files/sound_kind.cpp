@@ -23,7 +23,6 @@ constexpr std::array kKinds = {
     Kind{"8SVX", 8, "8SVX"},
     Kind{"16SV", 8, "16SV"},
     Kind{"AVI", 8, "AVI "},
-    Kind{"MIDI in RIFF", 8, "RMID"},
     Kind{"RIFX (big-endian WAV)", 0, "RIFX"},
     Kind{"Wave64", 0, "riff\x2E\x91\xCF\x11"sv},
     Kind{"AU", 0, ".snd"},
@@ -53,7 +52,6 @@ constexpr std::array kKinds = {
     Kind{"AAC (ADTS)", 0, "\xFF\xF1"},
     Kind{"FLAC without its header, or AAC (ADTS)", 0, "\xFF\xF8"},
     Kind{"FLAC without its header, or AAC (ADTS)", 0, "\xFF\xF9"},
-    Kind{"MIDI", 0, "MThd"},
 };
 
 }  // namespace

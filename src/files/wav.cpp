@@ -20,7 +20,9 @@ constexpr std::size_t kFileHeader = 12;  // "RIFF", u32le bytes that follow, "WA
 constexpr std::size_t kChunkHeader = 8;  // four characters, u32le bytes that follow
 
 /// The bytes from `offset` on: none where that is beyond the end.
-Bytes from(Bytes bytes, std::size_t offset) { return bytes.subspan(std::min(offset, bytes.size())); }
+Bytes from(Bytes bytes, std::size_t offset) {
+  return bytes.subspan(std::min(offset, bytes.size()));
+}
 
 std::size_t chunk_size(Bytes chunk) { return number_at<std::uint32_t>(chunk, 4); }
 
@@ -61,8 +63,9 @@ bool can_follow_samples(Bytes bytes) {
 std::size_t size_to_next_chunk(Bytes samples) {
   samples = without_tags_after(samples);
   constexpr std::size_t kFarthest = std::size_t{16} << 20;  // what follows samples is short
-  constexpr std::array<std::string_view, 12> kKnown = {"LIST", "id3 ", "ID3 ", "bext", "iXML", "_PMX",
-                                                       "cue ", "smpl", "inst", "fact", "PEAK", "afsp"};
+  constexpr std::array<std::string_view, 12> kKnown = {"LIST", "id3 ", "ID3 ", "bext",
+                                                       "iXML", "_PMX", "cue ", "smpl",
+                                                       "inst", "fact", "PEAK", "afsp"};
   std::size_t begin = samples.size() - std::min(samples.size(), kFarthest);
   for (begin += begin % 2; begin + kChunkHeader <= samples.size(); begin += 2) {
     const Bytes chunk = samples.subspan(begin);
@@ -82,9 +85,9 @@ bool says_nothing(std::uint64_t size) {
 
 /// A file's chunks up to its samples.
 struct Header {
-  Bytes format;                           // the content of "fmt "
+  Bytes format;                            // the content of "fmt "
   std::optional<std::uint64_t> long_size;  // of the samples, in RF64 and BW64
-  Bytes data;                             // the chunk "data" and all that follows
+  Bytes data;                              // the chunk "data" and all that follows
 };
 
 Header read_header(Bytes file, const std::string& name) {
@@ -99,7 +102,8 @@ Header read_header(Bytes file, const std::string& name) {
     const std::size_t size = std::min(chunk_size(rest), content.size());
     if (text.starts_with("fmt ") && header.format.empty()) header.format = content.first(size);
     // u64le bytes of the file, bytes of samples, …
-    if (text.starts_with("ds64") && size >= 16) header.long_size = number_at<std::uint64_t>(content, 8);
+    if (text.starts_with("ds64") && size >= 16)
+      header.long_size = number_at<std::uint64_t>(content, 8);
     rest = after_content(content, size);
   }
   if (header.data.empty()) throw UserError(name + " is not a whole WAV file: it has no samples");
@@ -121,7 +125,7 @@ void read_format(Bytes format, WavSound& sound, const std::string& name) {
   const std::int64_t bits = number_at<std::uint16_t>(format, 14);
   const std::int64_t frame = number_at<std::uint16_t>(format, 12);
   sound.bytes = (bits + 7) / 8;
-  // Samples of 12 bits or 24 may have the highest of 16 or 32.
+  // Samples of 12 or 24 bits may be the highest of 16 or 32.
   if (frame > sound.bytes * sound.properties.channels && frame % sound.properties.channels == 0) {
     sound.bytes = frame / sound.properties.channels;
   }
@@ -131,10 +135,9 @@ void read_format(Bytes format, WavSound& sound, const std::string& name) {
     std::int64_t least, most;  // bytes a sample
   };
   using Encoding = WavSound::Encoding;
-  constexpr std::array kKnown = {
-      Known{1, Encoding::kInteger, 1, 4}, Known{3, Encoding::kFloat, 4, 4},
-      Known{3, Encoding::kFloat, 8, 8}, Known{6, Encoding::kALaw, 1, 1},
-      Known{7, Encoding::kMuLaw, 1, 1}};
+  constexpr std::array kKnown = {Known{1, Encoding::kInteger, 1, 4},
+                                 Known{3, Encoding::kFloat, 4, 4}, Known{3, Encoding::kFloat, 8, 8},
+                                 Known{6, Encoding::kALaw, 1, 1}, Known{7, Encoding::kMuLaw, 1, 1}};
   const auto* known = std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& each) {
     return each.number == number && sound.bytes >= each.least && sound.bytes <= each.most;
   });
@@ -143,6 +146,23 @@ void read_format(Bytes format, WavSound& sound, const std::string& name) {
                     std::to_string(bits) + " bits, expected PCM, A-law or mu-law");
   }
   sound.encoding = known->encoding;
+}
+
+/// The bits of a sample that are used, where the header says so.
+std::int64_t used_bits(Bytes format) {
+  constexpr std::size_t kExtended = 20;
+  const auto bits = number_at<std::uint16_t>(format, 14);
+  return bits == 32 && format.size() >= kExtended ? number_at<std::uint16_t>(format, 18) : bits;
+}
+
+/// Whether the lowest byte of the first samples of 32 bits is used. Recorders for Linux put 24 bits
+/// there, though the highest are right.
+bool has_lowest_bytes(Bytes samples) {
+  samples = samples.first(std::min(samples.size(), std::size_t{1} << 20));
+  for (std::size_t i = 0; i < samples.size(); i += 4) {
+    if (samples[i] != std::byte{0}) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -180,6 +200,8 @@ WavSound find_wav_sound(Bytes bytes, const std::string& name) {
     }
   }
   sound.data = available.first(size);
+  sound.has_lowest_bits =
+      sound.bytes == 4 && used_bits(header.format) == 24 && has_lowest_bytes(sound.data);
   sound.rest = without_chunks(after_content(available, size));
   return sound;
 }

@@ -15,7 +15,8 @@ namespace sparse_transformer {
 struct WavSound {
   enum class Encoding { kInteger, kFloat, kALaw, kMuLaw };
   Encoding encoding = Encoding::kInteger;
-  std::int64_t bytes = 0;  // a sample of one channel
+  std::int64_t bytes = 0;        // a sample of one channel
+  bool has_lowest_bits = false;  // of its 32 bits the lowest 24 are used, not the highest
   AudioProperties properties;
   std::span<const std::byte> data, rest;  // the samples; what follows them and is no chunk
   std::vector<std::string> warnings;      // of sizes that are wrong

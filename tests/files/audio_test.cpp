@@ -31,6 +31,7 @@ using Bytes = std::vector<std::byte>;
 constexpr int kVorbis = SF_FORMAT_OGG | SF_FORMAT_VORBIS;
 constexpr int kMp3 = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
 constexpr int kFlac = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
+constexpr int kOpus = SF_FORMAT_OGG | SF_FORMAT_OPUS;
 
 /// A sine of half the full scale.
 float sine(std::int64_t i, double frequency, int rate) {
@@ -138,6 +139,20 @@ TEST(Audio, writes_the_plain_layout) {
 TEST(Audio, eight_bits_are_scaled) {
   EXPECT_THAT(decode_sound(wav_of(1, 8, {'\x80', '\x81', '\x00', '\xff'}), "a.wav", 8000).samples,
               ElementsAre(0, 256, -32768, 32512));
+}
+
+TEST(Audio, twenty_four_bits_lie_high_or_low_in_thirty_two) {
+  const auto wav_of_24 = [](const std::string& samples) {
+    std::string format = wav_format(1, 24);
+    format.replace(12, 2, little_endian<std::uint16_t>(4));  // bytes a frame
+    return "RIFF" + little_endian(~0U) + "WAVE" + chunk("fmt ", format) + chunk("data", samples);
+  };
+  const std::string high = "\0\0\0\x40\0\x01\0\xC0"s;
+  const std::string low_with_sign = "\1\0\x40\0\0\0\xC0\xFF"s, low = "\1\0\x40\0\0\0\xC0\0"s;
+  for (const std::string& samples : {high, low_with_sign, low}) {
+    const std::string file = wav_of_24(samples);
+    EXPECT_THAT(decode_sound(bytes_of(file), "a.wav", 8000).samples, ElementsAre(16384, -16384));
+  }
 }
 
 TEST(Audio, channels_are_averaged) {
@@ -262,7 +277,7 @@ Heard hear(const Bytes& file) {
 
 const std::string kId3v1 = "TAG" + std::string(125, ' ');
 const std::string kId3v2 = std::string("ID3\x03\0\0\0\0\x02\x01", 10) + std::string(257, 'x');
-const std::vector<int> kFormats = {SF_FORMAT_WAV | SF_FORMAT_PCM_16, kFlac, kVorbis, kMp3};
+const std::vector<int> kFormats = {SF_FORMAT_WAV | SF_FORMAT_PCM_16, kFlac, kVorbis, kOpus, kMp3};
 
 TEST(Audio, tags_around_any_format_are_passed_over) {
   const std::string zeros(300, '\0');
@@ -294,7 +309,7 @@ TEST(Audio, other_bytes_after_a_sound_are_told) {
 TEST(Audio, sounds_one_after_another_are_all_read) {
   for (const int format : kFormats) {
     const Bytes first = sine_file(format, 440.0, 16000, 1, 16000);
-    for (const int rate : {16000, 32000}) {
+    for (const int rate : {16000, 24000}) {
       const int channels = rate == 16000 ? 1 : 2;
       const Bytes second = sine_file(format, 660.0, rate, channels, rate);
       for (const std::string& between : {""s, kId3v1 + kId3v2}) {
@@ -330,6 +345,26 @@ TEST(Audio, an_mp3_without_its_length_ends_with_its_frames) {
   EXPECT_THAT(cut.warnings, SizeIs(1)) << "part of a frame";
   EXPECT_THAT(refusal(joined({frames, bytes_in("what is this?"), frames})),
               StartsWith("a.snd is not a whole MP3 file"));
+}
+
+TEST(Audio, an_mp3_may_begin_with_other_bytes) {
+  const Bytes file = sine_file(kMp3, 440.0, 16000, 1, 16000);
+  const std::string too_long = "ID3\3\0\0\0\0\0\x14"s + std::string(10, 'x');  // it says 20
+  for (const std::string& before : {"what is this?"s, too_long}) {
+    const Heard heard = hear(joined({bytes_in(before), file}));
+    EXPECT_EQ(heard.samples, hear(file).samples);
+    EXPECT_THAT(heard.warnings, SizeIs(1));
+  }
+}
+
+TEST(Audio, a_count_of_frames_that_is_not_there_counts_nothing) {
+  Bytes file = sine_file(kMp3, 440.0, 16000, 1, 16000);
+  const std::size_t word = text_of(file).find("Info");
+  const std::size_t found = word != std::string::npos ? word : text_of(file).find("Xing");
+  ASSERT_NE(found, std::string::npos);
+  file.at(found + 7) = std::byte{0};  // flags
+  const Bytes half(file.begin(), file.begin() + std::ssize(file) / 2);
+  EXPECT_THAT(hear(half).warnings, SizeIs(1)) << "part of a frame";
 }
 
 TEST(Audio, a_single_frame_is_an_mp3) {

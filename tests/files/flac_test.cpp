@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "files/audio.h"
 #include "tests/files/expect_error.h"
 #include "tests/files/sound_bytes.h"
 
@@ -27,7 +28,8 @@ FLAC__int32 sample_at(int place, unsigned bits) {
   return static_cast<FLAC__int32>(std::lround(largest * std::cos(place / 10.0)));
 }
 
-std::string flac(unsigned bits = 16, unsigned rate = 8000, unsigned channels = 1) {
+std::string flac(unsigned bits = 16, unsigned rate = 8000, unsigned channels = 1,
+                 bool is_ogg = false) {
   std::string file;
   FLAC__StreamEncoder* encoder = FLAC__stream_encoder_new();
   FLAC__stream_encoder_set_streamable_subset(encoder, 0);
@@ -40,7 +42,12 @@ std::string flac(unsigned bits = 16, unsigned rate = 8000, unsigned channels = 1
     static_cast<std::string*>(out)->append(reinterpret_cast<const char*>(bytes), size);
     return FLAC__STREAM_ENCODER_WRITE_STATUS_OK;
   };
-  FLAC__stream_encoder_init_stream(encoder, write, nullptr, nullptr, nullptr, &file);
+  if (is_ogg) {
+    FLAC__stream_encoder_set_ogg_serial_number(encoder, 7);
+    FLAC__stream_encoder_init_ogg_stream(encoder, nullptr, write, nullptr, nullptr, nullptr, &file);
+  } else {
+    FLAC__stream_encoder_init_stream(encoder, write, nullptr, nullptr, nullptr, &file);
+  }
   std::vector<FLAC__int32> samples;
   for (int i = 0; i < kCount; ++i) samples.insert(samples.end(), channels, sample_at(i, bits));
   EXPECT_TRUE(FLAC__stream_encoder_process_interleaved(encoder, samples.data(), kCount));
@@ -121,7 +128,8 @@ TEST(Flac, EveryTruncationIsRefused) {
 
 TEST(Flac, ChangesOnTheWayAreRefused) {
   for (const std::string& next : {flac(16, 16000), flac(16, 8000, 2)}) {
-    EXPECT_THAT(refusal(flac() + frames_of(next)), StartsWith("a.flac: a FLAC whose rate or number of channels changes"));
+    EXPECT_THAT(refusal(flac() + frames_of(next)),
+                StartsWith("a.flac: a FLAC whose rate or number of channels changes"));
   }
   const Decoded decoded = decode(flac(16) + frames_of(flac(24)));
   EXPECT_THAT(decoded.samples, SizeIs(2 * kCount)) << "more bits are no other sound";
@@ -132,6 +140,17 @@ TEST(Flac, WhatFollowsIsLeft) {
   const Decoded decoded = decode(flac() + "what is this");
   EXPECT_THAT(decoded.samples, SizeIs(kCount));
   EXPECT_EQ(decoded.rest, "what is this");
+}
+
+TEST(Flac, PagesOfOgg) {
+  const std::string ogg = flac(20, 8000, 1, true);
+  const Sound expected = decode_sound(bytes_of(flac(20)), "a.flac", 8000);
+  EXPECT_THAT(expected.samples, SizeIs(kCount));
+  EXPECT_EQ(decode_sound(bytes_of(ogg), "a.ogg", 8000).samples, expected.samples);
+  std::vector<std::string> warnings;
+  const std::string twice = ogg + ogg + "what is this?";
+  EXPECT_THAT(decode_sound(bytes_of(twice), "a.ogg", 8000, &warnings).samples, SizeIs(2 * kCount));
+  EXPECT_THAT(warnings, SizeIs(1));
 }
 
 TEST(Flac, AnotherChecksumIsTold) {

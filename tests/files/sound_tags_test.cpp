@@ -14,8 +14,7 @@ using std::string_literals::operator""s;
 const std::string kSound = "a sound";
 const std::string kId3v1 = "TAG" + std::string(125, ' ');
 const std::string kId3v2 = "ID3\x03\0\0\0\0\x02\x01"s + std::string(257, 'x');
-const std::string kId3v2WithFooter =
-    "ID3\x04\0\x10\0\0\0\5"s + "12345" + "3DI\x04\0\x10\0\0\0\5"s;
+const std::string kId3v2WithFooter = "ID3\x04\0\x10\0\0\0\5"s + "12345" + "3DI\x04\0\x10\0\0\0\5"s;
 const std::string kLyrics1 = "LYRICSBEGINla la laLYRICSEND";
 const std::string kLyrics2 = "LYRICSBEGINla la la000019LYRICS200";
 
@@ -30,9 +29,9 @@ std::string ape(bool has_header) {
 }
 
 TEST(SoundTags, ThoseBefore) {
-  for (const std::string& tags : {""s, kId3v2, kId3v2 + kId3v2, kId3v2WithFooter, ape(true),
-                                  kId3v1 + kId3v2, std::string(5000, '\0'),
-                                  "\0\0\0"s + kId3v2 + std::string(10, '\0')}) {
+  for (const std::string& tags :
+       {""s, kId3v2, kId3v2 + kId3v2, kId3v2WithFooter, ape(true), kId3v1 + kId3v2,
+        std::string(5000, '\0'), "\0\0\0"s + kId3v2 + std::string(10, '\0')}) {
     EXPECT_EQ(text_of(without_tags_before(bytes_of(tags + kSound))), kSound) << tags;
     EXPECT_EQ(text_of(without_tags_before(bytes_of(tags))), "");
   }

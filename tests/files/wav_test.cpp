@@ -66,8 +66,8 @@ TEST(Wav, TheSizeOfTheWholeDoesNotMatter) {
 
 TEST(Wav, SizesOfPipesAndInterruptedRecordingsSayNothing) {
   const std::string list = chunk("LIST", "four");
-  for (const std::uint32_t size : {0U, 0x7FFFF000U, 0x7FFFFFFFU, 0x80000000U, 0xFFFFFFDBU,
-                                   0xFFFFFFFFU}) {
+  for (const std::uint32_t size :
+       {0U, 0x7FFFF000U, 0x7FFFFFFFU, 0x80000000U, 0xFFFFFFDBU, 0xFFFFFFFFU}) {
     for (const std::uint32_t whole : {0U, 8U, kHeader + 10, 0x7FFFF024U, 0xFFFFFFFFU}) {
       EXPECT_EQ(found_in(wav_with(whole, size)), (Found{kSamples, "", 0})) << size << " " << whole;
       EXPECT_EQ(found_in(wav_with(whole, size, kSamples, list)), (Found{kSamples, "", 0}));
@@ -112,10 +112,11 @@ TEST(Wav, AZeroBehindAnOddSizeMayBeForgotten) {
 TEST(Wav, LongSizes) {
   for (const std::string kind : {"RF64", "BW64"}) {
     for (const std::uint64_t size : {std::uint64_t{10}, std::uint64_t{0}, ~std::uint64_t{0}}) {
-      const std::string ds64 = chunk("ds64", little_endian<std::uint64_t>(90) +
-                                                 little_endian(size) + std::string(12, '\0'));
+      const std::string ds64 = chunk(
+          "ds64", little_endian<std::uint64_t>(90) + little_endian(size) + std::string(12, '\0'));
       const std::string file = kind + "\xFF\xFF\xFF\xFFWAVE"s + ds64 +
-                               chunk("fmt ", wav_format(1, 16)) + "data\xFF\xFF\xFF\xFF"s + kSamples;
+                               chunk("fmt ", wav_format(1, 16)) + "data\xFF\xFF\xFF\xFF"s +
+                               kSamples;
       EXPECT_TRUE(is_wav(bytes_of(file)));
       EXPECT_EQ(found_in(file), (Found{kSamples, "", 0})) << kind << size;
       if (size == 10) {
