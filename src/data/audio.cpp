@@ -40,7 +40,7 @@ DataSet open_audio(const DataSettings& settings, const DataProgress& progress) {
   std::mutex mutex;  // of `warnings`
   const Decode decode = [&](const InputFile& file, const TokenSink& sink) {
     const std::vector<std::string> found = decode_recording(file, sample_rate, sink);
-    const std::lock_guard lock(mutex);
+    const std::scoped_lock lock(mutex);
     warnings.insert(warnings.end(), found.begin(), found.end());
   };
   data = open_decoded(settings, std::move(data), decode, progress);

@@ -68,7 +68,7 @@ class Input {
   std::size_t position_ = 0;
 };
 
-class FlacDecoder : public AudioDecoder {
+class FlacDecoder final : public AudioDecoder {
  public:
   /// `rest_of_ogg` follows the pages of OGG that `bytes` are, where they are.
   FlacDecoder(Bytes bytes, std::optional<Bytes> rest_of_ogg, std::string name)

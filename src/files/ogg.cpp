@@ -58,10 +58,7 @@ void check_encoding(const Page& page, const std::string& name) {
   struct Encoding {
     std::string_view begin, word;
   };
-  using std::string_view_literals::operator""sv;
-  constexpr std::array kRead = {"\x01vorbis"sv, "OpusHead"sv,
-                                "\x7F"
-                                "FLAC"sv};
+  constexpr std::array<std::string_view, 3> kRead = {"\x01vorbis", "OpusHead", "\177FLAC"};
   constexpr std::array kOthers = {Encoding{"Speex   ", "Speex"}, Encoding{"\x80theora", "Theora"},
                                   Encoding{"fishead", "Skeleton"}, Encoding{"PCM     ", "PCM"}};
   const std::string_view content = as_text(page.content);

@@ -187,8 +187,7 @@ std::unique_ptr<AudioDecoder> open_ogg(std::span<const std::byte> bytes, const s
   const auto first = first_ogg_stream(bytes, name);
   constexpr std::size_t kPageHeader = 28;  // of a page that holds one segment, as the first does
   const auto content = as_text(first).substr(std::min(first.size(), kPageHeader));
-  if (content.starts_with("\x7F"
-                          "FLAC"))
+  if (content.starts_with("\177FLAC"))
     return open_ogg_flac(first, bytes.subspan(first.size()), name);
   return std::make_unique<SndfileDecoder>(Stream{first, bytes.subspan(first.size()), {}}, SF_INFO{},
                                           "OGG", name);

@@ -9,8 +9,6 @@ namespace sparse_transformer {
 
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 struct Kind {
   std::string_view name;
   std::size_t offset;
@@ -24,13 +22,13 @@ constexpr std::array kKinds = {
     Kind{"16SV", 8, "16SV"},
     Kind{"AVI", 8, "AVI "},
     Kind{"RIFX (big-endian WAV)", 0, "RIFX"},
-    Kind{"Wave64", 0, "riff\x2E\x91\xCF\x11"sv},
+    Kind{"Wave64", 0, "riff\x2E\x91\xCF\x11"},
     Kind{"AU", 0, ".snd"},
     Kind{"AU (little-endian)", 0, "dns."},
     Kind{"CAF", 0, "caff"},
     Kind{"MP4 (AAC or ALAC)", 4, "ftyp"},
-    Kind{"Matroska or WebM", 0, "\x1A\x45\xDF\xA3"sv},
-    Kind{"ASF (WMA)", 0, "\x30\x26\xB2\x75\x8E\x66\xCF\x11"sv},
+    Kind{"Matroska or WebM", 0, "\x1A\x45\xDF\xA3"},
+    Kind{"ASF (WMA)", 0, "\x30\x26\xB2\x75\x8E\x66\xCF\x11"},
     Kind{"AMR", 0, "#!AMR"},
     Kind{"WavPack", 0, "wvpk"},
     Kind{"Monkey's Audio", 0, "MAC "},
