@@ -94,7 +94,7 @@ SoundReader::SoundReader(Bytes bytes, const std::string& name, std::int64_t samp
   const Bytes frames = kind.empty() ? from_first_mp3_frame(bytes) : Bytes{};
   if (frames.empty()) refuse(kind, name);
   warnings_.push_back(name + ": " + std::to_string(bytes.size() - frames.size()) +
-                      " bytes before its sound are no sound");
+                      " bytes before its sound are left out");
   begin(open_mp3(frames, name));
 }
 
@@ -127,7 +127,7 @@ bool SoundReader::begin_next() {
   }
   if (!rest.empty()) {
     warnings_.push_back(name_ + ": " + std::to_string(rest.size()) +
-                        " bytes after its sound are no sound");
+                        " bytes after its sound are left out");
   }
   decoder_.reset();
   return false;

@@ -111,7 +111,7 @@ TEST_F(SoundAndScores, TheFileIsHeardNotItsSizes) {
       "--set data.split.test=0");
   EXPECT_THAT(prepared.out, HasSubstr("20,000")) << "five seconds at 4,000 samples";
   EXPECT_THAT(prepared.err, HasSubstr("warning: "));
-  EXPECT_THAT(prepared.err, HasSubstr("3.wav: 4 bytes after its sound are no sound"));
+  EXPECT_THAT(prepared.err, HasSubstr("3.wav: 4 bytes after its sound are left out"));
   succeed("train sound.yaml --run a");
   const CommandResult sampled =
       succeed("sample a --out x.wav --prime sizes/3.wav --prime-length 20");

@@ -302,7 +302,7 @@ TEST(Audio, other_bytes_after_a_sound_are_told) {
     const Bytes file = sine_file(format, 440.0, 16000, 1, 16000);
     const Heard heard = hear(joined({file, bytes_in("what is this?" + kId3v1)}));
     EXPECT_EQ(heard.samples, hear(file).samples) << format;
-    EXPECT_THAT(heard.warnings, ElementsAre("a.snd: 13 bytes after its sound are no sound"));
+    EXPECT_THAT(heard.warnings, ElementsAre("a.snd: 13 bytes after its sound are left out"));
   }
 }
 
