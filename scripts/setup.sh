@@ -20,7 +20,7 @@ packages=(
   cmake ninja-build g++ ccache pkg-config git ca-certificates curl
   libcli11-dev libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libboost-dev
   libpng-dev libdeflate-dev libjpeg-dev libarchive-dev libssl-dev libcairo2-dev libprotozero-dev
-  libsndfile1-dev libmpg123-dev libsoxr-dev
+  libsndfile1-dev libflac-dev libmpg123-dev libsoxr-dev
   libgtest-dev libgmock-dev fonts-dejavu-core
 )
 checks=

@@ -81,6 +81,15 @@ std::vector<std::uint8_t> read_score(const std::filesystem::path& path,
   return std::move(found.cells);
 }
 
+std::vector<std::uint8_t> read_sound(const std::filesystem::path& path,
+                                     std::span<const std::byte> bytes, std::int64_t sample_rate,
+                                     const Warn& warn) {
+  std::vector<std::string> warnings;
+  auto tokens = decode_to_tokens(bytes, path.string(), sample_rate, &warnings);
+  for (const std::string& warning : warnings) warn(warning);
+  return tokens;
+}
+
 /// The tokens of bytes of any format.
 std::vector<std::uint8_t> decode_prime(const std::filesystem::path& path,
                                        std::span<const std::byte> bytes, const TokenFormat& format,
@@ -89,7 +98,7 @@ std::vector<std::uint8_t> decode_prime(const std::filesystem::path& path,
     case TokenFormat::Kind::kPicture:
       return read_picture(path, bytes, format.shape);
     case TokenFormat::Kind::kSound:
-      return decode_to_tokens(bytes, path.string(), format.sample_rate);
+      return read_sound(path, bytes, format.sample_rate, warn);
     case TokenFormat::Kind::kScore:
       return read_score(path, bytes, grid_of(format), warn);
     case TokenFormat::Kind::kBytes:

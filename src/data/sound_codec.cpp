@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "config/errors.h"
 #include "data/mu_law.h"
 #include "files/audio.h"
 
@@ -38,8 +39,10 @@ std::vector<std::byte> encode_sounds(std::int64_t sample_rate,
 }
 
 std::vector<std::uint8_t> decode_to_tokens(std::span<const std::byte> bytes,
-                                           const std::string& name, std::int64_t sample_rate) {
-  const Sound sound = decode_sound(bytes, name, sample_rate);
+                                           const std::string& name, std::int64_t sample_rate,
+                                           std::vector<std::string>* warnings) {
+  const Sound sound = decode_sound(bytes, name, sample_rate, warnings);
+  if (sound.samples.empty()) throw UserError(name + ": empty: a sound without samples");
   std::vector<std::uint8_t> codes;
   std::transform(sound.samples.begin(), sound.samples.end(), std::back_inserter(codes),
                  mu_law_encode);

@@ -10,39 +10,37 @@
 
 #include "config/errors.h"
 #include "files/audio_decoder.h"
+#include "files/flac.h"
 #include "files/mp3.h"
 #include "files/sndfile.h"
+#include "files/sound_bytes.h"
+#include "files/sound_kind.h"
+#include "files/sound_tags.h"
+#include "files/wav.h"
 
 namespace sparse_transformer {
 
 namespace {
 
-constexpr std::int64_t kMaxChannels = 64;
-constexpr std::int64_t kMinRate = 1'000, kMaxRate = 768'000;
 constexpr std::size_t kMaxSamples = std::size_t{1} << 28;  // of decode_sound()
 constexpr std::size_t kBlock = 4096;                       // frames decoded at a time
 
-std::unique_ptr<AudioDecoder> open_decoder(std::span<const std::byte> bytes,
-                                           const std::string& name) {
-  if (is_mp3(bytes)) return open_mp3(bytes, name);
-  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
-                               std::min<std::size_t>(bytes.size(), 4));
-  if (start != "RIFF" && start != "fLaC" && start != "OggS") {
-    throw UserError(name + " is not a sound file; expected WAV, FLAC, OGG or MP3");
-  }
-  return open_sndfile(bytes, name);
+using Bytes = std::span<const std::byte>;
+using Open = std::unique_ptr<AudioDecoder> (*)(Bytes, const std::string&);
+
+/// How to open what begins here; none where it is no sound, or of a kind that is not read.
+Open opener_of(Bytes bytes) {
+  if (is_wav(bytes)) return open_wav;
+  if (as_text(bytes).starts_with("fLaC")) return open_flac;
+  if (as_text(bytes).starts_with("OggS")) return open_ogg;
+  if (is_mp3(bytes)) return open_mp3;
+  return nullptr;
 }
 
-void check_properties(const AudioProperties& found, const std::string& name) {
-  if (found.channels < 1 || found.channels > kMaxChannels) {
-    throw UserError(name + ": " + std::to_string(found.channels) +
-                    " channels of sound, expected 1 to " + std::to_string(kMaxChannels));
-  }
-  if (found.sample_rate < kMinRate || found.sample_rate > kMaxRate) {
-    throw UserError(name + ": sound of " + std::to_string(found.sample_rate) +
-                    " samples a second, expected " + std::to_string(kMinRate) + " to " +
-                    std::to_string(kMaxRate));
-  }
+[[noreturn]] void refuse(std::string_view kind, const std::string& name) {
+  throw UserError(name +
+                  (kind.empty() ? " is not a sound file" : ": a file of " + std::string(kind)) +
+                  "; expected WAV, FLAC, OGG or MP3");
 }
 
 std::int16_t to_16_bits(float sample) {
@@ -85,22 +83,59 @@ class Resampler {
   std::unique_ptr<soxr, DeleteSoxr> soxr_;
 };
 
-SoundReader::SoundReader(std::span<const std::byte> bytes, const std::string& name,
-                         std::int64_t sample_rate)
-    : name_(name), decoder_(open_decoder(bytes, name)) {
-  const AudioProperties& found = decoder_->properties();
-  check_properties(found, name);
-  frames_.resize(kBlock * static_cast<std::size_t>(found.channels));
-  if (found.sample_rate != sample_rate) {
-    resampler_ = std::make_unique<Resampler>(found.sample_rate, sample_rate);
+SoundReader::SoundReader(Bytes bytes, const std::string& name, std::int64_t sample_rate)
+    : name_(name), sample_rate_(sample_rate) {
+  const Bytes sound = without_tags_before(bytes);
+  if (const Open open = opener_of(sound)) {
+    begin(open(sound, name));
+    return;
   }
+  const std::string_view kind = std::max(kind_not_read(bytes), kind_not_read(sound));
+  const Bytes frames = kind.empty() ? from_first_mp3_frame(bytes) : Bytes{};
+  if (frames.empty()) refuse(kind, name);
+  warnings_.push_back(name + ": " + std::to_string(bytes.size() - frames.size()) +
+                      " bytes before its sound are left out");
+  begin(open_mp3(frames, name));
 }
 
 SoundReader::~SoundReader() = default;
 
-const std::string& SoundReader::comment() const { return decoder_->properties().comment; }
+void SoundReader::begin(std::unique_ptr<AudioDecoder> decoder) {
+  decoder_ = std::move(decoder);
+  const AudioProperties& found = decoder_->properties();
+  check_properties(found, name_);
+  frames_.resize(kBlock * static_cast<std::size_t>(found.channels));
+  resampler_.reset();
+  if (found.sample_rate != sample_rate_) {
+    resampler_ = std::make_unique<Resampler>(found.sample_rate, sample_rate_);
+  }
+}
+
+bool SoundReader::begin_next() {
+  if (!decoder_) return false;
+  for (const std::string& warning : decoder_->warnings()) {
+    warnings_.push_back(name_ + ": " + warning);
+  }
+  const Bytes after = decoder_->rest();
+  const Bytes rest = without_tags_before(without_tags_after(after));
+  const Open open = opener_of(rest);
+  // By chance a byte or two look like a frame.
+  const bool is_chance = open == open_mp3 && from_first_mp3_frame(rest).size() != rest.size();
+  if (open != nullptr && !is_chance) {
+    begin(open(without_tags_before(after), name_));
+    return true;
+  }
+  if (!rest.empty()) {
+    warnings_.push_back(name_ + ": " + std::to_string(rest.size()) +
+                        " bytes after its sound are left out");
+  }
+  decoder_.reset();
+  return false;
+}
 
 void SoundReader::read_mono() {
+  mono_.clear();
+  if (!decoder_) return;
   const auto channels = static_cast<std::size_t>(decoder_->properties().channels);
   mono_.resize(static_cast<std::size_t>(decoder_->read(frames_)));
   for (std::size_t i = 0; i < mono_.size(); ++i) {
@@ -115,14 +150,17 @@ void SoundReader::read_mono() {
 void SoundReader::refill() {
   taken_ = 0;
   ready_.clear();
-  do {  // the resampler may hold back all of a block
+  bool is_more = true;
+  while (ready_.empty() && is_more) {  // the resampler may hold back all of a block
     read_mono();
+    is_more = !mono_.empty();
     if (resampler_) {
       resampler_->process(mono_, ready_);
     } else {
       ready_.swap(mono_);
     }
-  } while (ready_.empty() && !mono_.empty());
+    if (!is_more) is_more = begin_next();
+  }
 }
 
 std::size_t SoundReader::read(std::span<std::int16_t> out) {
@@ -139,10 +177,10 @@ std::size_t SoundReader::read(std::span<std::int16_t> out) {
   return count;
 }
 
-Sound decode_sound(std::span<const std::byte> bytes, const std::string& name,
-                   std::int64_t sample_rate) {
+Sound decode_sound(Bytes bytes, const std::string& name, std::int64_t sample_rate,
+                   std::vector<std::string>* warnings) {
   SoundReader reader(bytes, name, sample_rate);
-  Sound sound = {.sample_rate = sample_rate, .samples = {}, .comment = reader.comment()};
+  Sound sound = {.sample_rate = sample_rate, .samples = {}, .comment = {}};
   std::vector<std::int16_t> block(kBlock);
   while (const std::size_t count = reader.read(block)) {
     sound.samples.insert(sound.samples.end(), block.data(), block.data() + count);
@@ -150,6 +188,9 @@ Sound decode_sound(std::span<const std::byte> bytes, const std::string& name,
       throw UserError(name + ": more sound than the " + std::to_string(kMaxSamples) +
                       " samples that fit in memory");
     }
+  }
+  if (warnings != nullptr) {
+    warnings->insert(warnings->end(), reader.warnings().begin(), reader.warnings().end());
   }
   return sound;
 }

@@ -3,6 +3,7 @@
 #include <mpg123.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -10,60 +11,100 @@
 #include <string_view>
 
 #include "config/errors.h"
+#include "files/big_endian.h"
+#include "files/sound_bytes.h"
+#include "files/sound_tags.h"
 
 namespace sparse_transformer {
 
 namespace {
 
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+using Bytes = std::span<const std::byte>;
 
-/// An ID3v2 tag before the frames: "ID3", 3 bytes, its size behind these 10 in 4 × 7 bits.
-std::span<const std::byte> without_tag_in_front(std::span<const std::byte> bytes) {
-  constexpr std::size_t kHeader = 10;
-  if (bytes.size() < kHeader || !as_text(bytes).starts_with("ID3")) return bytes;
-  std::size_t size = 0;
-  for (std::size_t i = 6; i < kHeader; ++i) {
-    size = size << 7 | (std::to_integer<std::size_t>(bytes[i]) & 0x7F);
+/// The header of a frame: 11 bits of ones, 2 of the version (01 is none), 2 of the layer (01 = III,
+/// 00 is none), 1 of a checksum; 4 bits of the bit rate (1111 is none), 2 of the sampling rate (11
+/// is none), 1 of padding, 1 without meaning.
+struct FrameHeader {
+  unsigned version = 0, layer = 0, bit_rate = 0, sampling_rate = 0, padding = 0;
+
+  static std::optional<FrameHeader> read(Bytes bytes) {
+    if (bytes.size() < 4 || bytes[0] != std::byte{0xFF}) return std::nullopt;
+    const auto second = std::to_integer<unsigned>(bytes[1]);
+    const auto third = std::to_integer<unsigned>(bytes[2]);
+    const FrameHeader header{.version = second >> 3U & 3U,
+                             .layer = 4U - (second >> 1U & 3U),
+                             .bit_rate = third >> 4U,
+                             .sampling_rate = third >> 2U & 3U,
+                             .padding = third >> 1U & 1U};
+    const bool is_frame = second >= 0xE0 && header.version != 1 && header.layer != 4 &&
+                          header.bit_rate != 15 && header.sampling_rate != 3;
+    return is_frame ? std::optional(header) : std::nullopt;
   }
-  return bytes.subspan(std::min(kHeader + size, bytes.size()));
-}
 
-std::size_t little_endian_at(std::span<const std::byte> bytes, std::size_t offset) {
-  std::uint32_t number = 0;
-  std::memcpy(&number, bytes.data() + offset, sizeof number);
-  return number;
-}
-
-/// Tags behind the frames: ID3v1 (128 bytes from "TAG"), and before that APEv2, whose last 32 bytes
-/// are "APETAGEX", u32le version, size, entries, flags (the highest: there is a header, of 32 bytes
-/// that the size leaves out) and 8 zeros.
-std::span<const std::byte> without_tags_behind(std::span<const std::byte> bytes) {
-  constexpr std::size_t kId3 = 128, kApe = 32;
-  if (bytes.size() >= kId3 && as_text(bytes.last(kId3)).starts_with("TAG")) {
-    bytes = bytes.first(bytes.size() - kId3);
+  /// The bytes of the frame; 0 where only the next one tells (bit rate 0).
+  std::size_t size() const {
+    using Rates = std::array<std::size_t, 15>;  // thousands of bits a second
+    constexpr std::array<Rates, 3> kRates1 = {
+        Rates{0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448},
+        Rates{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},
+        Rates{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320}};
+    constexpr Rates kRates2 = {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160};
+    constexpr Rates kRates2Layer1 = {0,   32,  48,  56,  64,  80,  96, 112,
+                                     128, 144, 160, 176, 192, 224, 256};
+    constexpr std::array<std::size_t, 3> kSamplingRates = {44100, 48000, 32000};
+    const bool is_first = version == 3;
+    const Rates& rates = is_first ? kRates1.at(layer - 1) : layer == 1 ? kRates2Layer1 : kRates2;
+    const std::size_t bits = rates.at(bit_rate) * 1000;
+    const std::size_t rate = kSamplingRates.at(sampling_rate) / (is_first       ? 1
+                                                                 : version == 2 ? 2
+                                                                                : 4);
+    if (bits == 0) return 0;
+    if (layer == 1) return (12 * bits / rate + padding) * 4;
+    return (layer == 3 && !is_first ? 72 : 144) * bits / rate + padding;
   }
-  if (bytes.size() >= kApe && as_text(bytes.last(kApe)).starts_with("APETAGEX")) {
-    const auto footer = bytes.last(kApe);
-    const std::size_t header = (little_endian_at(footer, 20) >> 31) * kApe;
-    const std::size_t size = little_endian_at(footer, 12) + header;
-    bytes = bytes.first(bytes.size() - std::min(size, bytes.size()));
+
+  bool is_alike(const FrameHeader& other) const {
+    return version == other.version && layer == other.layer && sampling_rate == other.sampling_rate;
   }
-  return bytes;
+};
+
+/// Whether this many frames like one another begin here.
+bool begins_with_frames(Bytes bytes, int count) {
+  const auto first = FrameHeader::read(bytes);
+  for (auto frame = first; frame && frame->is_alike(*first); frame = FrameHeader::read(bytes)) {
+    if (--count == 0) return true;
+    if (frame->size() == 0 || frame->size() > bytes.size()) return false;
+    bytes = bytes.subspan(frame->size());
+  }
+  return false;
 }
 
-/// Whether the first frame is not sound but says how many frames there are. The word stands behind
-/// the frame's header (4 bytes, or 6 with a checksum) and its 9 to 32 bytes of side information.
-bool declares_length(std::span<const std::byte> frames) {
-  constexpr std::size_t kEnd = 6 + 32 + 4;
+bool is_single_frame(Bytes bytes) {
+  const auto frame = FrameHeader::read(bytes);
+  return frame && frame->size() == without_tags_after(bytes).size();
+}
+
+bool has_frames(Bytes bytes) {
+  bytes = without_tags_after(without_tags_before(bytes));
+  for (; bytes.size() >= 4; bytes = bytes.subspan(1)) {
+    if (begins_with_frames(bytes, 2)) return true;
+  }
+  return false;
+}
+
+/// Whether the first frame is not sound but says how many frames there are. After its header (4
+/// bytes, or 6 with a checksum) and 9 to 32 bytes of side information a word stands, and u32be
+/// flags, the lowest of which is for the count.
+bool declares_length(Bytes frames) {
+  constexpr std::size_t kEnd = 6 + 32 + 12;
   const std::string_view start = as_text(frames.first(std::min(kEnd, frames.size())));
-  return start.find("Xing") != std::string_view::npos ||
-         start.find("Info") != std::string_view::npos;
+  const std::size_t word = std::min(start.find("Xing"), start.find("Info"));
+  if (word == start.npos || word + 12 > start.size()) return false;
+  return (start[word + 7] & 1) != 0 && big_endian(frames.subspan(word + 8)) > 0;
 }
 
 struct MemoryFile {
-  std::span<const std::byte> bytes;
+  Bytes bytes;
   off_t position = 0;
 };
 
@@ -90,20 +131,20 @@ struct DeleteHandle {
 
 class Mp3Decoder : public AudioDecoder {
  public:
-  Mp3Decoder(std::span<const std::byte> bytes, std::string name)
-      : name_(std::move(name)),
-        file_{without_tags_behind(without_tag_in_front(bytes)), 0},
-        handle_(mpg123_new(nullptr, nullptr)) {
+  Mp3Decoder(Bytes bytes, std::string name)
+      : name_(std::move(name)), file_{bytes, 0}, handle_(mpg123_new(nullptr, nullptr)) {
     if (!handle_) throw std::runtime_error("cannot start the MP3 decoder");
-    // A lost place in the file is an error, not something to look for further on.
-    mpg123_param(handle_.get(), MPG123_ADD_FLAGS,
-                 MPG123_QUIET | MPG123_NO_RESYNC | MPG123_FORCE_FLOAT, 0.0);
+    // A lost place in the file is an error, not something to look for further on. A single channel
+    // is given twice, so that the number of channels may change.
+    long flags = MPG123_QUIET | MPG123_NO_RESYNC | MPG123_FORCE_FLOAT | MPG123_FORCE_STEREO;
+    if (is_single_frame(bytes)) flags |= MPG123_NO_READAHEAD;  // for a frame like it
+    mpg123_param(handle_.get(), MPG123_ADD_FLAGS, flags, 0.0);
     check(mpg123_replace_reader_handle(handle_.get(), on_read, on_seek, nullptr));
     check(mpg123_open_handle(handle_.get(), &file_));
     long rate = 0;
     int channels = 0, encoding = 0;
     check(mpg123_getformat(handle_.get(), &rate, &channels, &encoding));
-    properties_ = {.channels = channels, .sample_rate = rate, .comment = {}};
+    properties_ = {.channels = channels, .sample_rate = rate};
     if (declares_length(file_.bytes)) declared_ = mpg123_length(handle_.get());
   }
 
@@ -111,17 +152,42 @@ class Mp3Decoder : public AudioDecoder {
 
   std::int64_t read(std::span<float> out) override {
     std::size_t size = 0;
-    const int result = mpg123_read(handle_.get(), out.data(), out.size_bytes(), &size);
-    if (result != MPG123_DONE) check(result);
+    while (size == 0 && !rest_) {
+      const int result = mpg123_read(handle_.get(), out.data(), out.size_bytes(), &size);
+      if (result != MPG123_OK) end(result);
+    }
     const auto frames = static_cast<std::int64_t>(size / sizeof(float)) / properties_.channels;
     count_ += frames;
     if (frames == 0 && count_ < declared_.value_or(0)) fail("it ends early");
     return frames;
   }
 
+  Bytes rest() const override { return rest_.value_or(Bytes{}); }
+
  private:
+  /// Ends the stream where `result` says that no frame like those so far follows. Where a frame
+  /// does follow later, the bytes between are damaged.
+  void end(int result) {
+    const off_t last = mpg123_framepos(handle_.get());
+    mpg123_frameinfo info{};
+    mpg123_info(handle_.get(), &info);
+    if (result == MPG123_NEW_FORMAT) {
+      rest_ = file_.bytes.subspan(static_cast<std::size_t>(last));
+      if (!begins_with_frames(*rest_, 2)) fail("a frame is damaged");
+    } else {
+      const auto size = static_cast<std::size_t>(last + info.framesize);
+      rest_ = file_.bytes.subspan(std::min(size, file_.bytes.size()));
+      if (result != MPG123_DONE && (!is_lost(result) || has_frames(*rest_))) check(result);
+    }
+  }
+
+  /// Whether what follows is no frame, or a part of one.
+  bool is_lost(int result) const {
+    const int reason = result == MPG123_ERR ? mpg123_errcode(handle_.get()) : MPG123_OK;
+    return reason == MPG123_OUT_OF_SYNC || reason == MPG123_ERR_READER;
+  }
+
   void check(int result) const {
-    if (result == MPG123_NEW_FORMAT) fail("its rate or its channels change on the way");
     if (result != MPG123_OK) fail(mpg123_strerror(handle_.get()));
   }
   [[noreturn]] void fail(const std::string& reason) const {
@@ -134,18 +200,23 @@ class Mp3Decoder : public AudioDecoder {
   AudioProperties properties_;
   std::optional<std::int64_t> declared_;  // frames
   std::int64_t count_ = 0;                // frames read
+  std::optional<Bytes> rest_;             // from the end on
 };
 
 }  // namespace
 
-bool is_mp3(std::span<const std::byte> bytes) {
-  if (as_text(bytes).starts_with("ID3")) return true;
-  // 11 bits of ones, 2 of the version, 2 of the layer (01 = III)
-  return bytes.size() >= 4 && bytes[0] == std::byte{0xFF} &&
-         (bytes[1] & std::byte{0xE6}) == std::byte{0xE2};
+bool is_mp3(Bytes bytes) {
+  const auto header = FrameHeader::read(bytes);
+  return header && (header->layer != 1 || begins_with_frames(bytes, 2));
 }
 
-std::unique_ptr<AudioDecoder> open_mp3(std::span<const std::byte> bytes, const std::string& name) {
+Bytes from_first_mp3_frame(Bytes bytes) {
+  constexpr int kSure = 3;  // by chance once in 2^41 bytes
+  while (bytes.size() >= 4 && !begins_with_frames(bytes, kSure)) bytes = bytes.subspan(1);
+  return bytes.size() < 4 ? Bytes{} : bytes;
+}
+
+std::unique_ptr<AudioDecoder> open_mp3(Bytes bytes, const std::string& name) {
   return std::make_unique<Mp3Decoder>(bytes, name);
 }
 

@@ -3,15 +3,18 @@
 #include <sndfile.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <stdexcept>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "config/errors.h"
 #include "files/audio.h"
-#include "files/sound_container.h"
+#include "files/flac.h"
+#include "files/ogg.h"
+#include "files/sound_bytes.h"
+#include "files/wav.h"
 
 namespace sparse_transformer {
 
@@ -70,17 +73,54 @@ OpenSound open_sound(MemoryFile& file, int mode, SF_INFO& info) {
   return OpenSound(sf_open_virtual(&callbacks, mode, &info, &file));
 }
 
+/// The samples of a WAV, without its header.
+SF_INFO raw_format(const WavSound& sound) {
+  constexpr std::array kIntegers = {SF_FORMAT_PCM_U8, SF_FORMAT_PCM_16, SF_FORMAT_PCM_24,
+                                    SF_FORMAT_PCM_32};
+  SF_INFO info{};
+  info.channels = static_cast<int>(sound.properties.channels);
+  info.samplerate = static_cast<int>(sound.properties.sample_rate);
+  info.format = SF_FORMAT_RAW | SF_ENDIAN_LITTLE;
+  switch (sound.encoding) {
+    case WavSound::Encoding::kInteger:
+      info.format |= kIntegers.at(static_cast<std::size_t>(sound.bytes) - 1);
+      break;
+    case WavSound::Encoding::kFloat:
+      info.format |= sound.bytes == sizeof(float) ? SF_FORMAT_FLOAT : SF_FORMAT_DOUBLE;
+      break;
+    case WavSound::Encoding::kALaw:
+      info.format |= SF_FORMAT_ALAW;
+      break;
+    case WavSound::Encoding::kMuLaw:
+      info.format |= SF_FORMAT_ULAW;
+      break;
+  }
+  return info;
+}
+
+/// A stream and what stands around it in the file.
+struct Stream {
+  std::span<const std::byte> bytes, rest;
+  std::vector<std::string> warnings;
+  bool has_lowest_bits = false;  // as WavSound
+};
+
+/// The lowest 24 of 32 bits as a sample in ±1. The sign may be missing above them.
+float from_lowest_bits(float sample) {
+  sample *= 256.0F;
+  return sample >= 1.0F ? sample - 2.0F : sample;
+}
+
 class SndfileDecoder : public AudioDecoder {
  public:
-  SndfileDecoder(std::span<const std::byte> bytes, std::string format, std::string name)
-      : format_(std::move(format)), name_(std::move(name)), file_{bytes, {}, 0} {
-    SF_INFO info{};
-    sound_ = open_sound(file_, SFM_READ, info);
+  SndfileDecoder(Stream stream, SF_INFO info, std::string format, std::string name)
+      : stream_(std::move(stream)),
+        format_(std::move(format)),
+        name_(std::move(name)),
+        file_{stream_.bytes, {}, 0},
+        sound_(open_sound(file_, SFM_READ, info)) {
     if (!sound_) fail(sf_strerror(nullptr));
-    const char* comment = sf_get_string(sound_.get(), SF_STR_COMMENT);
-    properties_ = {.channels = info.channels,
-                   .sample_rate = info.samplerate,
-                   .comment = comment == nullptr ? "" : comment};
+    properties_ = {.channels = info.channels, .sample_rate = info.samplerate};
     declared_ = info.frames;
   }
 
@@ -91,15 +131,23 @@ class SndfileDecoder : public AudioDecoder {
     const sf_count_t frames = sf_readf_float(sound_.get(), out.data(), room);
     if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) fail(sf_strerror(sound_.get()));
     count_ += frames;
+    if (stream_.has_lowest_bits) {
+      std::transform(out.begin(), out.begin() + frames * properties_.channels, out.begin(),
+                     from_lowest_bits);
+    }
     if (frames == 0 && declared_ != SF_COUNT_MAX && count_ != declared_) fail("it ends early");
     return frames;
   }
+
+  std::span<const std::byte> rest() const override { return stream_.rest; }
+  std::vector<std::string> warnings() const override { return stream_.warnings; }
 
  private:
   [[noreturn]] void fail(const std::string& reason) const {
     throw UserError(name_ + " is not a whole " + format_ + " file: " + reason);
   }
 
+  Stream stream_;
   std::string format_, name_;
   MemoryFile file_;
   OpenSound sound_;
@@ -128,15 +176,21 @@ std::vector<std::byte> encode(const Sound& sound, int format) {
 
 }  // namespace
 
-std::unique_ptr<AudioDecoder> open_sndfile(std::span<const std::byte> bytes,
-                                           const std::string& name) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const std::string format = text.starts_with("fLaC")   ? "FLAC"
-                             : text.starts_with("OggS") ? "OGG"
-                                                        : "WAV";
-  if (format == "WAV") check_wav(bytes, name);
-  if (format == "OGG") check_ogg(bytes, name);
-  return std::make_unique<SndfileDecoder>(bytes, format, name);
+std::unique_ptr<AudioDecoder> open_wav(std::span<const std::byte> bytes, const std::string& name) {
+  const WavSound sound = find_wav_sound(bytes, name);
+  return std::make_unique<SndfileDecoder>(
+      Stream{sound.data, sound.rest, sound.warnings, sound.has_lowest_bits}, raw_format(sound),
+      "WAV", name);
+}
+
+std::unique_ptr<AudioDecoder> open_ogg(std::span<const std::byte> bytes, const std::string& name) {
+  const auto first = first_ogg_stream(bytes, name);
+  constexpr std::size_t kPageHeader = 28;  // of a page that holds one segment, as the first does
+  const auto content = as_text(first).substr(std::min(first.size(), kPageHeader));
+  if (content.starts_with("\177FLAC"))
+    return open_ogg_flac(first, bytes.subspan(first.size()), name);
+  return std::make_unique<SndfileDecoder>(Stream{first, bytes.subspan(first.size()), {}}, SF_INFO{},
+                                          "OGG", name);
 }
 
 std::vector<std::byte> encode_wav(const Sound& sound) { return encode(sound, SF_FORMAT_WAV); }

@@ -1,4 +1,4 @@
-// WAV, FLAC and OGG sound through libsndfile.
+// WAV and OGG sound through libsndfile.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,11 @@
 
 namespace sparse_transformer {
 
-/// `bytes` must outlive the decoder; `name` is for errors. Throws UserError for what is not a whole
-/// file of these formats.
-std::unique_ptr<AudioDecoder> open_sndfile(std::span<const std::byte> bytes,
-                                           const std::string& name);
+/// Requires is_wav(). `bytes` must outlive the decoder; `name` is for errors. Throws UserError for
+/// a damaged or cut file, and for encodings that are not read.
+std::unique_ptr<AudioDecoder> open_wav(std::span<const std::byte> bytes, const std::string& name);
+
+/// The same of the first stream of an OGG.
+std::unique_ptr<AudioDecoder> open_ogg(std::span<const std::byte> bytes, const std::string& name);
 
 }  // namespace sparse_transformer

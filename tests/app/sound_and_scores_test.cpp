@@ -96,6 +96,32 @@ TEST_F(SoundAndScores, SoundIsLearntAndMade) {
   expect_refused("train sound.yaml --run b --set data.damaged=stop", {"cut.wav"});
 }
 
+TEST_F(SoundAndScores, TheFileIsHeardNotItsSizes) {
+  const std::string sound = wav(8000, 300.0);
+  const auto with_sizes = [&sound](std::uint32_t size) {
+    std::string file = sound;
+    return file.replace(4, 4, number(size, 4, true)).replace(40, 4, number(size, 4, true));
+  };
+  write("sizes/0.wav", with_sizes(0));
+  write("sizes/1.wav", with_sizes(0x7FFFF000));
+  write("sizes/2.wav", "ID3\x03" + std::string(6, '\0') + sound + sound);
+  write("sizes/3.wav", sound + "more");
+  const CommandResult prepared = succeed(
+      "prepare sound.yaml --out sizes.safetensors --set data.path=sizes --set data.split.valid=0 "
+      "--set data.split.test=0");
+  EXPECT_THAT(prepared.out, HasSubstr("20,000")) << "five seconds at 4,000 samples";
+  EXPECT_THAT(prepared.err, HasSubstr("warning: "));
+  EXPECT_THAT(prepared.err, HasSubstr("3.wav: 4 bytes after its sound are left out"));
+  succeed("train sound.yaml --run a");
+  const CommandResult sampled =
+      succeed("sample a --out x.wav --prime sizes/3.wav --prime-length 20");
+  EXPECT_THAT(sampled.err, HasSubstr("warning: sizes/3.wav: 4 bytes after its sound"));
+  write("none.wav", with_sizes(0).substr(0, 44));
+  expect_refused("sample a --out y.wav --prime none.wav", {"none.wav: empty"});
+  write("a.aiff", "FORM" + number(4, 4, false) + "AIFF");
+  expect_refused("sample a --out y.wav --prime a.aiff", {"a file of AIFF"});
+}
+
 TEST_F(SoundAndScores, ScoresAreLearntAndMade) {
   succeed("train score.yaml --run a");
   EXPECT_THAT(read("a/samples/training.mid"), StartsWith("MThd"));

@@ -88,6 +88,17 @@ TEST_F(AudioTest, DamagedFilesAreNamed) {
   EXPECT_THROW(open_data(strict), UserError);
 }
 
+TEST_F(AudioTest, BytesThatAreNoSoundAreWarnedOf) {
+  for (const std::string name : {"b.wav", "a.wav"}) {
+    std::vector<std::byte> file = encode_wav({8000, recording(1, 50), ""});
+    file.insert(file.end(), 5, std::byte{'?'});
+    write_file(folder_ / name, file);
+  }
+  const DataSet data = open_data(settings());
+  EXPECT_EQ(data.train->size(), 100);
+  EXPECT_THAT(data.warnings, ElementsAre(HasSubstr("a.wav: 5 bytes"), HasSubstr("b.wav: 5 bytes")));
+}
+
 TEST_F(AudioTest, WholeFilesGoToOneSplit) {
   for (int i = 0; i < 40; ++i) {
     write("f" + std::to_string(i) + ".wav", {8000, recording(i, 100), ""});
