@@ -5,6 +5,7 @@
 #include "config/errors.h"
 #include "data/codec.h"
 #include "files/atomic_file.h"
+#include "files/leftovers.h"
 #include "files/system_files.h"
 #include "runtime/log.h"
 
@@ -12,7 +13,13 @@ namespace sparse_transformer {
 
 namespace fs = std::filesystem;
 
-void check_output(const fs::path& path, bool overwrite) {
+namespace {
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+void check_is_writable(const fs::path& path, bool overwrite) {
   if (fs::is_directory(path)) throw UserError(path.string() + " is a folder, not a file");
   if (fs::exists(path) && !fs::is_regular_file(path)) {
     throw UserError(path.string() + " is not a regular file; name another --out");
@@ -20,11 +27,20 @@ void check_output(const fs::path& path, bool overwrite) {
   if (!overwrite && fs::exists(path)) {
     throw UserError(path.string() + " exists already; name another --out, or give --overwrite");
   }
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const fs::path folder = folder_of(path);
   if (!fs::is_directory(folder)) {
     throw UserError(folder.string() + ": there is no such folder for --out");
   }
   check_writable(path);
+}
+
+}  // namespace
+
+void check_output(const fs::path& path, bool overwrite) { check_outputs({path}, overwrite); }
+
+void check_outputs(const std::vector<fs::path>& paths, bool overwrite) {
+  for (const fs::path& path : paths) check_is_writable(path, overwrite);
+  if (!paths.empty()) remove_leftovers(folder_of(paths.front()), kAtomicFilePrefix);
 }
 
 void check_picture_output(const fs::path& path, bool overwrite) {

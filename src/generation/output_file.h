@@ -11,6 +11,9 @@ namespace sparse_transformer {
 /// Throws UserError, before any work is done, where the file cannot be written: it exists and
 /// `overwrite` is false, the folder is not there or is not ours.
 void check_output(const std::filesystem::path& path, bool overwrite);
+/// The same for several files in one folder. Temporary files that a killed process left in the
+/// folder are removed.
+void check_outputs(const std::vector<std::filesystem::path>& paths, bool overwrite);
 
 /// The same for a picture, whose name must end in .png.
 void check_picture_output(const std::filesystem::path& path, bool overwrite);

@@ -43,6 +43,20 @@ TEST_F(Guards, AnOutputReplacesAFileOnlyWhenTold) {
   }
 }
 
+TEST_F(Guards, WhatAKilledCommandLeftBesideTheOutputIsRemoved) {
+  const std::string left = ".tmp-sparse-transformer-0-999999999";
+  const std::string not_ours = ".tmp-notes-999999999";
+  for (const std::string& line :
+       {"sample a --out s.bin", "report a --out r.html", "curves a --out c.png",
+        "pattern tiny.yaml --out p.png", "prepare tiny.yaml --out p.safetensors"}) {
+    write(left, "half");
+    write(not_ours, "kept");
+    EXPECT_EQ(run(line).exit_code, 0) << line;
+    EXPECT_FALSE(exists(left)) << line;
+    EXPECT_TRUE(exists(not_ours)) << line;
+  }
+}
+
 TEST_F(Guards, AnOutputIsARegularFileInAFolderThatIsThere) {
   for (const auto& [command, ending] : writers_) {
     fs::create_directories(folder() / ("folder" + ending));
