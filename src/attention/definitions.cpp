@@ -13,12 +13,10 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr std::int64_t kMost = std::int64_t{1} << 30;  // so that no product of two overflows
-
 constexpr std::int64_t kMostKernel = 1023;
 constexpr std::int64_t kMostBlock = 512;  // of listed blocks, whose masks are its square
 
-Range<std::int64_t> from(std::int64_t low) { return between(low, kMost); }
+Range<std::int64_t> from(std::int64_t low) { return between(low, kMostPositions); }
 
 std::string text(std::int64_t number) { return std::to_string(number); }
 

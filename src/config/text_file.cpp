@@ -44,8 +44,8 @@ void check_kind(const OpenFile& file, const std::string& path, TextSource source
                 const std::string& expected) {
   struct stat status {};
   if (::fstat(file.descriptor(), &status) != 0) throw_unreadable(path, errno);
-  const bool is_allowed = S_ISREG(status.st_mode) ||
-                          (source == TextSource::kFileOrStream && !S_ISDIR(status.st_mode));
+  const bool is_allowed =
+      S_ISREG(status.st_mode) || (source == TextSource::kFileOrStream && !S_ISDIR(status.st_mode));
   if (!is_allowed) {
     throw UserError(path + ": " + kind_in_words(status.st_mode) + ", expected " + expected);
   }

@@ -88,10 +88,17 @@ struct DataSettings {
   /// data, so that the model can be built for `inspect`. Throws SettingError ("data.shape") for
   /// what is no shape, or not the source's.
   std::vector<std::int64_t> picture_shape() const;
+  /// What data of these settings are, known without opening them; nothing for a packed file, which
+  /// says so itself. Throws SettingError as picture_shape() does.
+  std::optional<TokenFormat> token_format() const;
   /// n: `sequence`, or the product of the picture's shape. Throws SettingError ("data.sequence")
-  /// where neither is given, or both and they differ.
+  /// where neither is given, or both and they differ, or n is above kMostSequence.
   std::int64_t sequence_length() const;
 };
+
+/// Throws SettingError that names the member ("voices") by which data of these settings cannot have
+/// this format.
+void check_format(const TokenFormat& format, const DataSettings& settings);
 
 /// Is told how many files have been decoded, of how many, and may throw to stop it.
 using DataProgress = std::function<void(std::int64_t done, std::int64_t total)>;

@@ -1,6 +1,7 @@
 #include "training/prepare_request.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "config/characters.h"
 #include "config/config.h"
@@ -42,6 +43,18 @@ void check_is_no_input(const fs::path& out, const DataSettings& data) {
   }
 }
 
+/// Throws WorldError where the packed file cannot fit on its disk.
+void check_space(const fs::path& out, const DataSet& data) {
+  const std::int64_t size = data.train->size() + data.valid->size() + data.test->size();
+  std::error_code failed;
+  const fs::space_info space =
+      fs::space(out.has_parent_path() ? out.parent_path() : fs::path("."), failed);
+  if (failed || std::cmp_less_equal(size, space.available)) return;
+  throw WorldError(out.string() + ": the packed data take " + format_bytes(size) +
+                   ", the disk has " + format_bytes(static_cast<std::int64_t>(space.available)) +
+                   " free");
+}
+
 std::string survey_text(const DataSurvey& found, const DataSet& data) {
   std::vector<std::vector<std::string>> rows = {
       {"split", "items", "tokens", "items that training has too"}};
@@ -72,6 +85,7 @@ std::string run_preparation(const PrepareRequest& request) {
   const Settings settings = read_settings(config);
   check_is_no_input(request.out, settings.data);
   const DataSet data = open_data(settings, config);
+  check_space(request.out, data);
   const DataSurvey found = with_progress(
       "read", [&data](const DataProgress& progress) { return survey(data, progress); });
   with_progress("pack", [&](const DataProgress& progress) {

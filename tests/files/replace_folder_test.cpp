@@ -52,9 +52,8 @@ TEST(ReplaceFolder, ReplacesALinkAndNotWhatItPointsTo) {
 
 TEST(ReplaceFolder, NamesWhatItCannotRename) {
   const TemporaryFolder folder;
-  EXPECT_THAT(message_of<UserError>([&] {
-                replace_folder(folder / "none", folder / "name", folder / "aside");
-              }),
+  EXPECT_THAT(message_of<UserError>(
+                  [&] { replace_folder(folder / "none", folder / "name", folder / "aside"); }),
               HasSubstr((folder / "none").string()));
 }
 

@@ -36,8 +36,8 @@ class CheckpointFolder : public testing::Test {
     progress.step = step;
     progress.best_step = best_step;
     return write_checkpoint(
-        checkpoints(),
-        {.model = {{"w", at::full({2}, weight)}}, .average = {}, .optimizer = {}}, progress, "");
+        checkpoints(), {.model = {{"w", at::full({2}, weight)}}, .average = {}, .optimizer = {}},
+        progress, "");
   }
 
   double weight_of(std::int64_t step) const {
