@@ -18,7 +18,7 @@ git ls-files -z 'app/*' 'src/*' 'tests/*' | grep -zE '\.(h|cpp|cu|cuh|inl)$' |
       below["data"] = " files config "
       below["cuda"] = " training generation model attention runtime config "  # tests/cuda
       below["libtorch_cuda"] = " training generation model attention runtime config "  # tests/libtorch_cuda
-      below["fuzz"] = " data files config "  # tests/fuzz
+      below["fuzz"] = " training data files config "  # tests/fuzz; of training only training_state.h
       below["runtime"] = " config "
       below["attention"] = " runtime config "
       below["model"] = " attention runtime config "

@@ -4,7 +4,8 @@
 #
 # Usage: scripts/fuzz.sh [SECONDS] [TARGET...]
 #   SECONDS   for each target; left out: 60
-#   TARGET    archive, config, midi, midi_pairing, numpy, packed, picture, png or sound; left out: all, one after another
+#   TARGET    archive, config, midi, midi_pairing, numpy, packed, picture, png, sound, state or wav; left out: all, one
+#             after another
 #
 # Starts from tests/fuzz/corpus/TARGET and collects what it finds in build/fuzz/found/TARGET, where the next call goes
 # on. A fault is left as build/fuzz/found/TARGET-crash-…; to see it again: build/fuzz/tests/fuzz/fuzz_TARGET FILE
@@ -16,7 +17,7 @@ help_if_asked "$@"
 seconds=${1:-60}
 [[ $seconds =~ ^[0-9]+$ ]] || { say "$seconds: expected seconds (see scripts/fuzz.sh --help)"; exit 2; }
 targets=("${@:2}")
-if ((${#targets[@]} == 0)); then targets=(archive config midi midi_pairing numpy packed picture png sound); fi
+if ((${#targets[@]} == 0)); then targets=(archive config midi midi_pairing numpy packed picture png sound state wav); fi
 command -v clang++ >/dev/null || die "clang is needed: apt-get install clang libclang-rt-dev"
 
 cmake --preset fuzz >/dev/null

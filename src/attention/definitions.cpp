@@ -2,22 +2,21 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "config/errors.h"
+#include "config/text_file.h"
 #include "runtime/random.h"
 
 namespace sparse_transformer {
 namespace {
 
-constexpr std::int64_t kMost = std::int64_t{1} << 30;  // so that no product of two overflows
-
 constexpr std::int64_t kMostKernel = 1023;
 constexpr std::int64_t kMostBlock = 512;  // of listed blocks, whose masks are its square
 
-Range<std::int64_t> from(std::int64_t low) { return between(low, kMost); }
+Range<std::int64_t> from(std::int64_t low) { return between(low, kMostPositions); }
 
 std::string text(std::int64_t number) { return std::to_string(number); }
 
@@ -43,6 +42,17 @@ std::set<std::int64_t> draw(std::int64_t count, std::int64_t below, std::uint64_
     if (!drawn.insert(choice).second) drawn.insert(last);
   }
   return drawn;
+}
+
+/// Returns the text of a layout's file. Throws SettingError.
+std::string read_layout(const std::string& path) {
+  constexpr std::size_t kMostBytes = std::size_t{64} << 20U;
+  try {
+    return read_text_file(path, kMostBytes, TextSource::kFile,
+                          "a text file with a line for each query block");
+  } catch (const UserError& error) {
+    throw SettingError("layout.path", error.what());
+  }
 }
 
 /// All pairs of these blocks that are no look ahead.
@@ -246,8 +256,7 @@ std::vector<Piece> LayoutPattern::pieces(const PatternPlace& place) const {
 void LayoutPattern::read_file() {
   if (path.empty()) return;
   if (path.size() > 1) throw SettingError("layout.path", "expected one file");
-  std::ifstream file(path.front());
-  if (!file) throw SettingError("layout.path", path.front() + ": cannot be read");
+  std::istringstream file(read_layout(path.front()));
   rows.clear();
   std::string line;
   while (std::getline(file, line)) {

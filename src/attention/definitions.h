@@ -14,6 +14,9 @@
 
 namespace sparse_transformer {
 
+/// Positions that a setting can count at most, so that no product of two overflows.
+inline constexpr std::int64_t kMostPositions = std::int64_t{1} << 30;
+
 /// What a pattern is laid out for.
 struct PatternPlace {
   std::int64_t stride;      // l

@@ -15,11 +15,6 @@
 
 namespace sparse_transformer {
 
-/// By the part: for a layer's attention the name of its pattern (LayerPattern::name()), or
-/// kFeedforward, which with its space is the name of none.
-using KernelChoice = std::map<std::string, KernelKind>;
-inline constexpr const char* kFeedforward = "feed forward";
-
 /// "attention of local", "feed-forward".
 std::string part_text(const std::string& part);
 

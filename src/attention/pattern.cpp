@@ -273,9 +273,10 @@ std::int64_t count_empty_queries(const HeadGroup& group, std::int64_t head, std:
 }  // namespace
 
 void AttentionSettings::describe(FieldVisitor& visit) {
+  constexpr std::int64_t kOne = 1;
   visit.field("stride", stride,
               "l, positions a row; default: a picture's row, else the power of two nearest to √n",
-              at_least<std::int64_t>(1));
+              between(kOne, kMostPositions));
   visit.field(
       "layers", layers,
       "what each layer's heads attend to, repeated over the depth: dense, local, row, "
@@ -283,11 +284,11 @@ void AttentionSettings::describe(FieldVisitor& visit) {
       "head group, strided (local and column in turn), fixed (row+summary), or what is defined");
   visit.field("last", last, "patterns of the final layers, instead of the cycle");
   visit.field("summary", summary, "c, columns of every earlier row that summary attends to",
-              at_least<std::int64_t>(1));
+              between(kOne, kMostPositions));
   visit.field("summary_blocks", summary_blocks,
               "sub-blocks of c columns that the heads rotate over; default l / c, 1 = all heads "
               "share the last c columns",
-              at_least<std::int64_t>(1));
+              between(kOne, kMostPositions));
   visit.named("define", define, "patterns with settings of their own, for use in layers and last");
 }
 

@@ -13,6 +13,19 @@ void merge_overrides(ConfigNode& root, const std::vector<std::string>& overrides
   for (const std::string& assignment : overrides) merge(root, load_override(assignment));
 }
 
+/// The nodes of a dotted key, one for each of its names; the last is nullptr where it is not given.
+std::vector<const ConfigNode*> path_to(const ConfigNode& root, std::string_view key) {
+  std::vector<const ConfigNode*> path;
+  const ConfigNode* node = &root;
+  while (node != nullptr && !key.empty()) {
+    const std::size_t end = std::min(key.find('.'), key.size());
+    node = node->find(key.substr(0, end));
+    path.push_back(node);
+    key.remove_prefix(std::min(end + 1, key.size()));
+  }
+  return path;
+}
+
 }  // namespace
 
 Config::Config(const std::vector<std::string>& files, const std::vector<std::string>& overrides)
@@ -36,15 +49,15 @@ Config::~Config() = default;
 
 std::string Config::origin(std::string_view key) const {
   std::string origin;
-  const ConfigNode* node = root_.get();
-  while (!key.empty()) {
-    const std::size_t end = std::min(key.find('.'), key.size());
-    node = node->find(key.substr(0, end));
-    if (node == nullptr) break;
-    origin = node->origin;
-    key.remove_prefix(std::min(end + 1, key.size()));
+  for (const ConfigNode* node : path_to(*root_, key)) {
+    if (node != nullptr) origin = node->origin;
   }
   return origin;
+}
+
+bool Config::gives(std::string_view key) const {
+  const auto path = path_to(*root_, key);
+  return !path.empty() && path.back() != nullptr;
 }
 
 }  // namespace sparse_transformer

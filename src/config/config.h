@@ -47,6 +47,8 @@ class Config {
   /// "file:line" or "--set key=value" that gave this key ("model.heads"), or else its nearest given
   /// section; empty where nothing of it was given.
   std::string origin(std::string_view key) const;
+  /// Whether this key was given itself.
+  bool gives(std::string_view key) const;
 
  private:
   explicit Config(std::unique_ptr<ConfigNode> root);

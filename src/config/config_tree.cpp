@@ -1,15 +1,14 @@
 #include "config/config_tree.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
 #include "config/errors.h"
 #include "config/scalars.h"
+#include "config/text_file.h"
 #include "config/values.h"
 
 namespace sparse_transformer {
@@ -33,26 +32,19 @@ auto* find_child(Children& children, std::string_view name) {
   return child == children.end() ? nullptr : &*child;
 }
 
-/// `prefix` says which `base:` asked for the file.
+/// `prefix` says which `base:` asked for the file, and is empty for one of the command line.
 std::string read_text(const std::string& path, const std::string& prefix) {
-  std::error_code failed;
-  const fs::file_type type = fs::status(path, failed).type();
-  if (type == fs::file_type::not_found) throw UserError(prefix + path + ": no such file");
-  if (type == fs::file_type::directory) {
-    throw UserError(prefix + path + ": a folder, expected a YAML file of settings");
+  try {
+    const TextSource source = prefix.empty() ? TextSource::kFileOrStream : TextSource::kFile;
+    return read_text_file(path, largest_file, source, "a YAML file of settings");
+  } catch (const UserError& error) {
+    throw UserError(prefix + error.what());
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string content(largest_file + 1, '\0');
-  file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  if (!file.is_open() || file.bad()) {
-    throw UserError(prefix + path + ": cannot be read: " + std::generic_category().message(errno));
-  }
-  content.resize(static_cast<std::size_t>(file.gcount()));
-  if (content.size() > largest_file) {
-    throw UserError(prefix + path + ": larger than 1 MiB, expected a YAML file of settings");
-  }
-  return content;
+}
+
+/// Where relative paths of a file start. Those of a stream start at the current folder.
+std::string folder_of(const std::string& path) {
+  return is_stream(path) ? "" : fs::path(path).parent_path().string();
 }
 
 ConfigNode parse_map(const std::string& text, const YamlSource& source) {
@@ -85,6 +77,7 @@ ConfigNode load_bases(ConfigNode& map, std::vector<std::string>& being_read) {
 
 ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
                            std::vector<std::string>& being_read) {
+  const std::string folder = folder_of(path);  // before a pipe is read and gone
   const std::string content = read_text(path, prefix);
   std::error_code failed;  // a pipe has no canonical path, and cannot be part of a circle
   const std::string identity = fs::canonical(path, failed).string();
@@ -92,8 +85,7 @@ ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
     throw UserError(prefix + path + ": a circle, this file is already being read");
   }
   being_read.push_back(identity);
-  ConfigNode map =
-      parse_map(content, {.name = path, .folder = fs::path(path).parent_path().string()});
+  ConfigNode map = parse_map(content, {.name = path, .folder = folder});
   ConfigNode merged = load_bases(map, being_read);
   merge(merged, std::move(map));
   being_read.pop_back();

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,6 +59,9 @@ RangeOf<Number> between(Number low, Number high) {
 /// [local, column]].
 using WordLists = std::vector<std::vector<std::string>>;
 
+/// Texts under names that are not fixed.
+using Texts = std::map<std::string, std::string>;
+
 /// A number, or a list of paths (the sizes of a split).
 using NumberOrPaths = std::variant<double, std::vector<std::string>>;
 
@@ -87,12 +91,15 @@ class FieldVisitor {
   /// away again.
   virtual void field(std::string_view name, std::optional<std::int64_t>& value,
                      std::string_view meaning, Range<std::int64_t> range = {}) = 0;
+  virtual void field(std::string_view name, std::optional<double>& value, std::string_view meaning,
+                     Range<double> range = {}) = 0;
   virtual void field(std::string_view name, std::vector<std::int64_t>& value,
                      std::string_view meaning, Range<std::int64_t> range = {}) = 0;
   /// In a file one word may stand for a list of one.
   virtual void field(std::string_view name, std::vector<std::string>& value,
                      std::string_view meaning) = 0;
   virtual void field(std::string_view name, WordLists& value, std::string_view meaning) = 0;
+  virtual void field(std::string_view name, Texts& value, std::string_view meaning) = 0;
   virtual void field(std::string_view name, NumberOrPaths& value, std::string_view meaning,
                      Range<double> range = {}) = 0;
 

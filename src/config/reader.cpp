@@ -43,6 +43,10 @@ class Reader final : public FieldVisitor {
              Range<std::int64_t> range) override {
     read_number(name, value, range);
   }
+  void field(string_view name, std::optional<double>& value, string_view,
+             Range<double> range) override {
+    read_number(name, value, range);
+  }
   void field(string_view name, std::vector<std::int64_t>& value, string_view,
              Range<std::int64_t> range) override {
     read_number(name, value, range);
@@ -56,6 +60,9 @@ class Reader final : public FieldVisitor {
     const std::string hint = is_word ? "; write [" + shown(*given) + "]" : "";
     read(name, in_words(value) + hint,
          [&](const ConfigNode& node) { return read_value(node, value); });
+  }
+  void field(string_view name, Texts& value, string_view) override {
+    read(name, in_words(value), [&](const ConfigNode& node) { return read_value(node, value); });
   }
   void field(string_view name, NumberOrPaths& value, string_view, Range<double> range) override {
     read_number(name, value, range);

@@ -54,6 +54,19 @@ std::string flow_list(const std::vector<Value>& values) {
       '[', values, [](const Value& value) { return flow_text(value); }, ']');
 }
 
+/// Reads a value that may be absent.
+template <typename Number>
+bool read_optional(const ConfigNode& node, std::optional<Number>& value, Range<Number> range) {
+  if (node.kind == Kind::kNull) {
+    value.reset();
+    return true;
+  }
+  Number number = 0;
+  if (!read_value(node, number, range)) return false;
+  value = number;
+  return true;
+}
+
 }  // namespace
 
 bool read_value(const ConfigNode& node, bool& value) {
@@ -84,14 +97,11 @@ bool read_value(const ConfigNode& node, std::string& value) {
 
 bool read_value(const ConfigNode& node, std::optional<std::int64_t>& value,
                 Range<std::int64_t> range) {
-  if (node.kind == Kind::kNull) {
-    value.reset();
-    return true;
-  }
-  std::int64_t number = 0;
-  if (!read_value(node, number, range)) return false;
-  value = number;
-  return true;
+  return read_optional(node, value, range);
+}
+
+bool read_value(const ConfigNode& node, std::optional<double>& value, Range<double> range) {
+  return read_optional(node, value, range);
 }
 
 bool read_value(const ConfigNode& node, std::vector<std::int64_t>& value,
@@ -125,6 +135,15 @@ bool read_value(const ConfigNode& node, WordLists& value) {
     if (!read_value(node.children[i], lists[i])) return false;
   }
   value = std::move(lists);
+  return true;
+}
+
+bool read_value(const ConfigNode& node, Texts& value) {
+  const auto is_text = [](const ConfigNode& entry) { return entry.kind == Kind::kScalar; };
+  if (node.kind != Kind::kMap) return false;
+  if (!std::all_of(node.children.begin(), node.children.end(), is_text)) return false;
+  value.clear();
+  for (const ConfigNode& entry : node.children) value.emplace(entry.key, entry.text);
   return true;
 }
 
@@ -172,6 +191,13 @@ std::string flow_text(const WordLists& value) {
   return bracketed('[', value, entry, ']');
 }
 
+std::string flow_text(const Texts& value) {
+  const auto entry = [](const Texts::value_type& text) {
+    return yaml_word(text.first) + ": " + yaml_word(text.second);
+  };
+  return bracketed('{', value, entry, '}');
+}
+
 std::string flow_text(const NumberOrPaths& value) {
   return std::visit([](const auto& held) { return flow_text(held); }, value);
 }
@@ -185,6 +211,9 @@ std::string in_words(const std::string&) { return "text"; }
 std::string in_words(const std::optional<std::int64_t>&, Range<std::int64_t> range) {
   return in_words(std::int64_t{}, range);
 }
+std::string in_words(const std::optional<double>&, Range<double> range) {
+  return in_words(double{}, range);
+}
 std::string in_words(const std::vector<std::int64_t>&, Range<std::int64_t> range) {
   return "a list, each entry " + in_words(std::int64_t{}, range);
 }
@@ -192,6 +221,7 @@ std::string in_words(const std::vector<std::string>&) { return "a word or a list
 std::string in_words(const WordLists&) {
   return "a list whose entries are words or lists of words";
 }
+std::string in_words(const Texts&) { return "texts, each under a name"; }
 std::string in_words(const NumberOrPaths&, Range<double> range) {
   return in_words(0.0, range) + ", or " + paths_in_words();
 }

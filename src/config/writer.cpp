@@ -50,6 +50,11 @@ class Lister final : public FieldVisitor {
     add(name, value ? std::optional(flow_text(*value)) : std::nullopt, meaning,
         in_words(value, range));
   }
+  void field(string_view name, std::optional<double>& value, string_view meaning,
+             Range<double> range) override {
+    add(name, value ? std::optional(flow_text(*value)) : std::nullopt, meaning,
+        in_words(value, range));
+  }
   void field(string_view name, std::vector<std::int64_t>& value, string_view meaning,
              Range<std::int64_t> range) override {
     add(name, flow_text(value), meaning, in_words(value, range));
@@ -58,6 +63,9 @@ class Lister final : public FieldVisitor {
     add(name, flow_text(value), meaning, in_words(value));
   }
   void field(string_view name, WordLists& value, string_view meaning) override {
+    add(name, flow_text(value), meaning, in_words(value));
+  }
+  void field(string_view name, Texts& value, string_view meaning) override {
     add(name, flow_text(value), meaning, in_words(value));
   }
   void field(string_view name, NumberOrPaths& value, string_view meaning,

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "config/words.h"
 #include "data/audio.h"
 #include "data/bytes.h"
 #include "data/cifar10.h"
@@ -88,7 +89,7 @@ void GeneratedSettings::describe(FieldVisitor& visit) {
       "kind", kind, kGeneratedKinds,
       "pictures of simple shapes (data.shape), or tunes of a few notes, 4 kHz 8-bit mu-law "
       "(data.sequence tokens each)");
-  visit.field("items", items, "how many, over all splits", between<std::int64_t>(1, 1'000'000'000));
+  visit.field("items", items, "how many, over all splits", between<std::int64_t>(1, 100'000'000));
   visit.field("seed", seed, "another seed gives other pictures or tunes");
 }
 
@@ -107,15 +108,15 @@ void NumpySettings::describe(FieldVisitor& visit) {
 void AudioSettings::describe(FieldVisitor& visit) {
   visit.field("sample_rate", sample_rate,
               "samples a second; files of other rates are resampled, channels averaged",
-              between<std::int64_t>(1000, 192000));
+              between(kLeastSampleRate, kMostSampleRate));
 }
 
 void MidiSettings::describe(FieldVisitor& visit) {
   visit.field("voices", voices,
               "tokens a time step, one a voice, the highest first; data.sequence is a multiple",
-              between<std::int64_t>(1, 64));
+              between<std::int64_t>(1, kMostVoices));
   visit.field("steps_per_beat", steps_per_beat, "time steps a quarter note; 4 = sixteenths",
-              between<std::int64_t>(1, 64));
+              between<std::int64_t>(1, kMostStepsPerBeat));
   visit.choice(
       "drums", drums, kDrums,
       "drums (channel 10), whose pitches name instruments: left out (leave), or notes like any "
@@ -133,12 +134,12 @@ void DataSettings::describe(FieldVisitor& visit) {
       "a file, a folder, an archive (.tar.gz, .zip), a compressed file (.xz, .gz), or a list "
       "of them");
   visit.field("sequence", sequence, "tokens a sequence; follows from the shape of pictures",
-              at_least<std::int64_t>(1));
+              between<std::int64_t>(1, kMostSequence));
   visit.field(
       "shape", shape,
       "height, width, channels of pictures; implied by cifar10; [] = no pictures (generated "
       "pictures: 16, 16, 3)",
-      between<std::int64_t>(1, 65536));
+      between<std::int64_t>(1, kMostPictureSide));
   visit.section("split", split, "what is kept from training, to validate and to test");
   visit.choice("damaged", damaged, kDamagedFiles,
                "a file that cannot be decoded is skipped, with a warning, or stops the program");
@@ -210,7 +211,57 @@ std::int64_t DataSettings::sequence_length() const {
                                             shape_text(pictures) + " have " +
                                             std::to_string(pixels) + " tokens; leave it out");
   }
+  if (pixels > kMostSequence) {
+    throw SettingError("data.shape", "got " + shape_text(pictures) + ", " + std::to_string(pixels) +
+                                         " tokens, expected a sequence of at most " +
+                                         std::to_string(kMostSequence));
+  }
   return pixels;
+}
+
+std::optional<TokenFormat> DataSettings::token_format() const {
+  const std::vector<std::int64_t> pictures = picture_shape();
+  if (source == DataSource::kPacked) return std::nullopt;
+  TokenFormat format;
+  if (!pictures.empty()) {
+    format.kind = TokenFormat::Kind::kPicture;
+    format.shape = pictures;
+  } else if (source == DataSource::kMidi) {
+    format.kind = TokenFormat::Kind::kScore;
+    format.voices = midi.voices;
+    format.steps_per_beat = midi.steps_per_beat;
+    format.drums = midi.drums == Drums::kKeep;
+  } else if (source == DataSource::kAudio || source == DataSource::kGenerated) {
+    format.kind = TokenFormat::Kind::kSound;
+    format.sample_rate = source == DataSource::kAudio ? audio.sample_rate : kTuneSampleRate;
+  }
+  return format;
+}
+
+void check_format(const TokenFormat& format, const DataSettings& settings) {
+  const auto check = [](const char* key, const std::string& found, const std::string& expected) {
+    if (found == expected) return;
+    throw SettingError(key, "got " + found + ", expected " + expected + " as in the settings");
+  };
+  const auto text = [](std::int64_t number) { return std::to_string(number); };
+  const auto word = [](TokenFormat::Kind kind) { return word_of(TokenFormat::kKindWords, kind); };
+  if (const std::optional<TokenFormat> expected = settings.token_format()) {
+    check("kind", word(format.kind), word(expected->kind));
+    check("shape", shape_text(format.shape), shape_text(expected->shape));
+    check("sample_rate", text(format.sample_rate), text(expected->sample_rate));
+    check("voices", text(format.voices), text(expected->voices));
+    check("steps_per_beat", text(format.steps_per_beat), text(expected->steps_per_beat));
+    check("drums", text(format.drums ? 1 : 0), text(expected->drums ? 1 : 0));
+  }
+  if (format.kind == TokenFormat::Kind::kPicture) {
+    check("shape", text(format.picture_tokens()) + " tokens",
+          text(settings.sequence_length()) + " tokens");
+  }
+  if (format.grain() > 1 && settings.sequence_length() % format.grain() != 0) {
+    throw SettingError("voices", text(format.grain()) +
+                                     " tokens a beat do not divide a sequence of " +
+                                     text(settings.sequence_length()));
+  }
 }
 
 namespace {

@@ -90,10 +90,17 @@ struct DataSettings {
   std::vector<std::int64_t> picture_shape() const;
   /// All paths that are read: of the data and of splits.
   std::vector<std::string> paths() const;
+  /// What data of these settings are, known without opening them; nothing for a packed file, which
+  /// says so itself. Throws SettingError as picture_shape() does.
+  std::optional<TokenFormat> token_format() const;
   /// n: `sequence`, or the product of the picture's shape. Throws SettingError ("data.sequence")
-  /// where neither is given, or both and they differ.
+  /// where neither is given, or both and they differ, or n is above kMostSequence.
   std::int64_t sequence_length() const;
 };
+
+/// Throws SettingError that names the member ("voices") by which data of these settings cannot have
+/// this format.
+void check_format(const TokenFormat& format, const DataSettings& settings);
 
 /// Opens the data that the settings name. Throws SettingError for a path that is not there,
 /// UserError (empty, cut, wrong magic …) naming the path. `progress` is told of the files listed

@@ -64,15 +64,13 @@ std::vector<std::int64_t> read_shape(const SafetensorsFile& file) {
   return shape;
 }
 
-/// A whole number of the metadata, from 1 to `highest`.
-std::int64_t read_number(const SafetensorsFile& file, const std::string& key,
-                         std::int64_t highest) {
+/// A whole number of the metadata.
+std::int64_t read_number(const SafetensorsFile& file, const std::string& key) {
   const std::string text = value_of(file, key);
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
-  if (std::from_chars(text.data(), end, number).ptr != end || number < 1 || number > highest) {
-    refuse(file, "a " + key + " of '" + text + "'");
-  }
+  const auto [read, error] = std::from_chars(text.data(), end, number);
+  if (read != end || error != std::errc()) refuse(file, "a " + key + " of '" + text + "'");
   return number;
 }
 
@@ -99,12 +97,17 @@ TokenFormat read_format(const SafetensorsFile& file) {
     format.shape = read_shape(file);
   }
   if (format.kind == TokenFormat::Kind::kSound) {
-    format.sample_rate = read_number(file, "sample_rate", 1'000'000);
+    format.sample_rate = read_number(file, "sample_rate");
   }
   if (format.kind == TokenFormat::Kind::kScore) {
-    format.voices = read_number(file, "voices", 65536);
-    format.steps_per_beat = read_number(file, "steps_per_beat", 65536);
+    format.voices = read_number(file, "voices");
+    format.steps_per_beat = read_number(file, "steps_per_beat");
     format.drums = read_drums(file);
+  }
+  try {
+    check_format(format);
+  } catch (const SettingError& error) {
+    refuse(file, error.what());
   }
   return format;
 }

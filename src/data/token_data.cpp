@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "config/errors.h"
 #include "data/mu_law.h"
 #include "data/parallel.h"
+#include "data/text.h"
 #include "files/sha256.h"
 
 namespace sparse_transformer {
@@ -84,6 +86,16 @@ class Hasher {
   std::int64_t total_ = 0;
 };
 
+/// Checks a number that formats of some kind have, and that is 0 in others.
+void check_number(const char* key, std::int64_t number, bool belongs, std::int64_t low,
+                  std::int64_t high) {
+  if (belongs ? number >= low && number <= high : number == 0) return;
+  const std::string expected =
+      belongs ? "a whole number from " + std::to_string(low) + " to " + std::to_string(high)
+              : "0 for data of this kind";
+  throw SettingError(key, "got " + std::to_string(number) + ", expected " + expected);
+}
+
 }  // namespace
 
 std::optional<std::uint8_t> TokenFormat::filler() const {
@@ -100,9 +112,27 @@ std::optional<std::uint8_t> TokenFormat::filler() const {
 }
 
 bool is_picture_shape(std::span<const std::int64_t> shape) {
-  const auto is_size = [](std::int64_t size) { return size >= 1 && size <= 65536; };
+  const auto is_size = [](std::int64_t size) { return size >= 1 && size <= kMostPictureSide; };
   return shape.size() == 3 && std::all_of(shape.begin(), shape.end(), is_size) &&
          (shape[2] == 1 || shape[2] == 3);
+}
+
+void check_format(const TokenFormat& format) {
+  using Kind = TokenFormat::Kind;
+  const bool is_picture = format.kind == Kind::kPicture;
+  if (is_picture ? !is_picture_shape(format.shape) : !format.shape.empty()) {
+    const std::string expected =
+        is_picture ? "[height, width, channels] with 1 or 3 channels" : "[] for data of this kind";
+    throw SettingError("shape", "got " + shape_text(format.shape) + ", expected " + expected);
+  }
+  const bool is_score = format.kind == Kind::kScore;
+  check_number("sample_rate", format.sample_rate, format.kind == Kind::kSound, kLeastSampleRate,
+               kMostSampleRate);
+  check_number("voices", format.voices, is_score, 1, kMostVoices);
+  check_number("steps_per_beat", format.steps_per_beat, is_score, 1, kMostStepsPerBeat);
+  if (format.drums && !is_score) {
+    throw SettingError("drums", "got true, expected false for data of this kind");
+  }
 }
 
 const Tokens& DataSet::split(Split which) const {

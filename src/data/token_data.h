@@ -16,6 +16,15 @@
 
 namespace sparse_transformer {
 
+/// Ranges of a TokenFormat, the same in settings, packed files and checkpoints.
+inline constexpr std::int64_t kLeastSampleRate = 1000;
+inline constexpr std::int64_t kMostSampleRate = 192'000;
+inline constexpr std::int64_t kMostVoices = 64;
+inline constexpr std::int64_t kMostStepsPerBeat = 64;
+inline constexpr std::int64_t kMostPictureSide = 65'536;
+/// Tokens of a sequence: few enough that the pairs of all heads can be counted in 64 bits.
+inline constexpr std::int64_t kMostSequence = std::int64_t{1} << 24;
+
 /// What the tokens stand for, so that they can become pictures, sound, scores or text again
 /// (codec.h).
 struct TokenFormat {
@@ -31,6 +40,8 @@ struct TokenFormat {
   std::int64_t steps_per_beat = 0;  // scores: time steps a quarter note; else 0
   bool drums = false;               // scores: whether drums are notes like any others
 
+  /// Tokens of a picture.
+  std::int64_t picture_tokens() const { return shape[0] * shape[1] * shape[2]; }
   /// Tokens that belong together: in training sequences begin at multiples of it. A beat of a
   /// score, so that a position says where in the beat it lies; else 1.
   std::int64_t grain() const { return kind == Kind::kScore ? voices * steps_per_beat : 1; }
@@ -45,8 +56,12 @@ struct TokenFormat {
 inline constexpr std::uint8_t kHold = 128;  // the voice's note goes on
 inline constexpr std::uint8_t kRest = 129;  // the voice is silent
 
-/// Whether this is height, width, channels: each 1 … 65,536, channels 1 or 3.
+/// Whether this is height, width, channels: each 1 … kMostPictureSide, channels 1 or 3.
 bool is_picture_shape(std::span<const std::int64_t> shape);
+
+/// Throws SettingError that names the member ("voices") which is out of its range, or which data of
+/// another kind have.
+void check_format(const TokenFormat& format);
 
 /// The tokens of one split, read at any offset. Thread-safe; nothing is held in memory that could
 /// be read from a file.

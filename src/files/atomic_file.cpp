@@ -4,12 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "config/errors.h"
 #include "files/leftovers.h"
+#include "files/mapped_file.h"
 #include "files/system_files.h"
 
 namespace sparse_transformer {
@@ -70,21 +71,12 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text)));
 }
 
-// Not through MappedFile: a configuration may come out of a pipe, as in `train <(generate-config)`.
-std::string read_file(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) throw_file_error("open", path, errno);
-  std::string text;
-  std::array<char, 65536> buffer{};
-  ssize_t count = 0;
-  while ((count = ::read(file.number(), buffer.data(), buffer.size())) != 0) {
-    if (count > 0) {
-      text.append(buffer.data(), static_cast<std::size_t>(count));
-    } else if (errno != EINTR) {
-      throw_file_error("read", path, errno);
-    }
+std::string read_file(const std::filesystem::path& path, std::size_t most) {
+  const std::vector<std::byte> bytes = read_beginning(path, most + 1);
+  if (bytes.size() > most) {
+    throw UserError(path.string() + " has more than " + std::to_string(most >> 20U) + " MiB");
   }
-  return text;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace sparse_transformer

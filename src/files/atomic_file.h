@@ -29,11 +29,12 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// The whole content at once.
+/// Writes the whole content at once.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
-/// The whole content as text. Throws UserError naming the path.
-std::string read_file(const std::filesystem::path& path);
+/// Returns the whole content as text. Throws UserError naming the path: missing, unreadable, a
+/// folder, pipe or device, or of more than `most` bytes.
+std::string read_file(const std::filesystem::path& path, std::size_t most = std::size_t{1} << 30U);
 
 }  // namespace sparse_transformer

@@ -61,8 +61,12 @@ void add_tokens(const at::Tensor& tokens, std::span<std::vector<std::uint8_t>> s
 
 std::int64_t sample_length(const SamplingSettings& settings, std::int64_t n) {
   const auto& [temperature, top_k, top_p] = settings.choice;
-  require(settings.count >= 1, "--count", settings.count, "at least 1");
-  require(settings.batch >= 1, "--batch", settings.batch, "at least 1");
+  const auto require_samples = [](const std::string& option, std::int64_t number) {
+    require(number >= 1 && number <= kMostSamples, option, number,
+            "between 1 and " + std::to_string(kMostSamples));
+  };
+  require_samples("--count", settings.count);
+  require_samples("--batch", settings.batch);
   require(temperature >= 0.0 && std::isfinite(temperature), "--temperature", temperature,
           "at least 0");
   require(top_k >= 0 && top_k <= 256, "--top-k", top_k, "between 0 and 256");

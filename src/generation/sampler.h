@@ -10,6 +10,9 @@
 
 namespace sparse_transformer {
 
+/// Samples that are drawn at once, or side by side, at most.
+inline constexpr std::int64_t kMostSamples = 100'000;
+
 struct SamplingSettings {
   std::int64_t count = 1;
   std::int64_t batch = 16;               // sequences at a time

@@ -9,6 +9,12 @@
 namespace sparse_transformer {
 namespace {
 
+// What no machine trains is refused at once; model_size() checks the products of what is left.
+constexpr std::int64_t kMostLayers = 10'000;
+constexpr std::int64_t kMostWidth = 65'536;
+constexpr std::int64_t kMostHeads = 1024;  // pairs of all heads: below 2^63 (kMostSequence)
+constexpr double kMostRatio = 64.0;
+
 /// ratio · width as whole numbers a part. Throws where it is none.
 std::int64_t whole(double ratio, std::int64_t width, std::int64_t parts, const std::string& key) {
   const double size = ratio * static_cast<double>(width);
@@ -56,12 +62,14 @@ void InitialisationSettings::describe(FieldVisitor& visit) {
 }
 
 void ModelSettings::describe(FieldVisitor& visit) {
-  visit.field("layers", layers, "residual blocks", at_least<std::int64_t>(1));
-  visit.field("width", width, "d, width of the residual path", at_least<std::int64_t>(1));
-  visit.field("heads", heads, "attention heads", at_least<std::int64_t>(1));
-  visit.field("qk_ratio", qk_ratio, "width of queries and keys over d", more_than(0.0));
+  constexpr std::int64_t kOne = 1;
+  const Range<double> ratio = {.low = 0.0, .high = kMostRatio, .above = true};
+  visit.field("layers", layers, "residual blocks", between(kOne, kMostLayers));
+  visit.field("width", width, "d, width of the residual path", between(kOne, kMostWidth));
+  visit.field("heads", heads, "attention heads", between(kOne, kMostHeads));
+  visit.field("qk_ratio", qk_ratio, "width of queries and keys over d", ratio);
   visit.field("feedforward_ratio", feedforward_ratio, "inner width of the feed-forward part over d",
-              more_than(0.0));
+              ratio);
   visit.field("dropout", dropout, "probability, at the end of each residual addition",
               Range<double>{.low = 0.0, .high = 0.99});
   visit.field("embedding_dropout", embedding_dropout,

@@ -8,6 +8,8 @@
 
 #include "attention/block_attention.h"
 #include "attention/pattern.h"
+#include "config/checked_integer.h"
+#include "config/errors.h"
 #include "model/linear.h"
 
 namespace sparse_transformer {
@@ -47,6 +49,8 @@ double flops_per_token(const ModelSettings& settings, const ModelSize& size) {
          3.0 * 2.0 * static_cast<double>(widths) * pairs;
 }
 
+using Count = CheckedInteger;
+
 constexpr std::int64_t kFull = sizeof(float);
 
 /// Bytes a token that a block keeps for the backward pass and that come and go in it (block.cpp,
@@ -62,48 +66,45 @@ struct BlockBytes {
         is_widened(product_type(at::kCPU, activation_type(computation.precision)) !=
                    activation_type(computation.precision)),
         is_fused(computation.kernels == Kernels::kFused),
-        mask(settings.dropout > 0.0 && !is_fused ? d : 0) {}
+        mask(settings.dropout > 0.0 && !is_fused ? settings.width : 0) {}
 
-  std::int64_t boundary() const { return number * d; }
+  Count boundary() const { return number * d; }
   static constexpr std::int64_t kStatistics = 2 * kFull;  // of a norm: mean and deviation
 
   /// Beside what comes in: norm, packed projection, output, lse.
-  std::int64_t attention() const {
+  Count attention() const {
     return number * (d + packed + values) + kStatistics + kFull * heads + mask;
   }
   /// Likewise, with what comes in: norm, before and after the non-linearity.
-  std::int64_t feedforward() const { return number * (2 * d + 2 * inner) + kStatistics + mask; }
+  Count feedforward() const { return number * (2 * d + 2 * inner) + kStatistics + mask; }
 
   /// Gradients along the residual and inside; what is multiplied in float32 has copies there.
-  std::int64_t feedforward_moment() const {
+  Count feedforward_moment() const {
     return number * (2 * d + inner) + (is_widened ? kFull * (d + 2 * inner) : 0);
   }
   /// Gradients along the residual, of the output and of the packed projection, beside what a piece
   /// takes.
-  std::int64_t attention_moment() const {
-    return number * (2 * d + values + packed) + kFull * heads;
-  }
+  Count attention_moment() const { return number * (2 * d + values + packed) + kFull * heads; }
   /// What attention has in float32 where activations are half as long: the gradient of the packed
   /// projection, and without fused kernels the projection, the output and its gradient too.
-  std::int64_t attention_copies() const {
+  Count attention_copies() const {
     if (number == kFull) return 0;
     return is_fused ? kFull * packed : 2 * kFull * (packed + values);
   }
   /// Matrices of a weight's gradient: fused kernels need none scaled.
-  std::int64_t gradient_matrices() const { return number < kFull ? 2 : 1; }
+  Count gradient_matrices() const { return number < kFull ? 2 : 1; }
 
-  std::int64_t d, inner, heads, values, packed;
+  Count d, inner, heads, values, packed;
   std::int64_t number;  // bytes of an activation
   bool is_widened, is_fused;
-  std::int64_t mask;
+  Count mask;
 };
 
 /// The bytes that computing the gradient of some piece of a layer's pattern takes, where it is
 /// most. Bands are added in place.
-std::int64_t largest_piece(const ModelSettings& settings, const BlockBytes& block,
-                           const std::vector<LayerPattern>& patterns, std::int64_t batch,
-                           std::int64_t n) {
-  std::int64_t largest = 0;
+Count largest_piece(const ModelSettings& settings, const BlockBytes& block,
+                    const std::vector<LayerPattern>& patterns, std::int64_t batch, std::int64_t n) {
+  Count largest = 0;
   std::set<const BlockTable*> known;  // equal layers share theirs
   for (const LayerPattern& pattern : patterns) {
     for (const HeadGroup& group : pattern.groups) {
@@ -116,36 +117,34 @@ std::int64_t largest_piece(const ModelSettings& settings, const BlockBytes& bloc
                               .first_head = group.first_head,
                               .query_width = settings.query_width(),
                               .value_width = settings.value_width()};
-        largest = std::max(largest, kFull * blocks_backward_numbers(*blocks->table, size));
+        largest = std::max(largest, Count(kFull) * blocks_backward_numbers(*blocks->table, size));
       }
     }
   }
-  return batch * n * block.attention_copies() + largest;
+  return Count(batch) * n * block.attention_copies() + largest;
 }
 
 /// The largest moment of a block's backward pass, for so many tokens, beside what all blocks keep;
 /// `piece`: bytes of its attention's largest piece.
-std::int64_t block_moment(const BlockBytes& block, Recompute recompute, std::int64_t tokens,
-                          std::int64_t piece) {
+Count block_moment(const BlockBytes& block, Recompute recompute, Count tokens, Count piece) {
   // At its feed-forward part: the gradient of a weight, and the same scaled.
-  const std::int64_t wide_matrix = kFull * block.inner * block.d;
-  const std::int64_t again_first =
-      recompute == Recompute::kBlock ? block.attention() + block.feedforward() : 0;
-  const std::int64_t first =
+  const Count wide_matrix = kFull * block.inner * block.d;
+  const Count again_first =
+      recompute == Recompute::kBlock ? block.attention() + block.feedforward() : Count(0);
+  const Count first =
       tokens * (block.feedforward_moment() + again_first) + block.gradient_matrices() * wide_matrix;
   // At its attention, when what the feed-forward part keeps by itself is free again. The gradients
   // of weights that were met since stay until what is recomputed has its gradient.
-  const std::int64_t kept = recompute == Recompute::kBlock ? 0 : block.feedforward();
-  const std::int64_t again = recompute == Recompute::kNone ? 0 : block.attention();
-  const std::int64_t output_matrix =
-      recompute == Recompute::kNone ? 0 : kFull * block.values * block.d;
-  const std::int64_t second = tokens * (block.attention_moment() + again - kept) + piece +
-                              output_matrix +
-                              (recompute == Recompute::kBlock ? 2 * wide_matrix : 0);
+  const Count kept = recompute == Recompute::kBlock ? Count(0) : block.feedforward();
+  const Count again = recompute == Recompute::kNone ? Count(0) : block.attention();
+  const Count output_matrix =
+      recompute == Recompute::kNone ? Count(0) : kFull * block.values * block.d;
+  const Count second = tokens * (block.attention_moment() + again - kept) + piece + output_matrix +
+                       (recompute == Recompute::kBlock ? 2 * wide_matrix : Count(0));
   return std::max(first, second);
 }
 
-std::int64_t kept_by_block(const BlockBytes& block, Recompute recompute) {
+Count kept_by_block(const BlockBytes& block, Recompute recompute) {
   switch (recompute) {
     case Recompute::kNone:
       return block.boundary() + block.attention() + block.feedforward();
@@ -159,29 +158,29 @@ std::int64_t kept_by_block(const BlockBytes& block, Recompute recompute) {
 
 /// Bytes a token of the embedding's masks, which fused kernels draw again, and of the tokens'
 /// indices, which plain operations of the loss need too; fused ones keep a log-sum-exp.
-std::int64_t kept_at_the_ends(const ModelSettings& settings, const SequenceLayout& layout,
-                              Kernels kernels) {
+Count kept_at_the_ends(const ModelSettings& settings, const SequenceLayout& layout,
+                       Kernels kernels) {
   constexpr std::int64_t kIndex = sizeof(std::int64_t);
   const auto masks = static_cast<std::int64_t>(1 + layout.axes.size()) * settings.width;
   const bool keeps_masks = settings.embedding_dropout > 0.0 && kernels == Kernels::kPlain;
   return (keeps_masks ? masks : 0) + kIndex + (kernels == Kernels::kFused ? kFull : kIndex);
 }
 
-std::int64_t activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
-                              const std::vector<LayerPattern>& patterns, std::int64_t micro_batch,
-                              const Computation& computation) {
+Count activation_bytes(const ModelSettings& settings, const SequenceLayout& layout,
+                       const std::vector<LayerPattern>& patterns, std::int64_t micro_batch,
+                       const Computation& computation) {
   const std::int64_t padded = settings.attention.padded_length(layout.length);
-  const std::int64_t tokens = micro_batch * padded;
+  const Count tokens = Count(micro_batch) * padded;
   const BlockBytes block(settings, computation);
-  const std::int64_t piece = largest_piece(settings, block, patterns, micro_batch, padded);
+  const Count piece = largest_piece(settings, block, patterns, micro_batch, padded);
   const std::int64_t logits = kFull * kVocabulary;
-  const std::int64_t kept = settings.layers * kept_by_block(block, computation.recompute) +
-                            block.boundary() + logits +
-                            kept_at_the_ends(settings, layout, computation.kernels);
+  const Count kept = settings.layers * kept_by_block(block, computation.recompute) +
+                     block.boundary() + logits +
+                     kept_at_the_ends(settings, layout, computation.kernels);
   // The final norm and the gradient of the logits; of plain operations log-probabilities and their
   // gradient, too.
   const std::int64_t of_loss = computation.kernels == Kernels::kFused ? logits : 3 * logits;
-  const std::int64_t loss = kFull * settings.width + BlockBytes::kStatistics + of_loss;
+  const Count loss = kFull * settings.width + BlockBytes::kStatistics + of_loss;
   return tokens * kept +
          std::max(tokens * loss, block_moment(block, computation.recompute, tokens, piece));
 }
@@ -220,8 +219,11 @@ std::vector<TensorShape> parameter_shapes(const ModelSettings& settings,
   return shapes;
 }
 
-ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
-                     std::int64_t micro_batch, bool average, const Computation& computation) {
+namespace {
+
+ModelSize checked_model_size(const ModelSettings& settings, const SequenceLayout& layout,
+                             std::int64_t micro_batch, bool average,
+                             const Computation& computation) {
   const std::vector<TensorShape> shapes = parameter_shapes(settings, layout);
   ModelSize size;
   for (const TensorShape& shape : shapes) {
@@ -239,11 +241,24 @@ ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout
     Computation other = computation;
     other.recompute = static_cast<Recompute>(i);
     size.activation_bytes_by_recompute[i] =
-        activation_bytes(settings, layout, patterns, micro_batch, other);
+        activation_bytes(settings, layout, patterns, micro_batch, other).value();
   }
   size.activation_bytes =
       size.activation_bytes_by_recompute.at(static_cast<std::size_t>(computation.recompute));
   return size;
+}
+
+}  // namespace
+
+ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
+                     std::int64_t micro_batch, bool average, const Computation& computation) {
+  try {
+    return checked_model_size(settings, layout, micro_batch, average, computation);
+  } catch (const IntegerOverflow&) {
+    throw UserError(
+        "a training step takes more than 8 EiB of memory (model.layers, model.width, "
+        "data.sequence and training.micro_batch decide)");
+  }
 }
 
 }  // namespace sparse_transformer

@@ -41,7 +41,7 @@ struct ModelSize {
 };
 
 /// `settings` must be resolved. `micro_batch`: sequences at a time; `average`: whether averaged
-/// weights are kept.
+/// weights are kept. Throws UserError where 64 bits do not hold the bytes.
 ModelSize model_size(const ModelSettings& settings, const SequenceLayout& layout,
                      std::int64_t micro_batch, bool average, const Computation& computation);
 

@@ -1,5 +1,7 @@
 #include "training/attention_request.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -50,6 +52,15 @@ Reading what_to_read(const AttentionRequest& request, const TrainedModel& traine
   return {.tokens = std::move(tokens), .what = request.prime->string()};
 }
 
+/// Throws WorldError for weights that draw nothing but not-a-number.
+void check_finite(const TrainedModel& trained) {
+  for (const NamedTensor& weight : trained.model->parameters()) {
+    if (at::isfinite(weight.tensor).all().item<bool>()) continue;
+    throw WorldError(trained.checkpoint.string() + ": tensor " + weight.name +
+                     " is not finite: these weights have diverged");
+  }
+}
+
 std::string table(const std::vector<AttentionMap>& maps, const SequenceGrid& grid) {
   std::vector<std::vector<std::string>> rows = {
       {"pattern", "strongest key", "layer", "head", "position", "keys", "spread over", "most"}};
@@ -78,6 +89,7 @@ std::string run_attention(const AttentionRequest& request) {
   const AttentionChoice choice = spread_choice(request.choice, trained.settings.model, layout,
                                                static_cast<std::int64_t>(reading.tokens.size()));
   load_weights(trained);
+  check_finite(trained);
   log_info("reads " + reading.what);
   const std::vector<AttentionMap> maps = trace_attention(*trained.model, reading.tokens, choice);
   write_picture(request.out, draw_attention(maps, choice, layout, reading.tokens));

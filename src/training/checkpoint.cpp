@@ -4,13 +4,16 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "config/config.h"
 #include "config/errors.h"
+#include "data/data_settings.h"
 #include "files/atomic_file.h"
 #include "files/json.h"
 #include "files/replace_folder.h"
 #include "files/sha256.h"
 #include "files/system_files.h"
 #include "training/checkpoint_folder.h"
+#include "training/settings.h"
 #include "training/tensor_file.h"
 
 namespace sparse_transformer {
@@ -25,6 +28,8 @@ constexpr const char* kOptimizer = "optimizer.safetensors";
 constexpr const char* kState = "state.json";
 constexpr const char* kConfig = "config.yaml";
 constexpr const char* kManifest = "manifest.json";
+constexpr std::size_t kMostStateBytes = std::size_t{1} << 20U;
+
 Json manifest_of(const fs::path& folder) {
   Json files = Json::object();
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -45,7 +50,7 @@ std::string damaged(const fs::path& folder) { return folder.string() + ": damage
 Hashes read_hashes(const fs::path& folder) {
   if (!fs::exists(folder / kManifest)) throw_missing(folder, kManifest);
   try {
-    return Json::parse(read_file(folder / kManifest)).at("sha256").get<Hashes>();
+    return Json::parse(read_file(folder / kManifest, kMostStateBytes)).at("sha256").get<Hashes>();
   } catch (const Json::exception&) {
     throw UserError(damaged(folder) + kManifest + " is not a list of checksums");
   }
@@ -130,14 +135,18 @@ CheckpointState read_state(const fs::path& folder) {
   const Hashes hashes = read_hashes(folder);
   for (const char* name : {kState, kConfig}) verify(folder, hashes, name);
   CheckpointState state;
-  const std::string text = read_file(folder / kState);
+  const fs::path state_file = folder / kState;
+  state.progress = parse_state(read_file(state_file, kMostStateBytes), state_file.string());
+  const fs::path config_file = folder / kConfig;
+  state.config_yaml = read_file(config_file, kMostSettingsBytes);
+  Settings settings;
+  Config::from_text(state.config_yaml, config_file.string(), {}).read(settings);
   try {
-    state.progress = parse_state(text);
-  } catch (const std::exception&) {
-    throw UserError(folder.string() + ": " + kState + " is not a training state");
+    check_format(state.progress.format, settings.data);
+  } catch (const SettingError& error) {
+    throw UserError(state_file.string() + ": format." + error.what());
   }
   check_name(folder, state.progress.step);
-  state.config_yaml = read_file(folder / kConfig);
   return state;
 }
 

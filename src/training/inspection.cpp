@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "attention/kernel_choice.h"
 #include "config/characters.h"
 #include "config/words.h"
 #include "files/json.h"

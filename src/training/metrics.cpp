@@ -11,19 +11,23 @@
 #include "files/png.h"
 #include "files/system_files.h"
 #include "runtime/log.h"
+#include "training/limits.h"
 
 namespace sparse_transformer {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+bool is_step(const Json& json) {
+  return json.is_number_unsigned() && std::cmp_less_equal(json.get<std::uint64_t>(), kMostSteps);
+}
+
 /// Whether a run in this state has written the line: half lines and those of later steps are not.
 /// Of the step itself the line of training is there where no sums are left, and that of validation
 /// where the step was evaluated.
 bool is_of(const TrainingProgress& progress, const std::string& line) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer())
-    return false;
+  if (!json.is_object() || !is_step(json.value("step", Json()))) return false;
   const auto step = json["step"].get<std::int64_t>();
   if (step != progress.step) return step < progress.step;
   return json.contains("valid_bits") ? progress.evaluated == step : progress.unlogged.steps == 0;
@@ -46,7 +50,7 @@ std::filesystem::path cut_back(const std::filesystem::path& folder,
 
 MetricsLine parse_line(const std::string& line, const std::string& place) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) {
+  if (!json.is_object() || !is_step(json.value("step", Json()))) {
     throw UserError(place + ": expected an object with \"step\" and figures, got '" +
                     one_line(line) + "'");
   }

@@ -1,5 +1,6 @@
 #include "training/prepare_request.h"
 
+#include <utility>
 #include <vector>
 
 #include "config/characters.h"
@@ -31,6 +32,18 @@ std::vector<fs::path> inputs_of(const PrepareRequest& request, const DataSetting
   return inputs;
 }
 
+/// Throws WorldError where the packed file cannot fit on its disk.
+void check_space(const fs::path& out, const DataSet& data) {
+  const std::int64_t size = data.train->size() + data.valid->size() + data.test->size();
+  std::error_code failed;
+  const fs::space_info space =
+      fs::space(out.has_parent_path() ? out.parent_path() : fs::path("."), failed);
+  if (failed || std::cmp_less_equal(size, space.available)) return;
+  throw WorldError(out.string() + ": the packed data take " + format_bytes(size) +
+                   ", the disk has " + format_bytes(static_cast<std::int64_t>(space.available)) +
+                   " free");
+}
+
 std::string survey_text(const DataSurvey& found, const DataSet& data) {
   std::vector<std::vector<std::string>> rows = {
       {"split", "items", "tokens", "items that training has too"}};
@@ -58,6 +71,7 @@ std::string run_preparation(const PrepareRequest& request) {
   const Settings settings = read_settings(config);
   check_is_no_input(request.out, inputs_of(request, settings.data));
   const DataSet data = open_data(settings, config);
+  check_space(request.out, data);
   const DataSurvey found = with_progress(
       "read", [&data](const DataProgress& progress) { return survey(data, progress); });
   with_progress("pack", [&](const DataProgress& progress) {

@@ -188,13 +188,14 @@ std::string pattern(const Settings& settings) {
 
 /// Nothing where there is no checkpoint, or a run that goes on has dropped it just now.
 std::map<std::string, std::string> machine_of(const RunFolder& folder) {
+  const auto newest = folder.newest_checkpoint();
+  if (!newest) return {};
   try {
-    const auto newest = folder.newest_checkpoint();
-    if (newest) return read_state(*newest).progress.machine;
+    return read_state(*newest).progress.machine;
   } catch (const UserError&) {
+    if (fs::exists(*newest)) throw;
     return {};
   }
-  return {};
 }
 
 std::string machine(const RunFolder& folder, const std::string& program) {

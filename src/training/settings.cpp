@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void check(const TrainingSettings& training) {
+void check(const TrainingSettings& training, std::int64_t length) {
   if (training.steps && training.epochs) {
     throw SettingError(
         "training.epochs",
@@ -27,6 +27,13 @@ void check(const TrainingSettings& training) {
     throw SettingError("training.micro_batch", std::to_string(training.sequences_at_a_time()) +
                                                    " sequences are more than the batch of " +
                                                    std::to_string(training.batch));
+  }
+  constexpr std::int64_t kMostTokens = std::int64_t{1} << 36U;  // a step; below, bytes fit 64 bits
+  if (training.batch > kMostTokens / length) {
+    throw SettingError("training.batch", std::to_string(training.batch) + " sequences of " +
+                                             std::to_string(length) +
+                                             " tokens are too many for a step, expected at most " +
+                                             std::to_string(kMostTokens / length));
   }
 }
 
@@ -90,7 +97,7 @@ Settings read_settings(const Config& config) {
   make_paths_absolute(settings.data);
   with_origin(config, [&settings] {
     resolve(settings.model, settings.data.sequence_length(), settings.data.picture_shape());
-    check(settings.training);
+    check(settings.training, settings.data.sequence_length());
   });
   return settings;
 }
@@ -107,7 +114,7 @@ Config open_config(const std::vector<std::string>& paths,
                     ": neither a run nor a checkpoint: it has no config.yaml; expected one of "
                     "these, or config files");
   }
-  return Config::from_text(read_file(file), file.string(), overrides);
+  return Config::from_text(read_file(file, kMostSettingsBytes), file.string(), overrides);
 }
 
 DataSet open_data(const Settings& settings, const Config& config) {

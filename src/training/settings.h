@@ -1,6 +1,7 @@
 // All settings of the program.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,9 @@
 #include "training/training_settings.h"
 
 namespace sparse_transformer {
+
+/// Bytes of a run's config.yaml at most: the rows of a layout are in it.
+inline constexpr std::size_t kMostSettingsBytes = std::size_t{64} << 20U;
 
 struct Settings {
   DataSettings data;

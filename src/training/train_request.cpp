@@ -21,6 +21,7 @@
 #include "training/checkpoint.h"
 #include "training/checkpoint_folder.h"
 #include "training/data_identity.h"
+#include "training/memory_limit.h"
 #include "training/preview.h"
 #include "training/run_folder.h"
 #include "training/run_lock.h"
@@ -55,7 +56,7 @@ bool is_free_to_change(const std::string& key) {
 
 Config config_of_run(const RunFolder& run, const std::vector<std::string>& overrides) {
   const fs::path file = run.config_to_read();
-  return Config::from_text(read_file(file), file.string(), overrides);
+  return Config::from_text(read_file(file, kMostSettingsBytes), file.string(), overrides);
 }
 
 /// "model.width is 16 in the run, 32 now; …"
@@ -342,6 +343,7 @@ void run_training(const TrainRequest& request) {
   folder.tidy();
   const Plan plan = plan_of(request, folder, std::move(given));
   const auto& [run, goes_on, settings, data, newest, init_from] = plan;
+  check_memory(settings, choose_device(settings.training.device));
   Trainer trainer(settings, data, run);
   if (newest) {
     trainer.resume(*newest);

@@ -1,8 +1,12 @@
 #include "training/trained_model.h"
 
 #include <utility>
+#include <vector>
 
 #include "config/errors.h"
+#include "data/text.h"
+#include "files/safetensors.h"
+#include "model/size.h"
 #include "runtime/device.h"
 #include "runtime/stop.h"
 #include "training/checked_kernels.h"
@@ -18,6 +22,18 @@ void check_model_unchanged(const Settings& stored, const Settings& settings) {
       throw UserError("--set " + difference.key + "=" + difference.after +
                       ": the checkpoint's model was trained with " + difference.before);
     }
+  }
+}
+
+/// Throws UserError where the file has not the tensors of the settings' model. Only its header is
+/// read, before anything as large as the settings say is allocated.
+void check_shapes(const std::filesystem::path& file, const Settings& settings) {
+  const SafetensorsFile stored(file);
+  for (const TensorShape& shape : parameter_shapes(settings.model, sequence_layout(settings))) {
+    const std::vector<std::int64_t>& found = stored.tensor(shape.name).shape;
+    if (found == shape.sizes) continue;
+    throw UserError(file.string() + ": tensor " + shape.name + " has the shape " +
+                    shape_text(found) + ", the model's is " + shape_text(shape.sizes));
   }
 }
 
@@ -42,6 +58,7 @@ TrainedModel find_trained_model(const std::filesystem::path& named,
 
 void load_weights(TrainedModel& trained) {
   const Checkpoint checkpoint(trained.checkpoint, throw_if_stopped);
+  check_shapes(checkpoint.folder() / "model.safetensors", trained.settings);
   const c10::Device device = choose_device(trained.settings.training.device);
   trained.model =
       std::make_unique<Transformer>(trained.settings.model, sequence_layout(trained.settings),

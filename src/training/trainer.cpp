@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "config/checked_integer.h"
 #include "config/errors.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
@@ -14,6 +15,7 @@
 #include "training/chosen_kernels.h"
 #include "training/data_identity.h"
 #include "training/evaluation.h"
+#include "training/limits.h"
 #include "training/preview.h"
 #include "training/schedule.h"
 
@@ -292,7 +294,20 @@ std::int64_t total_steps(const Settings& settings, const DataSet& data) {
   }
   const TrainingSequences sequences(data, settings.data.sequence_length(),
                                     static_cast<std::uint64_t>(training.seed));
-  return (*training.epochs * sequences.per_epoch() + training.batch - 1) / training.batch;
+  const auto too_many = [&] {
+    return SettingError("training.epochs", std::to_string(*training.epochs) + " passes over " +
+                                               std::to_string(sequences.per_epoch()) +
+                                               " sequences are more than " +
+                                               std::to_string(kMostSteps) + " steps");
+  };
+  try {
+    const CheckedInteger count = CheckedInteger(*training.epochs) * sequences.per_epoch();
+    const std::int64_t steps = (count + training.batch - 1).value() / training.batch;
+    if (steps <= kMostSteps) return steps;
+  } catch (const IntegerOverflow&) {
+    throw too_many();
+  }
+  throw too_many();
 }
 
 void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash) {

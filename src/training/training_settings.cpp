@@ -1,19 +1,22 @@
 #include "training/training_settings.h"
 
+#include "generation/sampler.h"
+#include "training/limits.h"
+
 namespace sparse_transformer {
 
 void TrainingSettings::describe(FieldVisitor& visit) {
   constexpr std::int64_t kOne = 1;
-  constexpr std::int64_t kNone = 0;
-  visit.field("steps", steps, "optimizer steps; or give epochs", at_least(kOne));
-  visit.field("epochs", epochs, "passes over the training data; or give steps", at_least(kOne));
-  visit.field("batch", batch, "sequences a step", at_least(kOne));
+  const auto steps_from = [](std::int64_t low) { return between(low, kMostSteps); };
+  visit.field("steps", steps, "optimizer steps; or give epochs", steps_from(1));
+  visit.field("epochs", epochs, "passes over the training data; or give steps", steps_from(1));
+  visit.field("batch", batch, "sequences a step", between(kOne, kMostBatch));
   visit.field("micro_batch", micro_batch,
               "sequences computed at a time, gradients of the rest being accumulated; default: the "
               "whole batch",
-              at_least(kOne));
+              between(kOne, kMostBatch));
   visit.field("learning_rate", learning_rate, "largest step size of Adam", more_than(0.0));
-  visit.field("warmup", warmup, "steps over which the learning rate rises from 0", at_least(kNone));
+  visit.field("warmup", warmup, "steps over which the learning rate rises from 0", steps_from(0));
   visit.choice("schedule", schedule, kScheduleWords, "the learning rate after the warm-up");
   const Range<double> below_one = {.low = 0.0, .high = 0.999999};
   visit.field("beta1", beta1, "decay of Adam's mean of the gradients", below_one);
@@ -49,18 +52,17 @@ void TrainingSettings::describe(FieldVisitor& visit) {
               at_least(0.0));
   visit.field("deterministic", deterministic, "CUDA: only kernels that repeat bit for bit");
   visit.field("seed", seed, "of initial weights, order of the data, dropout and previews",
-              at_least(kNone));
+              at_least<std::int64_t>(0));
   visit.choice("device", device, kDeviceWords, "where to compute");
-  visit.field("log_every", log_every, "steps between lines of figures", at_least(kOne));
+  visit.field("log_every", log_every, "steps between lines of figures", steps_from(1));
   visit.field("evaluate_every", evaluate_every, "steps between evaluations; 0 = never",
-              at_least(kNone));
+              steps_from(0));
   visit.field("evaluate_examples", evaluate_examples,
-              "validation sequences to score each time; default: all", at_least(kOne));
-  visit.field("sample_every", sample_every, "steps between sample files; 0 = never",
-              at_least(kNone));
-  visit.field("sample_count", sample_count, "samples in such a file", at_least(kOne));
-  visit.field("checkpoint_every", checkpoint_every, "steps between checkpoints", at_least(kOne));
-  visit.field("keep", keep, "newest checkpoints kept, beside the best", at_least(kOne));
+              "validation sequences to score each time; default: all", steps_from(1));
+  visit.field("sample_every", sample_every, "steps between sample files; 0 = never", steps_from(0));
+  visit.field("sample_count", sample_count, "samples in such a file", between(kOne, kMostSamples));
+  visit.field("checkpoint_every", checkpoint_every, "steps between checkpoints", steps_from(1));
+  visit.field("keep", keep, "newest checkpoints kept, beside the best", steps_from(1));
 }
 
 }  // namespace sparse_transformer

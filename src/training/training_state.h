@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "attention/kernel_choice.h"
+#include "attention/kernels/kernels.h"
 #include "data/token_data.h"
 #include "training/divergence_watch.h"
 #include "training/step_sums.h"
@@ -34,10 +34,12 @@ struct TrainingProgress {
   TokenFormat format;                          // how samples become files
 };
 
-/// The text of state.json.
+/// Returns the text of state.json.
 std::string state_text(const TrainingProgress& progress);
 
-/// Reads a text that state_text() wrote. Throws std::exception where it is none.
-TrainingProgress parse_state(const std::string& text);
+/// Reads such a text; `name`: of its file, for errors. The text may come from anyone: every value
+/// is checked for its type, its range and how it fits the others, as settings are. Throws UserError
+/// "NAME:LINE: KEY: got VALUE, expected WHAT".
+TrainingProgress parse_state(const std::string& text, const std::string& name);
 
 }  // namespace sparse_transformer

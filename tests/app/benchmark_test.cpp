@@ -79,9 +79,12 @@ TEST_F(Benchmark, EndsCleanlyWhenStopped) {
 TEST_F(Benchmark, WrongOptionsAreRefused) {
   expect_refused("benchmark", {"no CONFIG"});
   expect_refused("benchmark none.yaml", {"none.yaml"});
-  expect_refused("benchmark tiny.yaml --rounds 0", {"--rounds: got 0, expected at least 1"});
-  expect_refused("benchmark tiny.yaml --seconds 0", {"--seconds: got 0, expected at least 1"});
-  expect_refused("benchmark tiny.yaml --batch 1,0", {"--batch: got 0, expected at least 1"});
+  expect_refused("benchmark tiny.yaml --rounds 0",
+                 {"--rounds: got 0, expected a whole number from 1 to 1000000"});
+  expect_refused("benchmark tiny.yaml --seconds 0",
+                 {"--seconds: got 0, expected a whole number from 1 to 1000000"});
+  expect_refused("benchmark tiny.yaml --batch 1,0",
+                 {"--batch: got 0, expected a whole number from 1 to 1000000"});
   expect_refused("benchmark tiny.yaml --parts attention,stop",
                  {"--parts: got 'stop', expected attention, step or sampling"});
   expect_refused("benchmark tiny.yaml --steps few", {"--steps: got 'few'"});

@@ -145,7 +145,9 @@ TEST_F(Inspecting, DefinedPatternsAreCountedAndDrawn) {
   folder_.write_text("resolved.yaml", resolved);
   std::filesystem::remove(folder_.path() / "layout.txt");
   EXPECT_EQ(run("config resolved.yaml").out, resolved);
-  expect_refused("pattern defined.yaml", "layout.txt: cannot be read");
+  expect_refused("pattern defined.yaml", "layout.txt: no such file");
+  expect_refused("pattern defined.yaml --set 'model.attention.define.drawn.layout.path=/dev/zero'",
+                 "/dev/zero: a device or socket, expected a text file");
 }
 
 TEST_F(Inspecting, MistakesInDefinitionsAreNamedWithTheirPlace) {

@@ -98,8 +98,8 @@ TEST_F(Sample, RefusesWhatItCannotDraw) {
   expect_refused("sample a --out ''", {"--out: got '', expected a file's name"});
   expect_refused("sample a --out a/ --overwrite", {"--out: got 'a/', expected a file's name"});
   expect_refused("sample a --out a --overwrite", {"a is a folder, not a file"});
-  expect_refused(sample + "--count 0", {"--count: 0 is not at least 1"});
-  expect_refused(sample + "--count -1", {"--count: -1 is not at least 1"});
+  expect_refused(sample + "--count 0", {"--count: 0 is not between 1 and 100000"});
+  expect_refused(sample + "--count -1", {"--count: -1 is not between 1 and 100000"});
   expect_refused(sample + "--batch 0", {"--batch: 0"});
   expect_refused(sample + "--length 33", {"--length: 33"});
   expect_refused(sample + "--length -3", {"--length: -3"});

@@ -1,10 +1,14 @@
 // Files, bases and overrides: how they merge, and every way that they can be wrong.
 #include "config/config.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <thread>
 
 #include "tests/config/example_settings.h"
 
@@ -155,6 +159,32 @@ TEST_F(Configs, APipeIsAFile) {
   close(ends[1]);
   EXPECT_EQ(read({"/dev/fd/" + std::to_string(ends[0])}).steps, 5);
   close(ends[0]);
+}
+
+TEST_F(Configs, PathsOfAStreamStartAtTheCurrentFolder) {
+  std::filesystem::create_directory("sub");
+  ASSERT_EQ(mkfifo("sub/pipe", 0600), 0);
+  std::thread writer([] { std::ofstream("sub/pipe") << "data: words"; });
+  EXPECT_EQ(read({"sub/pipe"}).data, std::vector<std::string>{"words"});
+  writer.join();
+  write("sub/a.yaml", "data: words");
+  EXPECT_EQ(read({"sub/a.yaml"}).data, std::vector<std::string>{"sub/words"});
+  const int file = open("sub/a.yaml", O_RDONLY);  // a regular file, but its name tells no folder
+  EXPECT_EQ(read({"/dev/fd/" + std::to_string(file)}).data, std::vector<std::string>{"words"});
+  close(file);
+}
+
+TEST_F(Configs, ABaseIsARegularFile) {
+  ASSERT_EQ(mkfifo("pipe", 0600), 0);
+  const auto error_of_base = [this](const std::string& base) {
+    write("a.yaml", "base: " + base);
+    return error_of({"a.yaml"});
+  };
+  const std::string expected = ", expected a YAML file of settings";
+  EXPECT_EQ(error_of_base("pipe"), "a.yaml:1: base: pipe: a pipe" + expected);
+  EXPECT_EQ(error_of_base("/dev/zero"), "a.yaml:1: base: /dev/zero: a device or socket" + expected);
+  EXPECT_EQ(error_of_base("/tmp"), "a.yaml:1: base: /tmp: a folder" + expected);
+  EXPECT_EQ(error_of({"/dev/zero"}), "/dev/zero: larger than 1 MiB" + expected);
 }
 
 TEST_F(Configs, WrongYaml) {

@@ -66,6 +66,51 @@ TEST_F(Fields, NullTakesAnOptionalFieldAway) {
   EXPECT_EQ(read({"a.yaml"}, {"sequence="}).sequence, std::nullopt);
 }
 
+struct StateLike {
+  std::optional<double> best;
+  Texts machine;
+  void describe(FieldVisitor& visit) {
+    visit.field("best", best, "a figure", at_least(0.0));
+    visit.field("machine", machine, "texts");
+  }
+};
+
+TEST_F(Fields, OptionalNumbersAndTextsUnderNames) {
+  const auto read_state = [](const std::string& text) {
+    StateLike state;
+    Config::from_text(text, "s", {}).read(state);
+    return state;
+  };
+  const auto error_of_state = [&](const std::string& text) -> std::string {
+    try {
+      read_state(text);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const StateLike state = read_state("{best: 0.5, machine: {cpu: 'a: b', threads: '2'}}");
+  EXPECT_EQ(state.best, 0.5);
+  EXPECT_EQ(state.machine, (Texts{{"cpu", "a: b"}, {"threads", "2"}}));
+  EXPECT_EQ(read_state(resolved_yaml(state)).machine, state.machine);
+  EXPECT_EQ(read_state("best: null").best, std::nullopt);
+  EXPECT_EQ(error_of_state("best: -1"), "s:1: best: got -1, expected a number of at least 0");
+  EXPECT_EQ(error_of_state("machine: [a]"),
+            "s:1: machine: got [a], expected texts, each under a name");
+  EXPECT_EQ(error_of_state("machine: {a: [b]}"),
+            "s:1: machine: got {a: [b]}, expected texts, each under a name");
+}
+
+TEST_F(Fields, WhatWasGivenIsKnown) {
+  const Config config = Config::from_text("{steps: 1, inner: {rate: 2}, title: null}", "s", {});
+  EXPECT_TRUE(config.gives("steps"));
+  EXPECT_TRUE(config.gives("inner.rate"));
+  EXPECT_TRUE(config.gives("title"));
+  EXPECT_FALSE(config.gives("inner.deep.size"));
+  EXPECT_FALSE(config.gives("share"));
+  EXPECT_FALSE(config.gives(""));
+}
+
 TEST_F(Fields, WrongTypes) {
   EXPECT_EQ(error_of_text("enabled: 1"), "a.yaml:1: enabled: got 1, expected true or false");
   EXPECT_EQ(error_of_text("enabled: 'yes'"),

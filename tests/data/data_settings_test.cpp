@@ -110,5 +110,50 @@ TEST(DataSettings, OnlyPicturesAreMirrored) {
               ThrowsMessage<SettingError>(HasSubstr("data.mirror: got true, but generated tunes")));
 }
 
+std::string misfit(const TokenFormat& format, const std::string& yaml) {
+  DataSettings settings;
+  Config::from_text(yaml, "test", {}).read(settings);
+  try {
+    check_format(format, settings);
+  } catch (const SettingError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(DataSettings, TellWhatFormatTheirDataHave) {
+  using Kind = TokenFormat::Kind;
+  const TokenFormat picture{.kind = Kind::kPicture, .shape = {4, 4, 3}};
+  const TokenFormat sound{.kind = Kind::kSound, .shape = {}, .sample_rate = 8000};
+  const TokenFormat score{.kind = Kind::kScore, .shape = {}, .voices = 4, .steps_per_beat = 2};
+  EXPECT_EQ(misfit({}, "{source: bytes, sequence: 64}"), "");
+  EXPECT_EQ(misfit(picture, "{source: bytes, shape: [4, 4, 3]}"), "");
+  EXPECT_EQ(misfit(picture, "{source: packed, sequence: 48}"), "");
+  EXPECT_EQ(misfit(sound, "{source: audio, audio: {sample_rate: 8000}}"), "");
+  EXPECT_EQ(misfit(score, "{source: midi, sequence: 64, midi: {steps_per_beat: 2}}"), "");
+  EXPECT_EQ(misfit(picture, "{source: bytes, sequence: 64}"),
+            "kind: got picture, expected bytes as in the settings");
+  EXPECT_EQ(
+      misfit(picture, "{source: numpy, shape: [4, 3, 4, 1]}"),
+      "data.shape: got [4, 3, 4, 1], expected [height, width, channels] with 1 or 3 channels");
+  EXPECT_EQ(misfit(picture, "{source: packed, sequence: 64}"),
+            "shape: got 48 tokens, expected 64 tokens as in the settings");
+  EXPECT_EQ(misfit(sound, "{source: audio}"),
+            "sample_rate: got 8000, expected 16000 as in the settings");
+  EXPECT_EQ(misfit(score, "{source: packed, sequence: 60}"),
+            "voices: 8 tokens a beat do not divide a sequence of 60");
+}
+
+TEST(DataSettings, BoundTheSequence) {
+  DataSettings settings;
+  EXPECT_THROW(Config::from_text("sequence: 16777217", "test", {}).read(settings), UserError);
+  settings.shape = {4096, 4096, 3};
+  EXPECT_THROW(settings.sequence_length(), SettingError);
+  settings.shape = {65536, 65536, 3};
+  EXPECT_THROW(settings.sequence_length(), SettingError);
+  settings.shape = {4096, 4096, 1};
+  EXPECT_EQ(settings.sequence_length(), 16'777'216);
+}
+
 }  // namespace
 }  // namespace sparse_transformer

@@ -200,6 +200,21 @@ TEST(Packed, RefusesOtherSafetensors) {
       refusal(whole,
               {{"sparse_transformer.data", "1"}, {"kind", "sound"}, {"sample_rate", "4000 or so"}}),
       HasSubstr("sample_rate of '4000 or so'"));
+  const auto sound = [](const std::string& rate) -> Metadata {
+    return {{"sparse_transformer.data", "1"}, {"kind", "sound"}, {"sample_rate", rate}};
+  };
+  EXPECT_THAT(refusal(whole, sound("0")),
+              HasSubstr("sample_rate: got 0, expected a whole number from 1000 to 192000"));
+  EXPECT_THAT(refusal(whole, sound("99999999999999999999")), HasSubstr("sample_rate of '9999"));
+  const auto score = [](const std::string& voices, const std::string& steps) -> Metadata {
+    return {{"sparse_transformer.data", "1"},
+            {"kind", "score"},
+            {"voices", voices},
+            {"steps_per_beat", steps}};
+  };
+  EXPECT_THAT(refusal(whole, score("0", "4")), HasSubstr("voices: got 0, expected"));
+  EXPECT_THAT(refusal(whole, score("1099511627776", "4")), HasSubstr("voices: got 1099511627776"));
+  EXPECT_THAT(refusal(whole, score("4", "-4")), HasSubstr("steps_per_beat: got -4, expected"));
 
   EXPECT_THAT(refusal({whole[0], whole[1]}, picture), HasSubstr("test"));
   EXPECT_THAT(refusal({whole[0], whole[1], tensor("test", {1, 5})}, picture),

@@ -74,6 +74,20 @@ TEST(AtomicFile, faults_of_the_path_are_the_users) {
               HasSubstr("not a regular file"));
 }
 
+TEST(ReadFile, refuses_what_is_no_regular_file_and_what_is_too_large) {
+  const TemporaryFolder folder;
+  ::mkfifo((folder / "pipe").c_str(), 0600);
+  const auto refusal = [](const std::filesystem::path& path, std::size_t most) {
+    return message_of<UserError>([&] { read_file(path, most); });
+  };
+  EXPECT_THAT(refusal(folder / "pipe", 10), HasSubstr("pipe is not a regular file"));
+  EXPECT_THAT(refusal("/dev/zero", 10), HasSubstr("/dev/zero is not a regular file"));
+  EXPECT_THAT(refusal(folder.path(), 10), HasSubstr("is a folder"));
+  write_file(folder / "a", std::string((1 << 20) + 1, 'x'));
+  EXPECT_THAT(refusal(folder / "a", 1 << 20), HasSubstr("a has more than 1 MiB"));
+  EXPECT_EQ(read_file(folder / "a", (1 << 20) + 1).size(), (1 << 20) + 1);
+}
+
 TEST(AtomicFile, folder_without_permission_is_the_users_error) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
   const TemporaryFolder folder;

@@ -21,6 +21,7 @@
 #include "files/picture.h"
 #include "files/png.h"
 #include "tests/files/midi_pairing.h"
+#include "training/training_state.h"
 
 namespace sparse_transformer {
 
@@ -105,6 +106,29 @@ void read_config(Content bytes) {
   Config::from_text(text, "x", {}).read(settings);
 }
 
+/// What parse_state() lets through must be a state that it would let through again.
+void read_training_state(Content bytes) {
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const TrainingProgress progress = parse_state(text, "x");
+  check_format(progress.format);
+  const std::string written = state_text(progress);
+  if (state_text(parse_state(written, "x")) != written) {
+    throw std::logic_error("a state changes as it is written and read");
+  }
+}
+
+/// The chunks of a WAV file, and the claims of their sizes, where most files are cut or patched.
+void read_wav(Content bytes) {
+  std::vector<std::byte> file;
+  for (const char* tag : {"RIFF", "WAVE"}) {
+    const auto letters = std::as_bytes(std::span(tag, 4));
+    file.insert(file.end(), letters.begin(), letters.end());
+    if (file.size() == 4) file.insert(file.end(), 4, std::byte{0xff});
+  }
+  file.insert(file.end(), bytes.begin(), bytes.end());
+  read_sound(file);
+}
+
 }  // namespace
 
 std::span<const FuzzTarget> fuzz_targets() {
@@ -113,7 +137,8 @@ std::span<const FuzzTarget> fuzz_targets() {
       FuzzTarget{"midi", read_midi},       FuzzTarget{"midi_pairing", pair_notes},
       FuzzTarget{"numpy", read_array},     FuzzTarget{"packed", read_packed},
       FuzzTarget{"picture", read_picture}, FuzzTarget{"png", read_png},
-      FuzzTarget{"sound", read_sound}};
+      FuzzTarget{"sound", read_sound},     FuzzTarget{"state", read_training_state},
+      FuzzTarget{"wav", read_wav}};
   return targets;
 }
 

@@ -140,8 +140,8 @@ void expect_refused(const SamplingSettings& settings, const std::string& message
 }
 
 TEST(Sampler, RefusesSettingsOutOfRangeByTheirOption) {
-  expect_refused({.count = 0}, "--count: 0 is not at least 1");
-  expect_refused({.batch = 0}, "--batch: 0 is not at least 1");
+  expect_refused({.count = 0}, "--count: 0 is not between 1 and 100000");
+  expect_refused({.batch = 0}, "--batch: 0 is not between 1 and 100000");
   expect_refused({.length = 24}, "--length: 24 is not between 1 and the model's sequence of 23");
   expect_refused({.length = -1}, "--length: -1 is not");
   expect_refused({.choice = {.temperature = -0.5}}, "--temperature: -0.5 is not at least 0");

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace sparse_transformer {
@@ -20,5 +22,10 @@ inline constexpr std::array<std::string_view, 2> kKernelsWords = {"fused", "plai
 /// cuBLAS's with a pass over memory between them.
 enum class KernelKind : std::uint8_t { kOwn, kFlash, kCublas };
 inline constexpr std::array<std::string_view, 3> kKernelKindWords = {"own", "flash", "cublas"};
+
+/// By the part: for a layer's attention the name of its pattern (LayerPattern::name()), or
+/// kFeedforward, which with its space is the name of none.
+using KernelChoice = std::map<std::string, KernelKind>;
+inline constexpr const char* kFeedforward = "feed forward";
 
 }  // namespace sparse_transformer

@@ -16,6 +16,7 @@
 #include "training/benchmark/sampling_run.h"
 #include "training/benchmark/training_steps.h"
 #include "training/chosen_kernels.h"
+#include "training/memory_limit.h"
 
 namespace sparse_transformer {
 namespace {
@@ -222,10 +223,11 @@ class Comparison {
 };
 
 void check(const BenchmarkSettings& how) {
+  constexpr std::int64_t kMost = 1'000'000;  // so that no product with settings overflows
   const auto require = [](const char* option, std::int64_t value) {
-    if (value >= 1) return;
+    if (value >= 1 && value <= kMost) return;
     throw UserError(std::string(option) + ": got " + std::to_string(value) +
-                    ", expected at least 1");
+                    ", expected a whole number from 1 to " + std::to_string(kMost));
   };
   require("--steps", how.steps);
   require("--rounds", how.rounds);
@@ -240,6 +242,7 @@ BenchmarkResult benchmark(const Settings& settings, const BenchmarkSettings& how
   check(how);
   const c10::Device device =
       choose_training_device(settings.training.device, settings.training.deterministic);
+  check_memory(settings, device);
   BenchmarkResult result{
       .machine = describe_machine(device),
       .steps = how.steps,
