@@ -71,7 +71,7 @@ def _mark_computing(calls):
             following = call.phase.replace("save", "step")
         if call.idle >= COMPUTING and following != "end":
             call.computing = following
-    written = next((i for i, call in enumerate(calls) if _is_figures(call) or call.phase == "save"), -1)
+    written = next((i for i, call in enumerate(calls) if _is_figures(call) or _begins_save(call)), -1)
     begin = max((i for i, call in enumerate(calls[:written + 1]) if call.computing), default=len(calls))
     for call in calls[:begin]:  # pauses of the start
         call.computing = ""
@@ -79,6 +79,10 @@ def _mark_computing(calls):
 
 def _is_figures(call):
     return call.kind == "write" and call.path.startswith("metrics")
+
+
+def _begins_save(call):
+    return call.phase == "save" and call.kind == "mkdir"
 
 
 def first_step(calls):

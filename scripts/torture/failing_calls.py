@@ -4,14 +4,14 @@ import errno
 from torture import calls, run
 
 ERRORS = {
-    "open": (errno.EIO, errno.EACCES, errno.EMFILE, errno.EINTR),
+    "open": (errno.EIO, errno.EACCES, errno.EMFILE),
     "read": (errno.EIO, errno.EINTR, "short"),
     "map": (errno.EIO, errno.ENOMEM, errno.ENODEV),
-    "create": (errno.EIO, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EINTR),
+    "create": (errno.EIO, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE),
     "write": (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EINTR, "short"),
     "flush": (errno.EIO, errno.ENOSPC),
     "fsync": (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR),
-    "truncate": (errno.EIO, errno.EINTR),
+    "truncate": (errno.EIO, errno.ENOSPC),
     "mkdir": (errno.EIO, errno.EACCES, errno.ENOSPC, errno.EDQUOT),
     "rename": (errno.EIO, errno.EACCES, errno.ENOSPC, errno.EPERM),
     "renameat2": (errno.EIO, errno.EACCES, errno.ENOSPC, errno.EINVAL, errno.ENOSYS),

@@ -26,8 +26,11 @@ class Ended:
     def warnings(self):
         return [line for line in self.lines("warning:") if "the layers never connect" not in line]
 
-    def problems(self, codes, signals=()):
-        """What is wrong, in words, where it may end with these exit codes, or be killed by these signals."""
+    def problems(self, codes, signals=(), heard=True):
+        """What is wrong, in words, where it may end with these exit codes, or be killed by these signals.
+
+        heard: its standard error was open.
+        """
         if self.hung:
             return [f"no end after {SECONDS} s"]
         found = []
@@ -36,7 +39,7 @@ class Ended:
         elif self.signal is None and self.code not in codes:
             found.append(f"exit {self.code}: {self.last_line()}")
         errors = self.lines("error:")
-        if self.signal is None and len(errors) != (self.code in (1, 2)):
+        if heard and self.signal is None and len(errors) != (self.code in (1, 2)):
             found.append(f"exit {self.code} with {len(errors)} error lines: {self.last_line()}")
         raw = [line for line in self.err.splitlines() if RAW.search(line)]
         if raw:
