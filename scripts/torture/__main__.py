@@ -17,7 +17,7 @@ def main():
     parser.add_argument("seed", nargs="?", default="1")
     parser.add_argument("--program", type=pathlib.Path, required=True)
     options = parser.parse_args()
-    program = Program(options.program.resolve(), options.preload.resolve())
+    program = Program(options.program, options.preload)
     try:
         if options.soak is not None:
             return soak.run_soak(program, options.soak)

@@ -55,7 +55,7 @@ class Program:
     """The program at `path`; `preload` is the library of tests/torture/fail_calls.cpp."""
 
     def __init__(self, path, preload):
-        self.path, self.preload = path, preload
+        self.path, self.preload = path.resolve(), preload.resolve()
 
     def environment(self, root=None, rules=(), log=None):
         found = {**os.environ, "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
