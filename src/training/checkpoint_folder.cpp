@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "config/errors.h"
 #include "files/leftovers.h"
 #include "files/replace_folder.h"
 #include "files/system_files.h"
@@ -164,7 +165,10 @@ void remove_checkpoint(const fs::path& checkpoint) {
 void point_links(const fs::path& folder) {
   const auto checkpoints = known_checkpoints(folder);
   if (checkpoints.empty()) return;
-  point_link(folder / "latest", checkpoints.back().path.filename());
+  const KnownCheckpoint& newest = checkpoints.back();
+  point_link(folder / "latest", newest.path.filename());
+  // It tells the best: without it the link stays as it is.
+  if (!newest.progress) throw WorldError(newest.problem);
   const fs::path link = folder / "best";
   std::error_code not_there;
   if (const KnownCheckpoint* best = best_checkpoint(checkpoints)) {
