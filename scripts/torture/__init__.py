@@ -11,5 +11,6 @@ calls      the calls that a run makes, by phase; the rules of tests/torture/fail
 run        what a run's folder holds, and how two of them differ
 tfevents   reads TensorBoard's files
 
-kills, failing_calls, full_disks, damage, hostile_states, pairs, signals, descriptors: the kinds of tries
+kills, failing_calls, full_disks, damage, hostile_states, pairs, signals, changed_data, descriptors: the kinds
+of tries
 """

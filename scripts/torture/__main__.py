@@ -28,6 +28,8 @@ def main():
     except SetupFailed as error:
         print(f"FAILED without any fault: {error}")
         return False
+    except KeyboardInterrupt:
+        return False
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import tempfile
 import time
 import traceback
 
-from torture import (damage, descriptors, failing_calls, full_disks, hostile_states, kills, lab, pairs, scenario,
-                     signals)
+from torture import (changed_data, damage, descriptors, failing_calls, full_disks, hostile_states, kills, lab, pairs,
+                     scenario, signals)
 
 # Each kind with its share of the tries: those of an hour on two cores.
 KINDS = {
@@ -21,6 +21,7 @@ KINDS = {
     "signal": (signals.run_try, 300),
     "full disk": (full_disks.run_try, 300),
     "pair": (pairs.run_try, 150),
+    "changed data": (changed_data.run_try, 100),
     "descriptors": (descriptors.run_try, 100),
 }
 SHOWN = 20  # failures of one description
@@ -82,7 +83,8 @@ def run_campaign(program, minutes, seed):
         places = _places(program, folder, os.cpu_count())
         end = time.monotonic() + minutes * MINUTE
         numbers, results = multiprocessing.Value("q", 0), multiprocessing.Queue()
-        workers = [multiprocessing.Process(target=_work, args=(place, seed, numbers, results, end)) for place in places]
+        workers = [multiprocessing.Process(target=_work, args=(place, seed, numbers, results, end), daemon=True)
+                   for place in places]
         for worker in workers:
             worker.start()
         counts = Counts(seed)

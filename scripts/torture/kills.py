@@ -66,5 +66,7 @@ def run_try(lab):
             faults += 1
         else:
             problems += again.problems((0,))
-    problems += lab.finish(scenario, lacks, links)
+    # A run that died with its last checkpoint saved has nothing left to do: older ones may stay.
+    is_saved = run.newest_whole(lab.run) == scenario.reference.newest
+    problems += lab.finish(scenario, lacks, links, saves_lost=is_saved)
     return lab.outcome("kill", phase, problems, faults)

@@ -68,8 +68,14 @@ class Program:
 
     def start(self, arguments, folder, environment=None, before=None, **streams):
         """Starts it in the background; `before` is called in the new process."""
+        def begin():
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                signal.signal(each, signal.SIG_DFL)  # ignored, perhaps, where the campaign runs in the background
+            if before:
+                before()
+
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-        return subprocess.Popen([str(self.path), *map(str, arguments)], cwd=folder, preexec_fn=before,
+        return subprocess.Popen([str(self.path), *map(str, arguments)], cwd=folder, preexec_fn=begin,
                                 env=environment or self.environment(), **streams)
 
     def run(self, arguments, folder, **options):

@@ -13,6 +13,12 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def sha256_of_tensors(path):
+    """Without the header, which has the config and so the paths of the data."""
+    content = path.read_bytes()
+    return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little"):]).hexdigest()
+
+
 def is_whole(checkpoint):
     """Whether a checkpoint's files are those that its manifest names."""
     try:

@@ -20,8 +20,8 @@ constexpr const char* kOldRuns = SPARSE_TRANSFORMER_OLD_RUNS;
 
 struct OldRun {
   std::string name;
-  std::string data;    // beside the run; empty where the program makes it
-  std::string sample;  // a file of the kind that samples have
+  std::string data;         // beside the run; empty where the program makes it
+  std::string sample;       // a file of the kind that samples have
   double tolerance = 1e-4;  // bits; other processors add in another order
 };
 
@@ -75,16 +75,13 @@ constexpr double kHalf = 1e-2;  // bits that half precision may differ by on ano
 
 INSTANTIATE_TEST_SUITE_P(
     Of6a0b655, OldRuns,
-    testing::Values(OldRun{"text", "text.txt", "x.txt"},
-                    OldRun{"text-bf16", "text.txt", "x.txt", kHalf},
-                    OldRun{"text-fp16", "text.txt", "x.txt", kHalf},
-                    OldRun{"pictures", "pictures", "x.png"},
-                    OldRun{"raw-pictures", "pixels.bin", "x.png"},
-                    OldRun{"numpy", "pictures.npy", "x.png"}, OldRun{"cifar10", "batches", "x.png"},
-                    OldRun{"sound", "sounds", "x.wav"}, OldRun{"scores", "scores", "x.mid"},
-                    OldRun{"generated-pictures", "", "x.png"},
-                    OldRun{"generated-tunes", "", "x.wav"},
-                    OldRun{"packed", "pictures.safetensors", "x.png"}),
+    testing::Values(
+        OldRun{"text", "text.txt", "x.txt"}, OldRun{"text-bf16", "text.txt", "x.txt", kHalf},
+        OldRun{"text-fp16", "text.txt", "x.txt", kHalf}, OldRun{"pictures", "pictures", "x.png"},
+        OldRun{"raw-pictures", "pixels.bin", "x.png"}, OldRun{"numpy", "pictures.npy", "x.png"},
+        OldRun{"cifar10", "batches", "x.png"}, OldRun{"sound", "sounds", "x.wav"},
+        OldRun{"scores", "scores", "x.mid"}, OldRun{"generated-pictures", "", "x.png"},
+        OldRun{"generated-tunes", "", "x.wav"}, OldRun{"packed", "pictures.safetensors", "x.png"}),
     [](const auto& each) {
       std::string name = each.param.name;
       std::replace(name.begin(), name.end(), '-', '_');

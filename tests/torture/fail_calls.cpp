@@ -1,18 +1,22 @@
-// A library to preload (LD_PRELOAD): makes chosen calls to the system fail, or ends the process there.
+// A library to preload (LD_PRELOAD): makes chosen calls to the system fail, or ends the process
+// there.
 //
-// Calls count if their path is below FAIL_CALLS_ROOT. FAIL_CALLS_LOG names a file that gets a line for each:
-//     microseconds since the call before ended \t kind \t path \t the new name, or the beginning of what is written
-// FAIL_CALLS_RULES has a rule a line, "KINDS PART FIRST COUNT ACTION": of the calls of these kinds (a list with commas)
-// on a path with PART in it, COUNT from the FIRST (counted from 1) meet ACTION. "-" as KINDS or PART means all, 0 as
-// COUNT all that follow. A call meets one rule at most, the first whose turn it is.
+// Calls count if their path is below FAIL_CALLS_ROOT. FAIL_CALLS_LOG names a file that gets a line
+// for each:
+//     microseconds since the call before ended \t kind \t path \t the new name, or the beginning of
+//     what is written
+// FAIL_CALLS_RULES has a rule a line, "KINDS PART FIRST COUNT ACTION": of the calls of these kinds
+// (a list with commas) on a path with PART in it, COUNT from the FIRST (counted from 1) meet
+// ACTION. "-" as KINDS or PART means all, 0 as COUNT all that follow. A call meets one rule at
+// most, the first whose turn it is.
 //
 //     error:NUMBER           it fails with this errno
 //     short                  half of the bytes are written or read
-//     full:BYTES             the disk has room for so many more bytes; after that, writes fail with ENOSPC
-//     signal:NUMBER          the process gets this signal, then the call is made
-//     kill-before, kill-middle, kill-after    SIGKILL; in the middle of a write, half of the bytes are written
-//     kill-later:MICROSECONDS                 SIGKILL so long after the call
-//     power-cut              SIGKILL, and what was written but not flushed to the disk (fsync) is cut off
+//     full:BYTES             the disk has room for so many more bytes; after that, writes fail with
+//     ENOSPC signal:NUMBER          the process gets this signal, then the call is made
+//     kill-before, kill-middle, kill-after    SIGKILL; in the middle of a write, half of the bytes
+//     are written kill-later:MICROSECONDS                 SIGKILL so long after the call power-cut
+//     SIGKILL, and what was written but not flushed to the disk (fsync) is cut off
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -192,8 +196,10 @@ class Call {
     if (all.log < 0) return;
     constexpr std::size_t kShown = 200;
     std::string shown(detail.substr(0, kShown));
-    std::replace_if(shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, ' ');
-    const auto idle = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - all.last_end);
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, ' ');
+    const auto idle =
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - all.last_end);
     const std::string line =
         std::to_string(idle.count()) + "\t" + std::string(kind) + "\t" + path + "\t" + shown + "\n";
     if (::syscall(SYS_write, all.log, line.data(), line.size()) < 0) std::abort();
@@ -285,7 +291,8 @@ ssize_t read_bytes(int descriptor, void* bytes, std::size_t size) {
 ssize_t read_bytes_at(int descriptor, void* bytes, std::size_t size, off_t place) {
   const Call call("read", path_of(descriptor));
   if (call.fails()) return -1;
-  return next<ssize_t(int, void*, size_t, off_t)>("pread")(descriptor, bytes, call.bytes(size), place);
+  return next<ssize_t(int, void*, size_t, off_t)>("pread")(descriptor, bytes, call.bytes(size),
+                                                           place);
 }
 
 mode_t mode_of(int flags, va_list arguments) {
@@ -348,7 +355,9 @@ int fflush(FILE* stream) {
   return call.fails() ? EOF : flush(stream);
 }
 
-ssize_t read(int descriptor, void* bytes, size_t size) { return read_bytes(descriptor, bytes, size); }
+ssize_t read(int descriptor, void* bytes, size_t size) {
+  return read_bytes(descriptor, bytes, size);
+}
 ssize_t __read_chk(int descriptor, void* bytes, size_t size, size_t) {
   return read_bytes(descriptor, bytes, size);
 }
