@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "config/errors.h"
+#include "files/error_message.h"
 #include "files/leftovers.h"
 #include "files/replace_folder.h"
 #include "files/system_files.h"
@@ -91,7 +92,7 @@ void try_or_warn(const Action& action) {
   try {
     action();
   } catch (const std::runtime_error& error) {
-    log_warning(error.what());
+    log_warning(error_message(error));
   }
 }
 
@@ -138,7 +139,7 @@ std::vector<KnownCheckpoint> known_checkpoints(const fs::path& folder) {
       known.push_back({path, read_state(path).progress, ""});
     } catch (const std::runtime_error& error) {
       // A run that is being trained may have dropped it just now.
-      if (is_folder(path)) known.push_back({path, std::nullopt, error.what()});
+      if (is_folder(path)) known.push_back({path, std::nullopt, error_message(error)});
     }
   }
   return known;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "files/error_message.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
@@ -79,7 +80,7 @@ void Trainer::train() {
   } catch (const UserError& error) {
     throw WorldError(error.what());
   } catch (const std::filesystem::filesystem_error& error) {
-    throw WorldError(error.path1().string() + ": " + error.code().message());
+    throw WorldError(error_message(error));
   }
   bar_.reset();
 }
@@ -235,7 +236,7 @@ void Trainer::sample() {
   } catch (const Interrupted&) {
     throw;
   } catch (const std::runtime_error& error) {
-    log_warning("step " + format_count(progress_.step) + ": no samples: " + error.what() +
+    log_warning("step " + format_count(progress_.step) + ": no samples: " + error_message(error) +
                 "; training continues");
   }
 }
