@@ -279,7 +279,7 @@ void Trainer::save_before_leaving() {
   } catch (const std::runtime_error& error) {
     const auto newest = run_.newest_checkpoint();
     throw WorldError(
-        "step " + format_count(progress_.step) + " was not saved: " + error.what() +
+        "step " + format_count(progress_.step) + " was not saved: " + error_message(error) +
         (newest ? "; the last checkpoint is " + newest->string() : "; there is no checkpoint"));
   }
   log_info("saved step " + format_count(progress_.step));
