@@ -12,6 +12,7 @@
 #include "files/replace_folder.h"
 #include "files/sha256.h"
 #include "files/system_files.h"
+#include "runtime/log.h"
 #include "training/checkpoint_folder.h"
 #include "training/settings.h"
 #include "training/tensor_file.h"
@@ -90,8 +91,8 @@ class UnfinishedCheckpoint {
   ~UnfinishedCheckpoint() {
     std::error_code ignored;
     const bool is_saved = fs::exists(final_path(), ignored);
-    if (is_saved || !is_whole_) fs::remove_all(path_, ignored);
-    if (is_saved) fs::remove_all(replaced_path(parent_, step_), ignored);
+    if (is_saved || !is_whole_) remove(path_);
+    if (is_saved) remove(replaced_path(parent_, step_));
   }
   const fs::path& path() const { return path_; }
 
@@ -103,6 +104,14 @@ class UnfinishedCheckpoint {
   }
 
  private:
+  static void remove(const fs::path& path) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error) {
+      log_warning(path.string() + " cannot be removed: " + error.message() +
+                  "; the next start of the run tries again");
+    }
+  }
   fs::path final_path() const { return checkpoint_path(parent_, step_); }
 
   fs::path parent_;

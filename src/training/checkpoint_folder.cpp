@@ -11,6 +11,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "config/errors.h"
+#include "files/error_message.h"
 #include "files/leftovers.h"
 #include "files/replace_folder.h"
 #include "files/system_files.h"
@@ -90,7 +92,7 @@ void try_or_warn(const Action& action) {
   try {
     action();
   } catch (const std::runtime_error& error) {
-    log_warning(error.what());
+    log_warning(error_message(error));
   }
 }
 
@@ -137,7 +139,7 @@ std::vector<KnownCheckpoint> known_checkpoints(const fs::path& folder) {
       known.push_back({path, read_state(path).progress, ""});
     } catch (const std::runtime_error& error) {
       // A run that is being trained may have dropped it just now.
-      if (is_folder(path)) known.push_back({path, std::nullopt, error.what()});
+      if (is_folder(path)) known.push_back({path, std::nullopt, error_message(error)});
     }
   }
   return known;
@@ -164,7 +166,10 @@ void remove_checkpoint(const fs::path& checkpoint) {
 void point_links(const fs::path& folder) {
   const auto checkpoints = known_checkpoints(folder);
   if (checkpoints.empty()) return;
-  point_link(folder / "latest", checkpoints.back().path.filename());
+  const KnownCheckpoint& newest = checkpoints.back();
+  point_link(folder / "latest", newest.path.filename());
+  // It tells the best: without it the link stays as it is.
+  if (!newest.progress) throw WorldError(newest.problem);
   const fs::path link = folder / "best";
   std::error_code not_there;
   if (const KnownCheckpoint* best = best_checkpoint(checkpoints)) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "files/error_message.h"
 #include "files/system_files.h"
 #include "runtime/log.h"
 #include "training/checkpoint_folder.h"
@@ -30,10 +31,11 @@ bool CheckpointKeeper::save(const CheckpointTensors& tensors, const TrainingProg
     last_failed_ = false;
   } catch (const std::runtime_error& error) {
     if (last_failed_) {
-      throw WorldError("two saves in a row failed; the last one: " + std::string(error.what()));
+      throw WorldError("two saves in a row failed; the last one: " + error_message(error));
     }
     last_failed_ = true;
-    log_warning("step " + std::to_string(progress.step) + " was not saved: " + error.what() +
+    log_warning("step " + std::to_string(progress.step) +
+                " was not saved: " + error_message(error) +
                 (list_checkpoints(folder_).empty() ? "" : "; earlier checkpoints stand") +
                 "; training continues");
   }
@@ -95,7 +97,7 @@ void CheckpointKeeper::try_or_warn(const std::string& kind, const Action& action
     action();
   } catch (const std::runtime_error& error) {
     if (!warned_.insert(kind).second) return;
-    log_warning(std::string(error.what()) + "; the checkpoints are saved, training continues");
+    log_warning(error_message(error) + "; the checkpoints are saved, training continues");
   }
 }
 

@@ -7,6 +7,7 @@
 #include "config/errors.h"
 #include "config/scalars.h"
 #include "files/atomic_file.h"
+#include "files/error_message.h"
 #include "files/json.h"
 #include "files/png.h"
 #include "files/system_files.h"
@@ -114,7 +115,7 @@ void MetricsLog::try_or_warn(const std::string& consequence, const Action& actio
     warned_ = false;
   } catch (const std::runtime_error& error) {
     if (!std::exchange(warned_, true)) {
-      log_warning(std::string(error.what()) + "; " + consequence);
+      log_warning(error_message(error) + "; " + consequence);
     }
   }
 }

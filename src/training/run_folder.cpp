@@ -11,6 +11,7 @@
 
 #include "config/errors.h"
 #include "files/atomic_file.h"
+#include "files/error_message.h"
 #include "files/leftovers.h"
 #include "runtime/log.h"
 #include "runtime/shell.h"
@@ -122,7 +123,7 @@ void RunFolder::begin(const std::string& config_yaml) const {
     remove_leftovers(run.parent_path(), std::string(kTemporaryPrefix) + kLatest + "-");
     point_link(run.parent_path() / kLatest, run.filename());
   } catch (const std::runtime_error& error) {
-    log_warning(error.what());
+    log_warning(error_message(error));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "config/checked_integer.h"
 #include "config/errors.h"
+#include "files/error_message.h"
 #include "runtime/device.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
@@ -81,7 +82,7 @@ void Trainer::train() {
   } catch (const UserError& error) {
     throw WorldError(error.what());
   } catch (const std::filesystem::filesystem_error& error) {
-    throw WorldError(error.path1().string() + ": " + error.code().message());
+    throw WorldError(error_message(error));
   }
   bar_.reset();
 }
@@ -237,7 +238,7 @@ void Trainer::sample() {
   } catch (const Interrupted&) {
     throw;
   } catch (const std::runtime_error& error) {
-    log_warning("step " + format_count(progress_.step) + ": no samples: " + error.what() +
+    log_warning("step " + format_count(progress_.step) + ": no samples: " + error_message(error) +
                 "; training continues");
   }
 }
@@ -280,7 +281,7 @@ void Trainer::save_before_leaving() {
   } catch (const std::runtime_error& error) {
     const auto newest = run_.newest_checkpoint();
     throw WorldError(
-        "step " + format_count(progress_.step) + " was not saved: " + error.what() +
+        "step " + format_count(progress_.step) + " was not saved: " + error_message(error) +
         (newest ? "; the last checkpoint is " + newest->string() : "; there is no checkpoint"));
   }
   log_info("saved step " + format_count(progress_.step));

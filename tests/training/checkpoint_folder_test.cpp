@@ -74,6 +74,15 @@ TEST_F(CheckpointFolder, ListsStepsInOrderAndNothingElse) {
   EXPECT_THAT(list_checkpoints(run() / "nowhere"), IsEmpty());
 }
 
+TEST_F(CheckpointFolder, BestStaysWhereTheNewestCannotBeRead) {
+  save(4, 4);
+  const fs::path newest = save(8, 8);
+  point_links(checkpoints());
+  fs::resize_file(newest / "state.json", 10);
+  EXPECT_THROW(point_links(checkpoints()), WorldError);
+  EXPECT_EQ(target("best"), "step-00000008");
+}
+
 // The moments at which a process can be killed, and what the next start makes of them.
 TEST_F(CheckpointFolder, AWholeCheckpointThatHasNoNameGetsIt) {
   save(4, 4);

@@ -1,0 +1,25 @@
+#include "files/error_message.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "config/errors.h"
+#include "tests/temporary_folder.h"
+
+namespace sparse_transformer {
+namespace {
+
+TEST(ErrorMessage, IsOursOrThePathAndTheReason) {
+  EXPECT_EQ(error_message(WorldError("the disk is full")), "the disk is full");
+  const std::filesystem::path nowhere = TemporaryFolder() / "nowhere";
+  try {
+    std::filesystem::directory_iterator{nowhere};
+    FAIL();
+  } catch (const std::filesystem::filesystem_error& error) {
+    EXPECT_EQ(error_message(error), nowhere.string() + ": No such file or directory");
+  }
+}
+
+}  // namespace
+}  // namespace sparse_transformer
