@@ -46,7 +46,7 @@ TEST_F(Guards, AnOutputReplacesAFileOnlyWhenTold) {
 TEST_F(Guards, WhatAKilledCommandLeftBesideTheOutputIsRemoved) {
   const std::string left = ".tmp-sparse-transformer-0-999999999";
   const std::string not_ours = ".tmp-notes-999999999";
-  for (const std::string& line :
+  for (const std::string line :
        {"sample a --out s.bin", "report a --out r.html", "curves a --out c.png",
         "pattern tiny.yaml --out p.png", "prepare tiny.yaml --out p.safetensors"}) {
     write(left, "half");
