@@ -11,7 +11,6 @@
 #include <string_view>
 #include <system_error>
 
-#include "config/errors.h"
 #include "files/error_message.h"
 #include "files/leftovers.h"
 #include "files/replace_folder.h"
@@ -168,8 +167,8 @@ void point_links(const fs::path& folder) {
   if (checkpoints.empty()) return;
   const KnownCheckpoint& newest = checkpoints.back();
   point_link(folder / "latest", newest.path.filename());
-  // It tells the best: without it the link stays as it is.
-  if (!newest.progress) throw WorldError(newest.problem);
+  // It tells the best: without it the link stays as it is. Whoever reads it says what is wrong.
+  if (!newest.progress) return;
   const fs::path link = folder / "best";
   std::error_code not_there;
   if (const KnownCheckpoint* best = best_checkpoint(checkpoints)) {

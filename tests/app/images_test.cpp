@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/characters.h"
 #include "files/png.h"
 #include "tests/app/tiny_runs.h"
 #include "tests/files/picture_files.h"
@@ -100,14 +101,15 @@ TEST_F(Images, EachBadFileHasItsLineAndStopsOrIsSkipped) {
   for (const char* reason :
        {"cut.png is not a whole PNG: it is cut off", "magic.png: not a picture", "zero.png: empty",
         "huge.png: a picture of 60000 x 60000 pixels", "nought.png is not a whole PNG",
-        "na\xffme.png is not a whole PNG: it is cut off",
+        "na\\xffme.png is not a whole PNG: it is cut off",
         "a.png: Too many levels of symbolic links", "b.png: Too many levels",
         "broken.png: there is no such file"}) {
     EXPECT_THAT(result.out, HasSubstr(reason));
   }
   EXPECT_EQ(lines_of(result.out).size(), 5U + bad.size() + 3U) << result.out;
   for (const auto& [name, content] : bad) {
-    expect_refused("train" + with + "bad/" + name + " --run x --set data.damaged=stop", {name});
+    expect_refused("train" + with + "bad/" + name + " --run x --set data.damaged=stop",
+                   {printable(name)});
   }
   EXPECT_FALSE(exists("x"));
 }

@@ -45,7 +45,7 @@ TEST_F(Train, LeavesARunFolder) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, IsEmpty());
   EXPECT_THAT(names_in("runs/a"),
-              ElementsAre("checkpoints", "config.yaml", StartsWith("events.out.tfevents."),
+              ElementsAre("checkpoints", "config.yaml", StartsWith("events.out.tfevents."), "lock",
                           "log.txt", "metrics.jsonl", "samples"));
   EXPECT_THAT(names_in("runs/a/samples"),
               ElementsAre("step-00000004.txt", "step-00000008.txt", "training.txt"));

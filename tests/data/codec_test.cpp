@@ -128,7 +128,7 @@ TEST(Codec, RefusesAPrimeThatHoldsNothing) {
   }
   for (const char* extension : {".wav", ".flac"}) {
     write_file(path, encode_samples(sound(4000), {Bytes()}, {}, extension));
-    EXPECT_THAT(refusal(sound(4000)), HasSubstr("empty; expected what the samples begin with"));
+    EXPECT_THAT(refusal(sound(4000)), HasSubstr("empty: a sound without samples"));
   }
   write_file(path, encode_midi({}));
   EXPECT_THAT(refusal(kQuartet), HasSubstr("a score without notes"));

@@ -79,7 +79,7 @@ TEST_F(CheckpointFolder, BestStaysWhereTheNewestCannotBeRead) {
   const fs::path newest = save(8, 8);
   point_links(checkpoints());
   fs::resize_file(newest / "state.json", 10);
-  EXPECT_THROW(point_links(checkpoints()), WorldError);
+  point_links(checkpoints());
   EXPECT_EQ(target("best"), "step-00000008");
 }
 
