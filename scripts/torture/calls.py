@@ -62,19 +62,25 @@ def _phase(call):
 
 
 def _mark_computing(calls):
-    """Names the computing before a call by what is written next."""
-    following = "end"
-    for call in reversed(calls):
-        if _is_figures(call):
-            following = "evaluation" if "valid_bits" in call.detail else "step"
-        elif call.phase in ("preview", "save"):
-            following = call.phase.replace("save", "step")
-        if call.idle >= COMPUTING and following != "end":
-            call.computing = following
-    written = next((i for i, call in enumerate(calls) if _is_figures(call) or _begins_save(call)), -1)
-    begin = max((i for i, call in enumerate(calls[:written + 1]) if call.computing), default=len(calls))
-    for call in calls[:begin]:  # pauses of the start
-        call.computing = ""
+    """Names the longest pause before figures, a preview or a checkpoint by what was computed for them."""
+    begin, trains = 0, False  # the examples of the data that a run begins with are no preview
+    for i, call in enumerate(calls):
+        computed = _computed_for(call)
+        if not computed:
+            continue
+        trains = trains or computed != "preview"
+        longest = max(calls[begin:i + 1], key=lambda each: each.idle)
+        if trains and longest.idle >= COMPUTING:
+            longest.computing = computed
+        begin = i + 1
+
+
+def _computed_for(call):
+    if _is_figures(call):
+        return "evaluation" if "valid_bits" in call.detail else "step"
+    if call.phase == "preview" and call.kind == "write":
+        return "preview"
+    return "step" if _begins_save(call) else ""
 
 
 def _is_figures(call):

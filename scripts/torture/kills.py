@@ -16,7 +16,7 @@ def _rule(lab, phase, scenario):
     if computing and (phase != "preview" or lab.random.random() < 0.5):
         call = lab.random.choice(computing)
         shortest = min(each.idle for each in computing)  # the machine may have been slow when the calls were noted
-        return calls.Rule("-", call.number - 1, f"kill-later:{lab.random.randrange(shortest)}")
+        return calls.Rule("-", call.number - 1, f"kill-later:{lab.random.randrange(shortest // 2)}")
     if phase != "resume":
         places = [call for call in places if call.phase == phase]
     if not places:

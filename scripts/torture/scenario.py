@@ -5,7 +5,7 @@ import shutil
 
 from torture import calls, run
 
-TEXT = """data: {source: bytes, path: data.bin, sequence: 32, split: {valid: 400, test: 401}}
+TEXT = """data: {source: bytes, path: data.bin, sequence: 32, split: {valid: 2000, test: 401}}
 model: {layers: 1, width: 16, heads: 2, dropout: 0.1, attention: {stride: 8, layers: [local+column]}}
 training:
   {steps: 12, batch: 4, micro_batch: 2, learning_rate: 0.003, warmup: 2, log_every: 2, average: 0.9,
@@ -56,7 +56,7 @@ class Scenario:
 
 
 def write_data(folder):
-    (folder / "data.bin").write_bytes(bytes((i * i // 7 + i) % 23 + 97 for i in range(3000)))
+    (folder / "data.bin").write_bytes(bytes((i * i // 7 + i) % 23 + 97 for i in range(5000)))
     (folder / "text.yaml").write_text(TEXT)
     (folder / "pictures.yaml").write_text(PICTURES)
 

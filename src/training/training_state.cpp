@@ -149,9 +149,28 @@ struct StateFields {
 };
 
 /// What every program wrote since commit 6a0b655. What came later may be absent.
-constexpr std::array<const char*, 12> kRequired = {
-    "step",        "evaluated", "sampled", "best_step", "skipped_steps", "skipped_in_a_row",
-    "passed_over", "rollbacks", "watch",   "machine",   "data_hash",     "format"};
+constexpr std::array kRequired = {"step",
+                                  "evaluated",
+                                  "sampled",
+                                  "best_step",
+                                  "skipped_steps",
+                                  "skipped_in_a_row",
+                                  "passed_over",
+                                  "rollbacks",
+                                  "watch.loss.mean",
+                                  "watch.loss.variance",
+                                  "watch.loss.count",
+                                  "watch.gradient_norm.mean",
+                                  "watch.gradient_norm.variance",
+                                  "watch.gradient_norm.count",
+                                  "watch.calm_steps",
+                                  "machine",
+                                  "data_hash",
+                                  "format.kind",
+                                  "format.shape",
+                                  "format.sample_rate",
+                                  "format.voices",
+                                  "format.steps_per_beat"};
 
 KernelChoice choice_of(const Texts& words, const char* key) {
   KernelChoice choice;

@@ -33,12 +33,12 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -158,12 +158,7 @@ class Call {
   ~Call() {
     if (!counts_) return;
     const int error = errno;
-    if (later_ >= 0) {
-      std::thread([wait = later_] {
-        std::this_thread::sleep_for(std::chrono::microseconds(wait));
-        die();
-      }).detach();
-    }
+    if (later_ >= 0) die_later();
     if (dies_) die();
     state().last_end = Clock::now();
     errno = error;
@@ -203,6 +198,18 @@ class Call {
     const std::string line =
         std::to_string(idle.count()) + "\t" + std::string(kind) + "\t" + path + "\t" + shown + "\n";
     if (::syscall(SYS_write, all.log, line.data(), line.size()) < 0) std::abort();
+  }
+
+  void die_later() const {
+    constexpr long kSecond = 1'000'000'000;
+    sigevent event{};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGKILL;
+    timer_t timer{};
+    const long wait = later_ * 1000 + 1;  // nanoseconds; 0 would be never
+    const itimerspec time{{}, {wait / kSecond, wait % kSecond}};
+    if (::timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) die();
+    if (::timer_settime(timer, 0, &time, nullptr) != 0) die();
   }
 
   void begin(State& all, Rule& rule) {

@@ -128,16 +128,27 @@ TEST(TrainingState, ValuesThatDoNotFitEachOther) {
 }
 
 TEST(TrainingState, WhatEveryProgramWroteMustBeThere) {
-  for (const char* key : {"step", "evaluated", "watch", "machine", "data_hash", "format"}) {
-    Json json = Json::parse(state_text(example()));
-    json.erase(key);
+  const auto expect_missing = [](const Json& json, const std::string& key) {
     try {
       parse_state(json.dump(2), "state.json");
       ADD_FAILURE() << key;
     } catch (const UserError& error) {
-      EXPECT_EQ(error.what(),
-                "state.json: " + std::string(key) + ": missing; expected a training state");
+      EXPECT_THAT(error.what(), HasSubstr(key + ": missing; expected a training state"));
     }
+  };
+  const Json whole = Json::parse(state_text(example()));
+  for (const char* key : {"step", "evaluated", "machine", "data_hash"}) {
+    Json json = whole;
+    json.erase(key);
+    expect_missing(json, key);
+  }
+  for (const Json& empty : {Json(), Json::object()}) {
+    Json json = whole;
+    json["watch"] = empty;
+    expect_missing(json, "watch.loss.mean");
+    json = whole;
+    json["format"] = empty;
+    expect_missing(json, "format.kind");
   }
 }
 
