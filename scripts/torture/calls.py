@@ -63,14 +63,14 @@ def _phase(call):
 
 def _mark_computing(calls):
     """Names the longest pause before figures, a preview or a checkpoint by what was computed for them."""
-    begin, trains = 0, False  # the examples of the data that a run begins with are no preview
-    for i, call in enumerate(calls):
+    # The logs are opened right before the first step.
+    begin = next((i for i, call in enumerate(calls) if call.kind == "create" and "events.out" in call.path), len(calls))
+    for i, call in enumerate(calls[begin:], begin):
         computed = _computed_for(call)
         if not computed:
             continue
-        trains = trains or computed != "preview"
         longest = max(calls[begin:i + 1], key=lambda each: each.idle)
-        if trains and longest.idle >= COMPUTING:
+        if longest.idle >= COMPUTING:
             longest.computing = computed
         begin = i + 1
 

@@ -48,7 +48,8 @@ def check_end(lab, scenario, ended, codes):
     warned = bool(ended.warnings)
     lost = {"lines_lost": warned, "saves_lost": warned or ended.code != 0}
     if ended.code == 0 and not warned and not problems:
-        problems += [f"nothing said: {each}" for each in run.differences(lab.run, scenario.reference)]
+        # Links are there for people: the program finds its checkpoints without them, and its next start points them.
+        problems += [f"nothing said: {each}" for each in run.differences(lab.run, scenario.reference, links=False)]
     return problems + lab.finish(scenario, **lost)
 
 
