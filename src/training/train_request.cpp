@@ -70,9 +70,22 @@ std::string in_words(const std::vector<SettingDifference>& differences, const st
   return text;
 }
 
+/// The settings that a run was trained with: those of its newest checkpoint, whose config has a
+/// checksum, or of the run's own config where there is no checkpoint.
+Settings settings_of(const RunFolder& run) {
+  const auto newest = run.newest_checkpoint();
+  if (!newest) return read_settings(config_of_run(run, {}));
+  try {
+    const std::string origin = (*newest / "config.yaml").string();
+    return read_settings(Config::from_text(read_state(*newest).config_yaml, origin, {}));
+  } catch (const UserError&) {  // checkpoint_to_resume() says what is damaged
+    return read_settings(config_of_run(run, {}));
+  }
+}
+
 /// Throws UserError with every difference that a resumed run may not have.
 void check_resumable(const RunFolder& run, const Settings& settings) {
-  auto refused = settings_differences(read_settings(config_of_run(run, {})), settings);
+  auto refused = settings_differences(settings_of(run), settings);
   std::erase_if(refused, [](const auto& difference) { return is_free_to_change(difference.key); });
   if (refused.empty()) return;
   throw UserError(run.path().string() +

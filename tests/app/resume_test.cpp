@@ -178,6 +178,17 @@ TEST_F(Resume, OtherSettingsAreRefusedWithBothValues) {
   EXPECT_EQ(contents_of(folder() / "a"), before);
 }
 
+// The run's own config has no checksum; that of the checkpoint has one.
+TEST_F(Resume, AConfigThatWasChangedInTheRunIsRefused) {
+  train("a");
+  std::string config = read("a/config.yaml");
+  const std::string setting = "\n  dropout: 0.1\n";
+  config.replace(config.find(setting), setting.size(), "\n  dropout: 0.3\n");
+  write("a/config.yaml", config);
+  expect_refused("train --run a --resume --set training.steps=10",
+                 {"model.dropout is 0.1 in the run, 0.3 now"});
+}
+
 TEST_F(Resume, SettingsThatMoveNoWeightMayChange) {
   train("a");
   fs::rename(folder() / "data.bin", folder() / "moved.bin");
