@@ -18,7 +18,7 @@ struct Command {
   std::string_view name;
   std::string_view summary;                 // one line of the help
   void (*add)(CLI::App& app, Action& run);  // declares the options, and what is run with them
-  std::string_view less_memory = "";        // what to do where memory does not suffice
+  std::string_view less_memory = {};        // what to do where memory does not suffice
 };
 
 /// In the order of the help.

@@ -104,10 +104,10 @@ class TreeBuilder final : public YAML::EventHandler {
     const std::string origin = origin_of(source_, error.mark);
     const std::string_view line = line_at(text_, error.mark).whole;
     if (!is_in_flow() && begins_with_tab(line)) return tab_error(origin);
-    if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return UserError(origin + kOpenQuote);
+    if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return UserError{origin + kOpenQuote};
     if (error.msg == YAML::ErrorMsg::END_OF_MAP_FLOW) return unclosed_error('{');
     if (error.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW) return unclosed_error('[');
-    return UserError(origin + ": not valid YAML: " + one_line(error.msg) + strange_character(line));
+    return UserError{origin + ": not valid YAML: " + one_line(error.msg) + strange_character(line)};
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -161,11 +161,11 @@ class TreeBuilder final : public YAML::EventHandler {
 
   /// Requires an open list or map.
   UserError unclosed_error(char bracket) const {
-    return UserError(open_.back().node.origin + ": a '" + bracket + "' that is not closed");
+    return UserError{open_.back().node.origin + ": a '" + bracket + "' that is not closed"};
   }
 
   static UserError tab_error(const std::string& origin) {
-    return UserError(origin + ": a tab in the indentation, expected spaces");
+    return UserError{origin + ": a tab in the indentation, expected spaces"};
   }
 
   static std::string bytes_of(const std::string& base64, const std::string& origin) {

@@ -1,10 +1,10 @@
 #include "files/leftovers.h"
 
 #include <fcntl.h>
-#include <signal.h>
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 
 #include "files/system_files.h"
 

@@ -1,9 +1,9 @@
 #include "files/replace_folder.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 #include "files/system_files.h"
