@@ -19,7 +19,7 @@ class IntegerOverflow : public std::overflow_error {
 class CheckedInteger {
  public:
   constexpr CheckedInteger() = default;
-  // NOLINTNEXTLINE(google-explicit-constructor): expressions mix both kinds of numbers
+  // NOLINTNEXTLINE(google-explicit-constructor,misc-explicit-constructor): expressions mix both kinds of numbers
   constexpr CheckedInteger(std::int64_t value) : value_(value) {}
 
   constexpr std::int64_t value() const { return value_; }
