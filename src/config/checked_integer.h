@@ -19,7 +19,8 @@ class IntegerOverflow : public std::overflow_error {
 class CheckedInteger {
  public:
   constexpr CheckedInteger() = default;
-  // NOLINTNEXTLINE(google-explicit-constructor,misc-explicit-constructor): expressions mix both kinds of numbers
+  // It converts, for expressions mix both kinds of numbers.
+  // NOLINTNEXTLINE(google-explicit-constructor,misc-explicit-constructor)
   constexpr CheckedInteger(std::int64_t value) : value_(value) {}
 
   constexpr std::int64_t value() const { return value_; }
