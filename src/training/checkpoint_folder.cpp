@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -196,8 +197,8 @@ void finish_interrupted_saves(const fs::path& folder) {
   try_or_warn([&] {
     // ".tmp-step-…" sorts after ".tmp-replaced-…", but it is the newer one.
     const std::vector<fs::path> entries = entries_of(folder);
-    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-      try_or_warn([&] { name_whole_checkpoint(*entry); });
+    for (const fs::path& entry : std::views::reverse(entries)) {
+      try_or_warn([&] { name_whole_checkpoint(entry); });
     }
   });
   try_or_warn([&] {

@@ -1,6 +1,7 @@
 #include "training/checkpoint_keeper.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -75,13 +76,13 @@ void CheckpointKeeper::drop_old() {
     const KnownCheckpoint* best = best_checkpoint(all);
     std::int64_t sound = 0;
     std::int64_t unsound = 0;
-    for (auto checkpoint = all.rbegin(); checkpoint != all.rend(); ++checkpoint) {
-      if (!checkpoint->progress) {
-        try_or_warn("read", [&] { throw WorldError(checkpoint->problem); });
+    for (const KnownCheckpoint& checkpoint : std::views::reverse(all)) {
+      if (!checkpoint.progress) {
+        try_or_warn("read", [&] { throw WorldError(checkpoint.problem); });
         continue;
       }
-      std::int64_t& newer = is_sound(*checkpoint) ? sound : unsound;
-      if (++newer > keep_ && &*checkpoint != best) drop(checkpoint->path);
+      std::int64_t& newer = is_sound(checkpoint) ? sound : unsound;
+      if (++newer > keep_ && &checkpoint != best) drop(checkpoint.path);
     }
   });
 }

@@ -164,7 +164,7 @@ fs::path find_checkpoint(const fs::path& named) {
   if (!fs::exists(named)) {
     throw UserError(named.string() + ": there is no such run or checkpoint");
   }
-  const fs::path folder = fs::is_directory(named) ? named : named.parent_path();
+  fs::path folder = fs::is_directory(named) ? named : named.parent_path();
   if (is_checkpoint(folder)) {
     warn_of_stale_link(folder);
     return folder;
