@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <utility>
@@ -58,8 +59,8 @@ RunLock::~RunLock() {
   const bool has_begun = fs::exists(folder_ / "config.yaml", error);
   if (has_begun || !created_file_) return;
   fs::remove(file(), error);
-  for (auto folder = created_.rbegin(); folder != created_.rend(); ++folder) {
-    fs::remove(*folder, error);  // fails where somebody else has put something there
+  for (const fs::path& folder : std::views::reverse(created_)) {
+    fs::remove(folder, error);  // fails where somebody else has put something there
   }
 }
 
@@ -70,11 +71,11 @@ void RunLock::create_folder() {
        folder = folder.parent_path()) {
     missing.push_back(folder);
   }
-  for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
-    if (::mkdir(folder->c_str(), 0777) == 0) {
-      created_.push_back(*folder);
+  for (const fs::path& folder : std::views::reverse(missing)) {
+    if (::mkdir(folder.c_str(), 0777) == 0) {
+      created_.push_back(folder);
     } else if (errno != EEXIST) {
-      throw_file_error("create the folder", *folder, errno);
+      throw_file_error("create the folder", folder, errno);
     }
   }
 }

@@ -326,10 +326,10 @@ void train_and_log_end(Trainer& trainer, const Plan& plan) {
     if (plan.run.newest_checkpoint()) log_what_next(plan.run, format);
     throw;
   } catch (const Divergence& error) {
-    const WorldError advised(error.what() +
-                             advice_after_divergence(plan.run, plan.settings.training));
-    log_to_file(advised.what());
-    throw advised;
+    const std::string advised =
+        error.what() + advice_after_divergence(plan.run, plan.settings.training);
+    log_to_file(advised);
+    throw WorldError(advised);
   } catch (const std::exception& error) {
     log_to_file(is_out_of_memory(error) ? "out of memory" : first_line(error));
     throw;
