@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains tiny models while everything goes wrong: kills in each phase, failing calls, full disks, damaged files, hostile
-# checkpoints, two processes on one run, signals, closed descriptors. After each fault the run goes on, and must end with
+# checkpoints, two processes on one run, signals, closed descriptors. After each fault the run continues, and must end with
 # the weights, figures and files of a run that met none. Prints what failed, with the command that repeats it, and counts.
 #
 # Usage: scripts/torture.sh MINUTES [SEED] [PROGRAM]

@@ -1,4 +1,4 @@
-"""One call fails, several do, or all of a kind from then on; then the run goes on to the end without faults."""
+"""One call fails, several do, or all of a kind from then on; then the run continues to its end without faults."""
 import errno
 
 from torture import calls, run

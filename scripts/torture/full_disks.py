@@ -1,4 +1,4 @@
-"""The disk is full after so many bytes, for good or for a while, or files may not be larger than a size."""
+"""The disk is full after a number of bytes, for good or for a while, or files may not be larger than a size."""
 import resource
 
 from torture import calls

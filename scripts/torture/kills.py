@@ -1,4 +1,4 @@
-"""Kills the program in each phase of a run; then the run goes on to the end."""
+"""Kills the program in each phase of a run; then the run continues to its end."""
 import signal
 
 from torture import calls, run

@@ -70,7 +70,7 @@ class Lab:
         return calls.read_calls(self.log, self.run)
 
     def finish(self, scenario, rules=(), links=True, **lost):
-        """Goes on without faults, and returns what is not as in a run that met none."""
+        """Continues the run without faults, and returns its differences from a run that met none."""
         ended = self.ended(scenario.resume(self.run), rules)
         problems = [f"resume: {problem}" for problem in ended.problems(WITHOUT_FAULTS)]
         if problems:

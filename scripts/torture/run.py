@@ -80,7 +80,7 @@ class Contents:
 
 
 def differences(run, reference, lines_lost=False, saves_lost=False, links=True):
-    """What of a finished run is not as in the reference, in words.
+    """Returns the differences between a finished run and the reference, in words.
 
     lines_lost: the program warned that figures or previews cannot be written. saves_lost: that a checkpoint was not
     saved or not removed; the newest must be right all the same. links: the file system has symbolic links.

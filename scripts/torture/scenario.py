@@ -42,7 +42,7 @@ class Scenario:
         return ["train", *self.arguments, "--run", folder] + ["--resume"] * self.resumes
 
     def resume(self, folder):
-        """Goes on, or begins if there was no run yet."""
+        """Continues the run, or starts it if there is none yet."""
         return ["train", *self.arguments, "--run", folder, "--resume"]
 
     def prepare(self, folder):

@@ -30,7 +30,7 @@ struct GridNote {
   bool operator==(const GridNote&) const = default;
 };
 
-/// What of scores a grid does not hold.
+/// Counts of what is in scores, but not in their grids.
 struct ScoreLosses {
   std::int64_t notes = 0;  // of the scores, those counted below included
   std::int64_t drums = 0;
