@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "config/errors.h"
+#include "files/error_message.h"
 #include "files/system_files.h"
 #include "runtime/log.h"
 #include "runtime/out_of_memory.h"
@@ -32,15 +33,10 @@ int report_interrupted(int signal) {
   return 128 + signal;
 }
 
-// A call to the file system that no room has put into words of its own.
+// A call to the file system that nothing has put into words of its own.
 int report_file_system(const std::filesystem::filesystem_error& error) {
-  try {
-    throw_file_error("use", error.path1(), error.code().value());
-  } catch (const UserError& in_words) {
-    return report(kUserExit, in_words.what());
-  } catch (const WorldError& in_words) {
-    return report(kWorldExit, in_words.what());
-  }
+  const bool is_users = is_fault_of_path(error.code().value());
+  return report(is_users ? kUserExit : kWorldExit, error_message(error));
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 
 namespace sparse_transformer {
 
-/// The message of an error; of one from the standard library's file system "PATH: reason", without
-/// the names of its functions.
+/// Returns the message of an error. The standard library's file system names its own functions in
+/// its errors: such an error becomes "cannot use PATH: reason".
 std::string error_message(const std::exception& error);
 
 }  // namespace sparse_transformer

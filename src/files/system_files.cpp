@@ -37,6 +37,25 @@ std::string reason(int error_number) {
   }
 }
 
+/// Returns 0, or the error.
+int flush(int descriptor) {
+  while (::fsync(descriptor) != 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (is_open()) ::close(number_);
+}
+
+std::string file_error_message(std::string_view action, const std::filesystem::path& path,
+                               int error_number) {
+  return "cannot " + std::string(action) + " " + path.string() + ": " + reason(error_number);
+}
+
 bool is_fault_of_path(int error_number) {
   switch (error_number) {
     case ENOENT:
@@ -54,24 +73,9 @@ bool is_fault_of_path(int error_number) {
   }
 }
 
-/// Returns 0, or the error.
-int flush(int descriptor) {
-  while (::fsync(descriptor) != 0) {
-    if (errno != EINTR) return errno;
-  }
-  return 0;
-}
-
-}  // namespace
-
-Descriptor::~Descriptor() {
-  if (is_open()) ::close(number_);
-}
-
 void throw_file_error(std::string_view action, const std::filesystem::path& path,
                       int error_number) {
-  const std::string message =
-      "cannot " + std::string(action) + " " + path.string() + ": " + reason(error_number);
+  const std::string message = file_error_message(action, path, error_number);
   if (is_fault_of_path(error_number)) throw UserError(message);
   throw WorldError(message);
 }

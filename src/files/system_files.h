@@ -31,9 +31,15 @@ class Descriptor {
   int number_ = -1;
 };
 
-/// Throws the error of a failed system call: "cannot ACTION PATH: reason". WorldError where the
-/// disk is full or broken or the system is out of something, UserError where the path or its
-/// permissions are at fault.
+/// Returns what a failed system call says to the user: "cannot ACTION PATH: reason".
+std::string file_error_message(std::string_view action, const std::filesystem::path& path,
+                               int error_number);
+
+/// Whether the path or its permissions are at fault, which the user can mend; otherwise the disk
+/// is full or broken or the system is out of something.
+bool is_fault_of_path(int error_number);
+
+/// Throws the error of a failed system call: UserError where the path is at fault, else WorldError.
 [[noreturn]] void throw_file_error(std::string_view action, const std::filesystem::path& path,
                                    int error_number);
 

@@ -7,7 +7,6 @@
 #include "config/errors.h"
 #include "config/scalars.h"
 #include "config/words.h"
-#include "files/json.h"
 #include "training/limits.h"
 
 namespace sparse_transformer {
@@ -249,7 +248,9 @@ TrainingProgress read(const Config& config) {
 }  // namespace
 
 std::string state_text(const TrainingProgress& progress) {
-  return json_text(to_json(progress), 2) + "\n";
+  // In UTF-8, because the reader is YAML's and does not join JSON's pairs of surrogates.
+  constexpr bool kInAscii = false;
+  return to_json(progress).dump(2, ' ', kInAscii, Json::error_handler_t::replace) + "\n";
 }
 
 TrainingProgress parse_state(const std::string& text, const std::string& name) {

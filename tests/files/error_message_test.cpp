@@ -17,7 +17,8 @@ TEST(ErrorMessage, IsOursOrThePathAndTheReason) {
     std::filesystem::directory_iterator{nowhere};
     FAIL();
   } catch (const std::filesystem::filesystem_error& error) {
-    EXPECT_EQ(error_message(error), nowhere.string() + ": No such file or directory");
+    EXPECT_EQ(error_message(error),
+              "cannot use " + nowhere.string() + ": there is no such file or folder");
   }
 }
 

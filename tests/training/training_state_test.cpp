@@ -29,7 +29,7 @@ TrainingProgress example() {
   progress.rollbacks = 1;
   progress.watch.loss = {.mean = 1.5, .variance = 0.1, .count = 9};
   progress.watch.gradient_norm = {.mean = 0.3, .variance = 1e-30, .count = 9};
-  progress.machine = {{"processor", "a \"quoted\" one: ä\\ # {"}, {"threads", "2"}};
+  progress.machine = {{"processor", "a \"quoted\" one: ä\U0001F600\\ # {"}, {"threads", "2"}};
   progress.kernels = {{"[local, column]", KernelKind::kOwn}, {kFeedforward, KernelKind::kCublas}};
   progress.data_hash = std::string(64, 'a');
   progress.format = {.kind = TokenFormat::Kind::kPicture, .shape = {4, 4, 3}};
@@ -51,7 +51,7 @@ std::string error_with(const std::string& pointer, const Json& value) {
 TEST(TrainingState, IsReadAsItWasWritten) {
   const std::string text = state_text(example());
   EXPECT_EQ(state_text(parse_state(text, "x")), text);
-  const std::string one_line = Json::parse(text).dump(-1, ' ', /*ensure_ascii=*/true);
+  const std::string one_line = Json::parse(text).dump();
   EXPECT_EQ(state_text(parse_state(one_line, "x")), text);
   EXPECT_EQ(state_text(parse_state(state_text({}), "x")), state_text({}));
 }
