@@ -12,7 +12,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 // A mistake of the user's: exit code 2, nothing on stdout, and one line on stderr that says this.

@@ -17,7 +17,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 class PrecisionRuns : public TinyRuns {
  protected:

@@ -151,7 +151,7 @@ TEST(Codec, SeveralBytesSamplesAreToldApart) {
 }
 
 TEST(Codec, SeveralPicturesMakeAGrid) {
-  const Bytes black(64 * 64, 0);
+  const Bytes black(4096, 0);
   const Metadata text = {{"seed", "7"}};
   const auto png =
       encode_samples(picture({64, 64, 1}), {black, black, Bytes(100, 0)}, text, ".png");
@@ -172,7 +172,7 @@ TEST(Codec, SeveralPicturesMakeAGrid) {
 }
 
 TEST(Codec, SmallPicturesOfAGridAreEnlarged) {
-  const Bytes sample = counting(16 * 16 * 3);
+  const Bytes sample = counting(768);
   const Image image =
       decode_png(encode_samples(picture({16, 16, 3}), {sample, sample}, {}, ".png"), "grid");
   EXPECT_EQ(image.width, 130);

@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 using Bytes = std::vector<std::byte>;
 
 constexpr int kVorbis = SF_FORMAT_OGG | SF_FORMAT_VORBIS;

@@ -14,7 +14,7 @@ TEST(ErrorMessage, IsOursOrThePathAndTheReason) {
   EXPECT_EQ(error_message(WorldError("the disk is full")), "the disk is full");
   const std::filesystem::path nowhere = TemporaryFolder() / "nowhere";
   try {
-    std::filesystem::directory_iterator{nowhere};
+    const std::filesystem::directory_iterator none(nowhere);
     FAIL();
   } catch (const std::filesystem::filesystem_error& error) {
     EXPECT_EQ(error_message(error),

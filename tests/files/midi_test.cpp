@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 const std::string kEnd = "\0\xff\x2f\0"s;
 const std::string kNote = "\0\x90\x3c\x40\x60\x80\x3c\x40"s;  // middle C, 0 to 96

@@ -9,7 +9,7 @@
 namespace sparse_transformer {
 namespace {
 
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 const std::string kSound = "a sound";
 const std::string kId3v1 = "TAG" + std::string(125, ' ');

@@ -14,11 +14,8 @@
 namespace sparse_transformer {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 constexpr std::uint32_t kHeader = 36;  // bytes that the size of the whole counts beside the samples
 const std::string kSamples = "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A"s;

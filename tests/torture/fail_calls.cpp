@@ -145,7 +145,7 @@ class Call {
     State& all = state();
     if (all.root.empty() || !path.starts_with(all.root)) return;
     counts_ = true;
-    const std::lock_guard lock(all.mutex);
+    const std::scoped_lock lock(all.mutex);
     log(all, kind, path, detail);
     for (Rule& rule : all.rules) {
       if (!rule.fits(kind, path) || !rule.meets()) continue;
@@ -249,7 +249,7 @@ std::pair<dev_t, ino_t> inode_of(int descriptor) {
 /// Before a write: what the file holds now stays, if the power is cut.
 void note_write(int descriptor) {
   State& all = state();
-  const std::lock_guard lock(all.mutex);
+  const std::scoped_lock lock(all.mutex);
   const auto inode = inode_of(descriptor);
   if (all.unflushed.contains(inode)) return;
   struct stat status {};
@@ -260,7 +260,7 @@ void note_write(int descriptor) {
 
 void note_flush(int descriptor) {
   State& all = state();
-  const std::lock_guard lock(all.mutex);
+  const std::scoped_lock lock(all.mutex);
   const auto found = all.unflushed.find(inode_of(descriptor));
   if (found == all.unflushed.end()) return;
   ::syscall(SYS_close, found->second.descriptor);
@@ -365,6 +365,7 @@ int fflush(FILE* stream) {
 ssize_t read(int descriptor, void* bytes, size_t size) {
   return read_bytes(descriptor, bytes, size);
 }
+// The name is glibc's: NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 ssize_t __read_chk(int descriptor, void* bytes, size_t size, size_t) {
   return read_bytes(descriptor, bytes, size);
 }

@@ -154,9 +154,9 @@ TEST(TrainingState, WhatEveryProgramWroteMustBeThere) {
 
 TEST(TrainingState, TextsThatAreNoState) {
   for (const std::string& text : {std::string(), std::string("null"), std::string("[1]"),
-                                  std::string("{\"step\": 1, \"step\": 2}"), std::string("step: 1"),
+                                  std::string(R"({"step": 1, "step": 2})"), std::string("step: 1"),
                                   std::string("{\"step\": 1, \"data_hash\": \"\xff\"}"),
-                                  std::string(100'000, '['), std::string("{\"step\": 1")}) {
+                                  std::string(100'000, '['), std::string(R"({"step": 1)")}) {
     EXPECT_THROW(parse_state(text, "x"), UserError) << text.substr(0, 20);
   }
 }
