@@ -36,7 +36,7 @@ class Names : public TinyRuns {
   }
 
   /// What a shell makes of a command that the program printed.
-  CommandResult paste(std::string command) const {
+  CommandResult paste(const std::string& command) const {
     const std::string name = "sparse-transformer";
     EXPECT_TRUE(command.starts_with(name)) << command;
     return sh("\"$PROGRAM\"" + command.substr(name.size()));
@@ -106,7 +106,7 @@ TEST_F(Names, ControlCharactersAreEscapedWhereverTheyAreShown) {
   write("images.yaml", "data: {source: images, path: p, shape: [8, 8, 3]}\n");
   expect_refused("train images.yaml --dry-run",
                  {R"(p/\x1b]0;owned\x07\x1b[31mred.png: not a pic)"});
-  expect_refused("train images.yaml --dry-run --set 'data.path=\"p/a\\nerror: f.png\"'",
+  expect_refused(R"(train images.yaml --dry-run --set 'data.path="p/a\nerror: f.png"')",
                  {R"(p/a\nerror: f.png: there is no such file)"});
   expect_refused("sample \"$(printf 'x\\033[2J')\" --out y", {R"(x\x1b[2J: there is no such run)"});
   expect_refused("train tiny.yaml --color=\"$(printf '\\302\\2332J')\"", {R"(\u009b2J)"});

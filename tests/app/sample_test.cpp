@@ -34,7 +34,7 @@ class SamplePictures : public Sample {
     EXPECT_EQ(run("train pictures.yaml --run pictures").exit_code, 0);
   }
 
-  void sample(const std::string& line) const {
+  void sample_pictures(const std::string& line) const {
     const CommandResult result = run("sample pictures " + line);
     EXPECT_EQ(result.exit_code, 0) << result.err;
   }
@@ -163,11 +163,11 @@ TEST_F(Sample, AStopKeepsTheFinishedOnes) {
 }
 
 TEST_F(SamplePictures, AreOneGridOrAFileEach) {
-  sample("--out grid.png --count 4");
+  sample_pictures("--out grid.png --count 4");
   EXPECT_THAT(read("grid.png"), StartsWith("\x89PNG"));
   EXPECT_THAT(read("grid.png"), HasSubstr("Seed: 1, Temperature: 1.00, Step: 2"));
-  sample("--out four.png --count 4 --separate");
-  sample("--out two.png --count 2 --separate");
+  sample_pictures("--out four.png --count 4 --separate");
+  sample_pictures("--out two.png --count 2 --separate");
   EXPECT_EQ(read("two-1.png"), read("four-1.png"));
   EXPECT_EQ(read("two-2.png"), read("four-2.png"));
   EXPECT_TRUE(exists("four-4.png"));
@@ -178,14 +178,16 @@ TEST_F(SamplePictures, AreOnlyWrittenAsPng) {
   expect_refused("sample pictures --out x.jpg",
                  {"x.jpg: pictures are written as PNG, expected a name that ends in .png"});
   expect_refused("sample pictures --out x", {"x: pictures are written as PNG"});
-  sample("--out x.PNG");
+  sample_pictures("--out x.PNG");
 }
 
 TEST_F(SamplePictures, CompleteHalfOfAnother) {
-  sample("--out one.png --no-metadata");
-  sample("--out half.png --prime one.png --no-metadata");
-  sample("--out whole.png --prime one.png --prime-length 15 --temperature 0 --no-metadata");
-  sample("--out again.png --prime whole.png --prime-length 15 --temperature 0 --no-metadata");
+  sample_pictures("--out one.png --no-metadata");
+  sample_pictures("--out half.png --prime one.png --no-metadata");
+  sample_pictures(
+      "--out whole.png --prime one.png --prime-length 15 --temperature 0 --no-metadata");
+  sample_pictures(
+      "--out again.png --prime whole.png --prime-length 15 --temperature 0 --no-metadata");
   EXPECT_EQ(read("again.png"), read("whole.png"));
   expect_refused("sample pictures --out x.png --prime data.bin", {"data.bin"});
 }
@@ -198,12 +200,12 @@ std::uint32_t png_width(const std::string& png) {
 }
 
 TEST_F(SamplePictures, SeveralCompletionsStandBetweenTheBeginningAndTheWhole) {
-  sample("--out one.png");
-  sample("--out grid.png --count 3");
+  sample_pictures("--out one.png");
+  sample_pictures("--out grid.png --count 3");
   const std::uint32_t column = (png_width(read("grid.png")) + 2) / 2;  // of 2 × 2
-  sample("--out row.png --prime one.png --count 3");
+  sample_pictures("--out row.png --prime one.png --count 3");
   EXPECT_EQ(png_width(read("row.png")), 5 * column - 2);
-  sample("--out x.png --prime one.png --count 3 --separate");
+  sample_pictures("--out x.png --prime one.png --count 3 --separate");
   EXPECT_TRUE(exists("x-3.png"));
   EXPECT_FALSE(exists("x-4.png"));
 }

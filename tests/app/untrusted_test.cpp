@@ -16,7 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-using ::testing::HasSubstr;
 
 class Untrusted : public TinyRuns {
  protected:
@@ -136,9 +135,9 @@ TEST_F(Untrusted, APipeInPlaceOfAFileOfARunIsRefused) {
 
 TEST_F(Untrusted, MetricsThatCannotBeAreRefused) {
   train("a");
-  for (const char* line : {"{\"step\": -1, \"train_bits\": 1}", "{\"step\": 1e300}",
-                           "{\"step\": 18446744073709551615}", "{\"step\": \"1\"}",
-                           "{\"step\": 2, \"train_bits\": 1e999}"}) {
+  for (const char* line : {R"({"step": -1, "train_bits": 1})", R"({"step": 1e300})",
+                           R"({"step": 18446744073709551615})", R"({"step": "1"})",
+                           R"({"step": 2, "train_bits": 1e999})"}) {
     write("a/metrics.jsonl", std::string(line) + "\n");
     expect_refused("curves a --out c.png", {"metrics.jsonl:1: expected an object with \"step\""});
   }

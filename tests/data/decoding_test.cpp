@@ -20,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::ThrowsMessage;
 using Bytes = std::vector<std::uint8_t>;
@@ -74,7 +73,8 @@ class DecodingTest : public testing::Test {
 TEST_F(DecodingTest, KeepsTheOrderOfTheFilesWhoeverIsFirstDone) {
   std::vector<std::string> expected;
   for (int i = 100; i < 400; ++i) {
-    const std::string text(static_cast<std::size_t>(1 + (i * 7919) % 4000), 'a' + i % 20);
+    const std::string text(static_cast<std::size_t>(1 + (i * 7919) % 4000),
+                           static_cast<char>('a' + i % 20));
     write("f" + std::to_string(i), text);
     expected.emplace_back(text.size(), static_cast<char>(text[0] + 1));
   }

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Cells = std::vector<std::uint8_t>;
 
-constexpr std::uint8_t H = kHold, R = kRest;
+constexpr std::uint8_t h = kHold, r = kRest;
 
 /// Cells at four steps a quarter of 480 ticks, so that a step is 120 ticks.
 Cells cells(const std::vector<MidiNote>& notes, std::int64_t voices) {
@@ -27,7 +27,7 @@ Cells cells(const std::vector<MidiNote>& notes, std::int64_t voices) {
 
 TEST(ScoreGrid, TracksAreVoicesTheHighestFirst) {
   EXPECT_EQ(cells({{1, 0, 48, 0, 240}, {3, 0, 72, 0, 120}, {3, 0, 74, 120, 240}}, 2),
-            (Cells{72, 48, 74, H}));
+            (Cells{72, 48, 74, h}));
 }
 
 TEST(ScoreGrid, VoicesMayCrossWhereTheyAreTracks) {
@@ -39,33 +39,33 @@ TEST(ScoreGrid, VoicesMayCrossWhereTheyAreTracks) {
 
 TEST(ScoreGrid, TheChannelsOfOneTrackAreVoicesToo) {
   EXPECT_EQ(cells({{0, 5, 60, 0, 120}, {0, 2, 72, 0, 120}, {0, 5, 80, 120, 240}}, 2),
-            (Cells{72, 60, R, 80}));
+            (Cells{72, 60, r, 80}));
 }
 
 TEST(ScoreGrid, ChordsAreDealtFromTheHighestNote) {
   EXPECT_EQ(
       cells({{0, 0, 60, 0, 240}, {0, 0, 64, 0, 120}, {0, 0, 67, 0, 120}, {0, 0, 72, 120, 240}}, 3),
-      (Cells{67, 64, 60, 72, R, H}));
+      (Cells{67, 64, 60, 72, r, h}));
 }
 
 TEST(ScoreGrid, TracksWithChordsAreDealt) {
   EXPECT_EQ(cells({{0, 0, 72, 0, 120}, {0, 0, 76, 0, 120}, {1, 0, 60, 120, 240}}, 2),
-            (Cells{76, 72, 60, R}));
+            (Cells{76, 72, 60, r}));
 }
 
 TEST(ScoreGrid, ANoteThatFindsNoVoiceIsLeftOut) {
   EXPECT_EQ(cells({{0, 0, 60, 0, 240}, {0, 0, 64, 0, 240}, {0, 0, 67, 120, 240}}, 2),
-            (Cells{64, 60, H, H}));
+            (Cells{64, 60, h, h}));
 }
 
 TEST(ScoreGrid, OtherNumbersOfTracksAreDealtToo) {
-  EXPECT_EQ(cells({{0, 0, 60, 0, 120}, {1, 0, 72, 0, 120}}, 3), (Cells{72, 60, R}));
+  EXPECT_EQ(cells({{0, 0, 60, 0, 120}, {1, 0, 72, 0, 120}}, 3), (Cells{72, 60, r}));
   EXPECT_EQ(cells({{0, 0, 60, 0, 120}, {1, 0, 72, 0, 120}}, 1), (Cells{72}));
 }
 
 TEST(ScoreGrid, NotesBeginAndEndAtTheNearestStepAndLastOne) {
-  EXPECT_EQ(cells({{0, 0, 60, 59, 181}, {0, 0, 62, 300, 310}}, 1), (Cells{60, H, R, 62}));
-  EXPECT_EQ(cells({{0, 0, 60, 60, 179}}, 1), (Cells{R, 60}));
+  EXPECT_EQ(cells({{0, 0, 60, 59, 181}, {0, 0, 62, 300, 310}}, 1), (Cells{60, h, r, 62}));
+  EXPECT_EQ(cells({{0, 0, 60, 60, 179}}, 1), (Cells{r, 60}));
   EXPECT_EQ(cells({{0, 0, 60, 0, 0}}, 1), (Cells{60}));
 }
 
@@ -82,7 +82,7 @@ TEST(ScoreGrid, DrumsThatAreKeptAreNotes) {
       .ticks_per_quarter = 480, .notes = {{0, 9, 35, 0, 240}, {1, 0, 60, 0, 120}}, .comment = ""};
   const ScoreGrid grid = {.voices = 2, .steps_per_beat = 4, .drums = true};
   const ScoreCells found = cells_of(score, grid, "a.mid");
-  EXPECT_EQ(found.cells, (Cells{60, 35, R, H}));
+  EXPECT_EQ(found.cells, (Cells{60, 35, r, h}));
   EXPECT_EQ(found.losses.drums, 0);
 }
 
@@ -125,14 +125,14 @@ TEST(ScoreGrid, AScoreOfTooManyStepsIsRefused) {
 }
 
 TEST(ScoreGrid, CellsBecomeNotesAgain) {
-  EXPECT_THAT(notes_of(Cells{72, 48, H, H, R, 50, 74, 50}, 2),
+  EXPECT_THAT(notes_of(Cells{72, 48, h, h, r, 50, 74, 50}, 2),
               ElementsAre(GridNote{0, 0, 2, 72}, GridNote{0, 3, 4, 74}, GridNote{1, 0, 2, 48},
                           GridNote{1, 2, 3, 50}, GridNote{1, 3, 4, 50}));
 }
 
 TEST(ScoreGrid, WhatIsNoNoteIsSilent) {
-  EXPECT_THAT(notes_of(Cells{H, H, 60, 200, H, 255}, 1), ElementsAre(GridNote{0, 2, 3, 60}));
-  EXPECT_THAT(notes_of(Cells{60, 50, H}, 2),
+  EXPECT_THAT(notes_of(Cells{h, h, 60, 200, h, 255}, 1), ElementsAre(GridNote{0, 2, 3, 60}));
+  EXPECT_THAT(notes_of(Cells{60, 50, h}, 2),
               ElementsAre(GridNote{0, 0, 2, 60}, GridNote{1, 0, 1, 50}));
   EXPECT_THAT(notes_of(Cells{}, 2), IsEmpty());
 }
@@ -142,7 +142,7 @@ TEST(ScoreGrid, RandomScoresFillTheirVoicesWithoutOverlap) {
   for (int i = 0; i < 200; ++i) {
     std::vector<MidiNote> notes;
     for (int j = 0; j < 60; ++j) {
-      const std::int64_t start = random() % 5000;
+      const auto start = static_cast<std::int64_t>(random() % 5000);
       notes.push_back({static_cast<std::int32_t>(random() % 3), 0,
                        static_cast<std::int32_t>(random() % 128), start,
                        start + static_cast<std::int64_t>(random() % 900)});

@@ -64,7 +64,7 @@ double distance_to_sine(const Sound& sound, double frequency) {
   constexpr std::int64_t kEnds = 1000;
   double distance = 0.0;
   for (std::int64_t i = kEnds; i < std::ssize(sound.samples) - kEnds; ++i) {
-    const float sample = sound.samples[static_cast<std::size_t>(i)] / 32768.0F;
+    const float sample = static_cast<float>(sound.samples[static_cast<std::size_t>(i)]) / 32768.0F;
     const double expected = sine(i, frequency, static_cast<int>(sound.sample_rate));
     distance = std::max(distance, std::abs(sample - expected));
   }

@@ -118,7 +118,7 @@ TEST(Midi, a_note_begun_again_ends_there) {
 
 TEST(Midi, a_note_off_ends_the_note_that_began_before_its_tick) {
   const MidiNote first{0, 0, 60, 0, 96}, second{0, 0, 60, 96, 192};
-  const std::string on = "\x90\x3c\x40", off = "\x80\x3c\x40"s, now = "\0"s, later = "\x60";
+  const std::string on = "\x90\x3c\x40", off = "\x80\x3c\x40"s, now = "\0"s, later = "`";
   for (const std::string& middle :
        {later + off + now + on,              // off, on
         later + on + now + off,              // on, off
@@ -137,8 +137,7 @@ TEST(Midi, a_note_off_ends_the_note_that_began_before_its_tick) {
 }
 
 TEST(Midi, notes_of_no_length_beside_one_of_the_same_pitch_are_dropped_and_counted) {
-  const std::string on = "\0\x90\x3c\x40"s, off = "\0\x80\x3c\x40"s, late_off = "\x60\x80\x3c\x40"s,
-                    late_on = "\x60\x90\x3c\x40"s;
+  const std::string on = "\0\x90\x3c\x40"s, off = "\0\x80\x3c\x40"s, late_off = "\x60\x80\x3c\x40"s;
   const MidiNote note{0, 0, 60, 0, 96};
   for (const std::string& events : {on + on + late_off, on + on + off + late_off,
                                     on + off + on + late_off, on + late_off + on + off}) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <numbers>
 #include <thread>
 
 namespace sparse_transformer {
@@ -48,7 +49,7 @@ TEST(StepLog, SumsUpTheStepsThatWereTaken) {
   EXPECT_EQ(log.read().size(), 3U);
   EXPECT_TRUE(log.read().empty());
   const auto summary = log.summary();
-  EXPECT_NEAR(*summary->bits, 2.0 / std::log(2.0), 1e-9);
+  EXPECT_NEAR(*summary->bits, 2.0 / std::numbers::ln2, 1e-9);
   EXPECT_FALSE(log.summary());
 }
 
@@ -75,7 +76,7 @@ TEST(StepLog, SumsOfACheckpointAloneMakeALine) {
   StepSums sums;
   sums.steps = 2;
   sums.taken = 1;
-  sums.nats = std::log(2.0);
+  sums.nats = std::numbers::ln2;
   sums.gradient_norm = 0.5;
   StepLog log(sums);
   const auto summary = log.summary();
