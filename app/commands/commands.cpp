@@ -11,7 +11,7 @@ std::span<const Command> commands() {
       Command{"sample", "draw pictures, music or text from a model", add_sample,
               "a smaller --batch, --count or --length needs less"},
       Command{"evaluate", "bits per byte of a model", add_evaluate,
-              "--set training.micro_batch=1, sequences scored at a time, needs less"},
+              "fewer sequences at a time need less: --set training.micro_batch=1 is the fewest"},
       Command{"attention", "draw what trained heads attend to", add_attention,
               "a shorter --prime needs less"},
       Command{"curves", "draw training and validation bits of runs", add_curves},

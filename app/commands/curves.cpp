@@ -25,7 +25,7 @@ void run_curves(const CurvesOptions& options) {
   check_picture_output(options.out, options.overwrite);
   std::vector<RunCurves> runs;
   for (const std::string& run : options.runs) {
-    check_is_no_input(options.out, inputs_of_run(run));
+    check_are_no_inputs({options.out}, inputs_of_run(run));
     runs.push_back(read_curves(run));
   }
   write_picture(options.out, draw_curves(runs));

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "app/commands/commands.h"
 #include "app/commands/config_arguments.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct PatternOptions {
   ConfigArguments config;
-  std::string out;
+  std::optional<std::string> out;
   DrawingChoice choice;
   bool overwrite = false;
   bool json = false;
@@ -48,19 +49,20 @@ std::string counts_json(const PatternCounts& counts) {
 void run_pattern(const PatternOptions& options) {
   if (options.config.files.empty())
     throw UserError("pattern: no CONFIG, run or checkpoint is given");
-  const Settings settings =
-      read_settings(open_config(options.config.files, options.config.overrides));
+  const Config config = open_config(options.config.files, options.config.overrides);
+  const Settings settings = read_settings(config);
   const SequenceLayout layout = sequence_layout(settings);
   const PatternCounts counts =
       count_patterns(layer_patterns(settings.model.attention, settings.model.layers,
                                     settings.model.heads, layout.length),
                      layout.length);
-  if (!options.out.empty()) {
-    check_picture_output(options.out, options.overwrite);
-    for (const std::string& file : options.config.files) {
-      check_is_no_input(options.out, inputs_of_run(file));
+  if (options.out) {
+    check_picture_output(*options.out, options.overwrite);
+    check_are_no_inputs({*options.out}, inputs_of(config));
+    for (const std::string& folder : options.config.files) {
+      check_are_no_inputs({*options.out}, inputs_of_run(folder));
     }
-    write_picture(options.out, draw_pattern(counts, layout, options.choice));
+    write_picture(*options.out, draw_pattern(counts, layout, options.choice));
   }
   write_to_stdout(options.json ? counts_json(counts) : counts_table(counts));
 }

@@ -23,7 +23,7 @@ struct ReportOptions {
 
 void run_report(const ReportOptions& options) {
   check_output(options.out, options.overwrite);
-  check_is_no_input(options.out, inputs_of_run(options.run));
+  check_are_no_inputs({options.out}, inputs_of_run(options.run));
   const std::string version = version_text();
   write_file(options.out, report_html(options.run, version.substr(0, version.find('\n'))));
   log_info("wrote " + options.out);

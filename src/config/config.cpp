@@ -31,7 +31,7 @@ std::vector<const ConfigNode*> path_to(const ConfigNode& root, std::string_view 
 Config::Config(const std::vector<std::string>& files, const std::vector<std::string>& overrides)
     : root_(std::make_unique<ConfigNode>()) {
   root_->kind = ConfigNode::Kind::kMap;
-  for (const std::string& path : files) merge(*root_, load_file(path));
+  for (const std::string& path : files) merge(*root_, load_file(path, files_));
   merge_overrides(*root_, overrides);
 }
 

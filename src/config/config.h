@@ -49,12 +49,15 @@ class Config {
   std::string origin(std::string_view key) const;
   /// Whether this key was given itself.
   bool gives(std::string_view key) const;
+  /// The files that were read, those of `base:` included.
+  const std::vector<std::string>& files() const { return files_; }
 
  private:
   explicit Config(std::unique_ptr<ConfigNode> root);
   void read_fields(const std::function<void(FieldVisitor&)>& describe) const;
 
   std::unique_ptr<ConfigNode> root_;
+  std::vector<std::string> files_;
 };
 
 /// The resolved settings as YAML, every field in the order of its declaration. Reading it gives the

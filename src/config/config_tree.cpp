@@ -56,11 +56,15 @@ ConfigNode parse_map(const std::string& text, const YamlSource& source) {
   return root;
 }
 
-ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
-                           std::vector<std::string>& being_read);
+struct FilesRead {
+  std::vector<std::string> open;  // canonical paths: a file, the one whose base it is, …
+  std::vector<std::string>& all;
+};
+
+ConfigNode load_over_bases(const std::string& path, const std::string& prefix, FilesRead& read);
 
 /// Takes `base` out of the map and gives the merged maps that it names.
-ConfigNode load_bases(ConfigNode& map, std::vector<std::string>& being_read) {
+ConfigNode load_bases(ConfigNode& map, FilesRead& read) {
   ConfigNode merged;
   merged.kind = Kind::kMap;
   const ConfigNode* base = map.find("base");
@@ -70,25 +74,25 @@ ConfigNode load_bases(ConfigNode& map, std::vector<std::string>& being_read) {
   if (!read_paths(*base, paths)) {
     throw UserError(prefix + "got " + shown(*base) + ", expected " + paths_in_words());
   }
-  for (const std::string& path : paths) merge(merged, load_over_bases(path, prefix, being_read));
+  for (const std::string& path : paths) merge(merged, load_over_bases(path, prefix, read));
   std::erase_if(map.children, [](const ConfigNode& child) { return child.key == "base"; });
   return merged;
 }
 
-ConfigNode load_over_bases(const std::string& path, const std::string& prefix,
-                           std::vector<std::string>& being_read) {
+ConfigNode load_over_bases(const std::string& path, const std::string& prefix, FilesRead& read) {
   const std::string folder = folder_of(path);  // before a pipe is read and gone
   const std::string content = read_text(path, prefix);
   std::error_code failed;  // a pipe has no canonical path, and cannot be part of a circle
   const std::string identity = fs::canonical(path, failed).string();
-  if (!failed && std::find(being_read.begin(), being_read.end(), identity) != being_read.end()) {
+  if (!failed && std::find(read.open.begin(), read.open.end(), identity) != read.open.end()) {
     throw UserError(prefix + path + ": a circle, this file is already being read");
   }
-  being_read.push_back(identity);
+  read.open.push_back(identity);
+  read.all.push_back(path);
   ConfigNode map = parse_map(content, {.name = path, .folder = folder});
-  ConfigNode merged = load_bases(map, being_read);
+  ConfigNode merged = load_bases(map, read);
   merge(merged, std::move(map));
-  being_read.pop_back();
+  read.open.pop_back();
   return merged;
 }
 
@@ -116,9 +120,9 @@ void merge(ConfigNode& below, ConfigNode above) {
   }
 }
 
-ConfigNode load_file(const std::string& path) {
-  std::vector<std::string> being_read;
-  return load_over_bases(path, "", being_read);
+ConfigNode load_file(const std::string& path, std::vector<std::string>& files) {
+  FilesRead read{.open = {}, .all = files};
+  return load_over_bases(path, "", read);
 }
 
 ConfigNode load_text(const std::string& text, const std::string& origin) {

@@ -39,8 +39,9 @@ ConfigNode parse_yaml(const std::string& text, const YamlSource& source);
 /// over a map changes nothing.
 void merge(ConfigNode& below, ConfigNode above);
 
-/// The map in a file, over the maps that its `base:` names. Throws UserError.
-ConfigNode load_file(const std::string& path);
+/// Returns the map in a file, merged over the maps that its `base:` names, and appends every file
+/// read to `files`. Throws UserError.
+ConfigNode load_file(const std::string& path, std::vector<std::string>& files);
 
 /// The map in a text that is no file. Throws UserError.
 ConfigNode load_text(const std::string& text, const std::string& origin);

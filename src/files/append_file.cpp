@@ -8,9 +8,11 @@
 
 namespace sparse_transformer {
 
+// O_NONBLOCK: a named pipe is refused, not waited for.
 AppendFile::AppendFile(std::filesystem::path path)
     : path_(std::move(path)),
-      file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+      file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0666)) {
+  check_regular_if_there(path_);
   if (!file_.is_open()) throw_file_error("write", path_, errno);
   const off_t end = ::lseek(file_.number(), 0, SEEK_END);
   if (end < 0) throw_file_error("write", path_, errno);

@@ -17,15 +17,6 @@ namespace sparse_transformer {
 
 namespace {
 
-/// A folder, device or pipe must not be replaced by a file: `-o /dev/null` run by root would end
-/// badly.
-void check_replaceable(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return;
-  if (S_ISDIR(status.st_mode)) throw UserError(path.string() + " is a folder, not a file");
-  if (!S_ISREG(status.st_mode)) throw UserError(path.string() + " is not a regular file");
-}
-
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
@@ -34,7 +25,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 /// A short name, so that the final one may be as long as the file system allows.
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  check_replaceable(path_);
+  check_regular_if_there(path_);
   for (int number = 0; descriptor_ < 0; ++number) {
     temporary_ = folder_of(path_) / (std::string(kAtomicFilePrefix) + std::to_string(number) + "-" +
                                      std::to_string(::getpid()));

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -119,6 +120,13 @@ std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();
+}
+
+void check_regular_if_there(const std::filesystem::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return;
+  if (S_ISDIR(status.st_mode)) throw UserError(file.string() + " is a folder, not a file");
+  if (!S_ISREG(status.st_mode)) throw UserError(file.string() + " is not a regular file");
 }
 
 void check_writable(const std::filesystem::path& file) {

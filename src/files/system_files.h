@@ -62,6 +62,10 @@ LockResult try_to_lock(int descriptor);
 /// The name of this machine.
 std::string host_name();
 
+/// Throws UserError where a folder, a device or a pipe has this name: to write it as a file would
+/// replace it (root's `--out /dev/null`) or wait for ever.
+void check_regular_if_there(const std::filesystem::path& file);
+
 /// Throws, before any work is done, what writing the file would throw for its folder's permissions.
 void check_writable(const std::filesystem::path& file);
 

@@ -19,6 +19,10 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
 
+void check_is_named(const fs::path& path) {
+  if (path.empty()) throw UserError("--out: got '', expected a file's name");
+}
+
 void check_is_writable(const fs::path& path, bool overwrite) {
   if (fs::is_directory(path)) throw UserError(path.string() + " is a folder, not a file");
   if (fs::exists(path) && !fs::is_regular_file(path)) {
@@ -34,32 +38,44 @@ void check_is_writable(const fs::path& path, bool overwrite) {
   check_writable(path);
 }
 
+/// A relative path whose beginning is not there yet would stay relative.
+fs::path whole_path(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)); }
+
+bool begins_with(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
 }  // namespace
 
 void check_output(const fs::path& path, bool overwrite) { check_outputs({path}, overwrite); }
 
 void check_outputs(const std::vector<fs::path>& paths, bool overwrite) {
+  for (const fs::path& path : paths) check_is_named(path);
   for (const fs::path& path : paths) check_is_writable(path, overwrite);
   if (!paths.empty()) remove_leftovers(folder_of(paths.front()), kAtomicFilePrefix);
 }
 
 void check_picture_output(const fs::path& path, bool overwrite) {
+  check_is_named(path);
   check_extension(path, {.kind = TokenFormat::Kind::kPicture, .shape = {}});
   check_output(path, overwrite);
 }
 
 bool is_within(const fs::path& path, const fs::path& folder) {
-  // A relative path whose beginning is not there yet would stay relative.
-  const fs::path whole = fs::weakly_canonical(fs::absolute(path));
-  const fs::path outer = fs::weakly_canonical(fs::absolute(folder));
-  return std::mismatch(outer.begin(), outer.end(), whole.begin(), whole.end()).first == outer.end();
+  return begins_with(whole_path(path), whole_path(folder));
 }
 
-void check_is_no_input(const fs::path& out, const std::vector<fs::path>& inputs) {
-  for (const fs::path& input : inputs) {
-    if (!is_within(out, input)) continue;
-    throw UserError(out.string() + " is among what is read (" + input.string() +
-                    "); name another --out");
+void check_are_no_inputs(const std::vector<fs::path>& outs, const std::vector<fs::path>& inputs) {
+  std::vector<fs::path> whole;
+  for (const fs::path& input : inputs) whole.push_back(whole_path(input));
+  for (const fs::path& out : outs) {
+    const fs::path place = whole_path(out);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!begins_with(place, whole[i])) continue;
+      throw UserError(out.string() + " is among what is read (" + inputs[i].string() +
+                      "); name another --out");
+    }
   }
 }
 

@@ -22,10 +22,10 @@ void check_picture_output(const std::filesystem::path& path, bool overwrite);
 /// there yet may be named.
 bool is_within(const std::filesystem::path& path, const std::filesystem::path& folder);
 
-/// Throws UserError where the output would replace one of the inputs, or lies in a folder that is
+/// Throws UserError where an output would replace one of the inputs, or lies in a folder that is
 /// one.
-void check_is_no_input(const std::filesystem::path& out,
-                       const std::vector<std::filesystem::path>& inputs);
+void check_are_no_inputs(const std::vector<std::filesystem::path>& outs,
+                         const std::vector<std::filesystem::path>& inputs);
 
 /// Writes it as PNG, whole or not at all, and says so. Throws UserError, WorldError.
 void write_picture(const std::filesystem::path& path, const Image& image);

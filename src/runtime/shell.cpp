@@ -30,6 +30,13 @@ std::string format_byte(char byte) {
 }  // namespace
 
 std::string shell_quoted(std::string_view word) {
+  // $(…) would lose the line ends at the end of a word.
+  const std::size_t ends = word.size() - (word.find_last_not_of('\n') + 1);
+  if (ends > 0) {
+    std::string quoted = shell_quoted(word.substr(0, word.size() - ends)) + "$'";
+    for (std::size_t i = 0; i < ends; ++i) quoted += "\\n";
+    return quoted + "'";
+  }
   const bool is_shown = printable(word) == word;
   if (is_shown && !word.empty() && word[0] != '=' &&
       std::all_of(word.begin(), word.end(), is_plain)) {

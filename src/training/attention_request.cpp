@@ -33,8 +33,10 @@ DataSet open_data_or_advise(const TrainedModel& trained) {
   }
 }
 
-Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
+Reading first_of_validation(const TrainedModel& trained, const std::vector<std::string>& overrides,
+                            std::int64_t n) {
   const DataSet data = open_data_or_advise(trained);
+  warn_of_other_data(trained, data, overrides);
   const Split split = data.valid->size() > 0 ? Split::kValid : Split::kTrain;
   const Tokens& tokens = data.split(split);
   const std::vector<std::int64_t> starts = tokens.part_starts();
@@ -46,7 +48,7 @@ Reading first_of_validation(const TrainedModel& trained, std::int64_t n) {
 }
 
 Reading what_to_read(const AttentionRequest& request, const TrainedModel& trained, std::int64_t n) {
-  if (!request.prime) return first_of_validation(trained, n);
+  if (!request.prime) return first_of_validation(trained, request.overrides, n);
   std::vector<std::uint8_t> tokens = read_prime(*request.prime, trained.format, log_warning);
   tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(n)));
   return {.tokens = std::move(tokens), .what = request.prime->string()};
@@ -81,9 +83,10 @@ std::string table(const std::vector<AttentionMap>& maps, const SequenceGrid& gri
 std::string run_attention(const AttentionRequest& request) {
   const StopSignals stop_signals;
   check_picture_output(request.out, request.overwrite);
-  check_is_no_input(request.out, inputs_of_run(request.model));
-  if (request.prime) check_is_no_input(request.out, {*request.prime});
   TrainedModel trained = find_trained_model(request.model, request.overrides);
+  check_are_no_inputs({request.out}, inputs_of_run(trained.checkpoint));
+  check_are_no_inputs({request.out}, inputs_of(trained.config));
+  if (request.prime) check_are_no_inputs({request.out}, {*request.prime});
   const SequenceLayout layout = sequence_layout(trained.settings);
   const Reading reading = what_to_read(request, trained, layout.length);
   const AttentionChoice choice = spread_choice(request.choice, trained.settings.model, layout,

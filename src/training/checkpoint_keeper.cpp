@@ -21,6 +21,12 @@ bool is_sound(const KnownCheckpoint& checkpoint) {
   return checkpoint.progress && !checkpoint.progress->watch.is_alarmed();
 }
 
+std::optional<fs::path> newest_sound_of(const std::vector<KnownCheckpoint>& all) {
+  if (all.empty()) return std::nullopt;
+  const auto sound = std::find_if(all.rbegin(), all.rend(), is_sound);
+  return sound == all.rend() ? all.back().path : sound->path;
+}
+
 }  // namespace
 
 CheckpointKeeper::CheckpointKeeper(fs::path folder, std::string config_yaml, std::int64_t keep)
@@ -56,12 +62,19 @@ void CheckpointKeeper::write(const CheckpointTensors& tensors, const TrainingPro
 }
 
 std::optional<fs::path> CheckpointKeeper::newest_sound() const {
-  const auto all = known_checkpoints(folder_);
-  if (all.empty()) return std::nullopt;
-  const auto sound = std::find_if(all.rbegin(), all.rend(), is_sound);
-  return sound == all.rend() ? all.back().path : sound->path;
+  return newest_sound_of(known_checkpoints(folder_));
 }
 
+std::optional<fs::path> CheckpointKeeper::newest_sound_before(std::int64_t failed) const {
+  auto all = known_checkpoints(folder_);
+  while (all.size() > 1) {
+    const auto& progress = all.back().progress;
+    const bool is_at_fault = progress && progress->step + 1 == failed && progress->rollbacks > 0;
+    if (!is_at_fault) break;
+    all.pop_back();
+  }
+  return newest_sound_of(all);
+}
 void CheckpointKeeper::drop_after(std::int64_t step) {
   for (const fs::path& checkpoint : list_checkpoints(folder_)) {
     if (checkpoint_step(checkpoint) > step) drop(checkpoint);

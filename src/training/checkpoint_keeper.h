@@ -26,6 +26,10 @@ class CheckpointKeeper {
 
   /// The newest sound checkpoint, the newest of all where none is; nothing where there is none.
   std::optional<std::filesystem::path> newest_sound() const;
+  /// The same for a run whose step `failed` has failed. A checkpoint that the run went back to
+  /// before, only to fail at its first step again, is passed over if there is an older one: its
+  /// weights are at fault, not the data.
+  std::optional<std::filesystem::path> newest_sound_before(std::int64_t failed) const;
 
   /// Removes what was saved after `step`, which the run has gone back to.
   void drop_after(std::int64_t step);

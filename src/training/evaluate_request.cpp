@@ -1,6 +1,5 @@
 #include "training/evaluate_request.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "config/words.h"
@@ -9,7 +8,6 @@
 #include "runtime/log.h"
 #include "runtime/progress.h"
 #include "runtime/stop.h"
-#include "training/data_identity.h"
 #include "training/evaluation.h"
 #include "training/trained_model.h"
 
@@ -87,22 +85,6 @@ std::string to_json(const std::vector<EvaluationResult>& results, const Evaluate
   Json json = list.front();
   if (list.size() > 1) json["results"] = list;
   return json_text(json) + "\n";
-}
-
-/// Scoring other data may be wanted; whoever changed none of their settings does not know of it.
-void warn_of_other_data(const TrainedModel& trained, const DataSet& data,
-                        const std::vector<std::string>& overrides) {
-  if (are_same_data(trained.data_hash, data, hash_of(data))) return;
-  const bool is_asked_for =
-      std::any_of(overrides.begin(), overrides.end(),
-                  [](const std::string& setting) { return setting.starts_with("data."); });
-  const std::string what =
-      data.source + " is not what " + trained.checkpoint.string() + " was trained on";
-  if (is_asked_for) {
-    log_info(what + ", as --set asks for");
-  } else {
-    log_warning(what + ": it has changed since, and what is scored may have been trained on");
-  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "runtime/shell.h"
 #include "runtime/stop.h"
 #include "runtime/task.h"
+#include "training/run_inputs.h"
 #include "training/settings.h"
 
 namespace sparse_transformer {
@@ -23,14 +24,6 @@ namespace sparse_transformer {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Packing over its own input would lose it; a packed file in a folder of data would be data the
-/// next time.
-std::vector<fs::path> inputs_of(const PrepareRequest& request, const DataSettings& data) {
-  std::vector<fs::path> inputs(request.files.begin(), request.files.end());
-  for (const std::string& path : data.paths()) inputs.emplace_back(path);
-  return inputs;
-}
 
 /// Throws WorldError where the packed file cannot fit on its disk.
 void check_space(const fs::path& out, const DataSet& data) {
@@ -69,7 +62,9 @@ std::string run_preparation(const PrepareRequest& request) {
   check_output(request.out, request.overwrite);
   const Config config(request.files, request.overrides);
   const Settings settings = read_settings(config);
-  check_is_no_input(request.out, inputs_of(request, settings.data));
+  // Packing over its own input would lose it; a packed file in a folder of data would be data the
+  // next time.
+  check_are_no_inputs({request.out}, inputs_of(config));
   const DataSet data = open_data(settings, config);
   check_space(request.out, data);
   const DataSurvey found = with_progress(

@@ -93,7 +93,8 @@ bool RunFolder::is_run() const { return fs::exists(config()) || newest_checkpoin
 
 void RunFolder::check_is_run() const {
   if (is_run()) return;
-  throw UserError(path_.string() + ": no run: it has no config.yaml; expected a run's folder");
+  throw UserError((path_.empty() ? "''" : path_.string()) +
+                  ": no run: it has no config.yaml; expected a run's folder");
 }
 
 std::optional<fs::path> RunFolder::newest_checkpoint() const {
@@ -162,7 +163,8 @@ fs::path latest_run_folder() {
 
 fs::path find_checkpoint(const fs::path& named) {
   if (!fs::exists(named)) {
-    throw UserError(named.string() + ": there is no such run or checkpoint");
+    throw UserError((named.empty() ? "''" : named.string()) +
+                    ": there is no such run or checkpoint");
   }
   fs::path folder = fs::is_directory(named) ? named : named.parent_path();
   if (is_checkpoint(folder)) {

@@ -42,17 +42,17 @@ std::vector<fs::path> output_files(const SampleRequest& request, const TokenForm
   return files;
 }
 
-void check_out_option(const SampleRequest& request, const TokenFormat& format) {
+void check_out_option(const SampleRequest& request, const TrainedModel& trained) {
   if (to_stdout(request)) return;
   if (!fs::path(request.out).has_filename()) {
     throw UserError("--out: got '" + request.out + "', expected a file's name, or - for stdout");
   }
-  check_extension(request.out, format);
-  std::vector<fs::path> inputs = inputs_of_run(request.model);
-  if (request.prime) inputs.emplace_back(*request.prime);
-  const std::vector<fs::path> files = output_files(request, format);
+  check_extension(request.out, trained.format);
+  const std::vector<fs::path> files = output_files(request, trained.format);
   check_outputs(files, request.overwrite);
-  for (const fs::path& file : files) check_is_no_input(file, inputs);
+  std::vector<fs::path> inputs = inputs_of_run(trained.checkpoint);
+  if (request.prime) inputs.emplace_back(*request.prime);
+  check_are_no_inputs(files, inputs);
 }
 
 std::vector<std::uint8_t> prime_tokens(const SampleRequest& request, const TokenFormat& format,
@@ -91,7 +91,7 @@ SamplingSettings checked_sampling(const SampleRequest& request, const TrainedMod
                             .choice = request.choice,
                             .seed = static_cast<std::uint64_t>(request.seed)};
   sampling.length = sample_length(sampling, sequence_layout(trained.settings).length);
-  check_out_option(request, trained.format);
+  check_out_option(request, trained);
   sampling.prime = prime_tokens(request, trained.format, sampling.length);
   return sampling;
 }

@@ -45,12 +45,14 @@ std::optional<FailedStep> StepReview::review(const std::vector<StepValues>& step
                              (std::isfinite(step.loss) ? "gradient" : "loss") + " is not finite";
     progress.watch.alarm();
     if (settings_.non_finite == NonFinite::kRollback) return FailedStep{number, what};
+    const std::int64_t first_failed = number + 1 - progress.skipped_in_a_row;
     if (settings_.non_finite == NonFinite::kStop) {
-      throw Divergence(what + "; training stops");
+      throw Divergence(first_failed, what + "; training stops");
     }
     if (progress.skipped_in_a_row >= kPatience) {
-      throw Divergence(what + ", like the " + format_count(kPatience - 1) +
-                       " steps before it: skipping does not help; training stops");
+      throw Divergence(first_failed,
+                       what + ", like the " + format_count(kPatience - 1) +
+                           " steps before it: skipping does not help; training stops");
     }
     log_warning(what + "; it is skipped (" + format_count(progress.skipped_steps) + " so far)");
   }

@@ -24,7 +24,13 @@ struct FailedStep {
 /// knows the run's folder adds what helps.
 class Divergence : public WorldError {
  public:
-  using WorldError::WorldError;
+  /// `first_failed`: the first step, counted from 1, of those that failed one after another.
+  Divergence(std::int64_t first_failed, const std::string& what)
+      : WorldError(what), first_failed_(first_failed) {}
+  std::int64_t first_failed() const { return first_failed_; }
+
+ private:
+  std::int64_t first_failed_;
 };
 
 /// Steps whose loss or gradient is not finite have changed nothing already. In fp16 an overflow of

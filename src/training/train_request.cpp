@@ -10,6 +10,8 @@
 #include "data/codec.h"
 #include "data/text.h"
 #include "files/atomic_file.h"
+#include "files/error_message.h"
+#include "files/system_files.h"
 #include "generation/output_file.h"
 #include "model/size.h"
 #include "runtime/device.h"
@@ -239,18 +241,54 @@ void log_how_to_extend(const RunFolder& run, const TrainingSettings& training,
            "; to extend it: " + resume_command(run, "training." + longer));
 }
 
-/// What helps where the loss of a run was not finite.
-std::string advice_after_divergence(const RunFolder& run, const TrainingSettings& training) {
-  const auto newest = run.newest_checkpoint();
-  const std::string lower =
-      resume_command(run, "training.learning_rate=" + number_text(training.learning_rate / 2));
-  if (!newest) {
-    return ", and no checkpoint is saved yet: begin again with a lower learning "
-           "rate by `" +
-           lower + "`, or start another run with a longer training.warmup";
+/// A rate that a diverged run may learn with: half of its own, or the default where that is still
+/// far above it.
+std::string lower_rate(double rate) {
+  constexpr double kFar = 10.0;
+  const double standard = TrainingSettings().learning_rate;
+  return "training.learning_rate=" + number_text(rate / 2 > kFar * standard ? standard : rate / 2);
+}
+
+/// The command that moves checkpoints out of the way of --resume.
+std::string move_away_command(const RunFolder& run, const std::vector<fs::path>& checkpoints) {
+  const std::string folder = shell_quoted(path_argument(run.path() / "diverged"));
+  std::string command = "mkdir " + folder + " && mv";
+  for (const fs::path& checkpoint : checkpoints) {
+    command += " " + shell_quoted(path_argument(checkpoint));
   }
-  return ", and " + newest->string() + " stands: go on from it with a lower learning rate by `" +
-         lower + "`" +
+  return command + " " + folder;
+}
+
+/// What helps after a loss that was not finite, at step `first_failed` the first time. That loss is
+/// of the weights after the step before, so that a checkpoint of these may be of no use.
+std::string advice_after_divergence(const RunFolder& run, const TrainingSettings& training,
+                                    std::int64_t first_failed) {
+  const std::string rate = lower_rate(training.learning_rate);
+  std::vector<fs::path> sound = list_checkpoints(run.checkpoints());
+  if (sound.empty()) {
+    return ", and no checkpoint is saved yet: begin again with a lower learning rate by `" +
+           resume_command(run, rate) + "`, or start another run with a longer training.warmup";
+  }
+  std::vector<fs::path> at_fault;
+  while (!sound.empty() && checkpoint_step(sound.back()) + 1 >= first_failed) {
+    at_fault.push_back(sound.back());
+    sound.pop_back();
+  }
+  if (sound.empty()) {
+    const std::string again = path_argument(run.path()) + "-again";
+    return ", and no checkpoint is from before: start another run with a lower learning rate by `" +
+           shell_command({"train", path_argument(run.config()), "--run", again, "--set", rate}) +
+           "`, or with a longer training.warmup";
+  }
+  if (!at_fault.empty()) {
+    return ", and the weights of " + at_fault.back().string() +
+           " may be at fault already: continue from " + sound.back().string() +
+           " with a lower learning rate by `" + move_away_command(run, at_fault) + " && " +
+           resume_command(run, rate) + "`";
+  }
+  return ", and " + sound.back().string() +
+         " stands: continue from it with a lower learning rate by `" + resume_command(run, rate) +
+         "`" +
          (training.non_finite == NonFinite::kRollback
               ? ""
               : ", or with --set training.non_finite=rollback");
@@ -302,7 +340,9 @@ Plan plan_of(const TrainRequest& request, const RunFolder& run, std::optional<Co
   const Config config = given ? std::move(*given) : config_of_run(run, request.overrides);
   const Settings settings = read_settings(config);
   if (goes_on) check_resumable(run, settings);
-  if (!goes_on) check_is_apart(run, settings.data);
+  // A run of an older program may lie in its data.
+  const bool keeps_data = goes_on && settings_of(run).data.paths() == settings.data.paths();
+  if (!keeps_data) check_is_apart(run, settings.data);
   Plan plan{.run = run,
             .goes_on = goes_on,
             .settings = settings,
@@ -327,12 +367,24 @@ void train_and_log_end(Trainer& trainer, const Plan& plan) {
     throw;
   } catch (const Divergence& error) {
     const std::string advised =
-        error.what() + advice_after_divergence(plan.run, plan.settings.training);
+        error.what() +
+        advice_after_divergence(plan.run, plan.settings.training, error.first_failed());
     log_to_file(advised);
     throw WorldError(advised);
   } catch (const std::exception& error) {
     log_to_file(is_out_of_memory(error) ? "out of memory" : first_line(error));
     throw;
+  }
+}
+
+void log_training_examples(const Plan& plan) {
+  try {
+    const fs::path path = write_training_examples(plan.settings, plan.data, plan.run);
+    log_info("examples of the data in " + path.string());
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    log_warning("no examples of the data: " + error_message(error) + "; training continues");
   }
 }
 
@@ -343,6 +395,9 @@ void log_beginning(const Plan& plan, std::int64_t steps) {
   warn_of_warmup(plan.settings.training, steps);
   if (plan.newest) warn_of_changes(*plan.newest, plan.settings);
   if (plan.newest) log_info("going on from " + plan.newest->folder().string());
+  if (plan.goes_on && !plan.newest) {
+    log_warning(plan.run.path().string() + " has no checkpoint: training begins at step 1");
+  }
 }
 
 }  // namespace
@@ -370,12 +425,11 @@ void run_training(const TrainRequest& request) {
   } else {
     run.begin(resolved_yaml(settings));
   }
+  check_regular_if_there(run.log());
   const LogFile log_file(run.log());
   log_info("run " + run.path().string() + ", data " + data.source);
   log_beginning(plan, total_steps(settings, data));
-  if (!newest) {
-    log_info("examples of the data in " + write_training_examples(settings, data, run).string());
-  }
+  if (!newest) log_training_examples(plan);
   train_and_log_end(trainer, plan);
 }
 

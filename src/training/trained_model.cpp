@@ -1,5 +1,6 @@
 #include "training/trained_model.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -8,9 +9,11 @@
 #include "files/safetensors.h"
 #include "model/size.h"
 #include "runtime/device.h"
+#include "runtime/log.h"
 #include "runtime/stop.h"
 #include "training/checked_kernels.h"
 #include "training/checkpoint.h"
+#include "training/data_identity.h"
 #include "training/run_folder.h"
 
 namespace sparse_transformer {
@@ -54,6 +57,21 @@ TrainedModel find_trained_model(const std::filesystem::path& named,
           .step = state.progress.step,
           .format = state.progress.format,
           .data_hash = state.progress.data_hash};
+}
+
+void warn_of_other_data(const TrainedModel& trained, const DataSet& data,
+                        const std::vector<std::string>& overrides) {
+  if (are_same_data(trained.data_hash, data, hash_of(data))) return;
+  const bool is_asked_for =
+      std::any_of(overrides.begin(), overrides.end(),
+                  [](const std::string& setting) { return setting.starts_with("data."); });
+  const std::string what =
+      data.source + " is not what " + trained.checkpoint.string() + " was trained on";
+  if (is_asked_for) {
+    log_info(what + ", as --set asks for");
+  } else {
+    log_warning(what + ": it has changed since, and what is read may have been trained on");
+  }
 }
 
 void load_weights(TrainedModel& trained) {

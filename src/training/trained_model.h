@@ -33,6 +33,11 @@ struct TrainedModel {
 TrainedModel find_trained_model(const std::filesystem::path& named,
                                 const std::vector<std::string>& overrides);
 
+/// Warns where the data are not those that the model was trained on. Whoever names other data with
+/// --set is only told; whoever does not may score what was trained on.
+void warn_of_other_data(const TrainedModel& trained, const DataSet& data,
+                        const std::vector<std::string>& overrides);
+
 /// Verifies the whole checkpoint and reads the model from it. Throws UserError.
 void load_weights(TrainedModel& trained);
 

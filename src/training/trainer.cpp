@@ -166,13 +166,14 @@ void Trainer::read_steps() {
 /// The sequences from the checkpoint to the failed step, which may have caused it, are passed over.
 void Trainer::roll_back(const FailedStep& failed) {
   constexpr std::int64_t kMostRollbacks = 3;
-  const auto folder = keeper_.newest_sound();
+  const auto folder = keeper_.newest_sound_before(failed.number);
   if (!folder) throw WorldError(failed.what + ", and there is no checkpoint to go back to");
   const Checkpoint checkpoint(*folder);
   if (checkpoint.progress().rollbacks >= kMostRollbacks) {
-    throw Divergence(failed.what + ", after going back to step " +
-                     format_count(checkpoint.progress().step) + " " +
-                     std::to_string(kMostRollbacks) + " times already; training stops");
+    throw Divergence(failed.number, failed.what + ", after going back to step " +
+                                        format_count(checkpoint.progress().step) + " " +
+                                        std::to_string(kMostRollbacks) +
+                                        " times already; training stops");
   }
   take(checkpoint);
   const std::int64_t sequences = (failed.number - progress_.step) * settings_.training.batch;
@@ -252,13 +253,9 @@ void Trainer::prepare_save() {
 }
 
 void Trainer::save() {
+  if (progress_.step == steps_) return save_last();
   prepare_save();
-  if (progress_.step == steps_) {
-    keeper_.save_last(learner_.tensors(), progress_);
-    saved_ = true;
-  } else {
-    saved_ = keeper_.save(learner_.tensors(), progress_);
-  }
+  saved_ = keeper_.save(learner_.tensors(), progress_);
   warn_of_changed_data();
 }
 
@@ -271,10 +268,8 @@ void Trainer::warn_of_changed_data() {
               "; --resume will refuse other data than the run began with");
 }
 
-void Trainer::save_before_leaving() {
-  if (!saved_) read_steps();
-  bar_.reset();
-  if (saved_) return;  // as it is after going back
+/// Saves where no later attempt will be made.
+void Trainer::save_last() {
   prepare_save();
   try {
     keeper_.save_last(learner_.tensors(), progress_);
@@ -284,6 +279,15 @@ void Trainer::save_before_leaving() {
         "step " + format_count(progress_.step) + " was not saved: " + error_message(error) +
         (newest ? "; the last checkpoint is " + newest->string() : "; there is no checkpoint"));
   }
+  saved_ = true;
+  warn_of_changed_data();
+}
+
+void Trainer::save_before_leaving() {
+  if (!saved_) read_steps();
+  bar_.reset();
+  if (saved_) return;  // as it is after going back
+  save_last();
   log_info("saved step " + format_count(progress_.step));
 }
 

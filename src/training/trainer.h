@@ -64,6 +64,7 @@ class Trainer {
   void prepare_save();
   void save();
   void warn_of_changed_data();
+  void save_last();
   void save_before_leaving();
 
   const Settings& settings_;

@@ -93,6 +93,23 @@ TEST_F(ChangedData, EvaluateWarnsUnlessOtherDataAreAskedFor) {
   EXPECT_THAT(changed.err, testing::AllOf(HasSubstr("warning: "), HasSubstr("data.bin"),
                                           HasSubstr("it has changed since")));
   expect_refused("train --run a --resume --set training.steps=9", {"other data"});
+  EXPECT_THAT(run("attention a --out a.png").err, HasSubstr("it has changed since"));
+}
+
+TEST_F(ChangedData, IsSaidWhenASignalMakesTheOnlyCheckpoint) {
+  RunningCommand command = start("train tiny.yaml --run a " + std::string(kLong) +
+                                 "--set training.checkpoint_every=1000000");
+  ASSERT_TRUE(command.wait_for_stderr("train 2/"));
+  append_to_data();
+  command.send(SIGTERM);
+  EXPECT_THAT(command.finish().err, HasSubstr("had 3000 bytes and has 3004"));
+}
+
+TEST_F(ChangedData, ARunWithoutItsCheckpointsSaysThatItBeginsAgain) {
+  train("a");
+  fs::remove_all(folder() / "a/checkpoints");
+  EXPECT_THAT(run("train --run a --resume").err,
+              HasSubstr("warning: a has no checkpoint: training begins at step 1"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,26 @@ class Guards : public TinyRuns {
                                         {"pattern a", ".png"},
                                         {"pattern tiny.yaml", ".png"},
                                         {"prepare tiny.yaml", ".safetensors"}};
+
+  /// The name of run a's file for TensorBoard.
+  std::string events() const {
+    for (const auto& entry : fs::directory_iterator(folder() / "a")) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("events.")) return "a/" + name;
+    }
+    throw std::runtime_error("no events");
+  }
 };
+
+TEST_F(Guards, AnEmptyNameIsRefused) {
+  for (const auto& [command, ending] : writers_) {
+    expect_refused(command + " --out ''", {"--out: got '', expected a file's name"});
+  }
+  for (const char* line : {"sample '' --out x.txt", "attention '' --out x.png",
+                           "report '' --out x.html", "curves '' --out x.png", "evaluate ''"}) {
+    expect_refused(line, {"'': "});
+  }
+}
 
 TEST_F(Guards, AnOutputReplacesAFileOnlyWhenTold) {
   for (const auto& [command, ending] : writers_) {
@@ -73,6 +93,22 @@ TEST_F(Guards, AnOutputIsNoInput) {
   fs::create_symlink("a/checkpoints", folder() / "link");
   write("prime.txt", "the ");
   write("prime-1.txt", "the ");
+  write("derived.yaml", "base: tiny.yaml\n");
+  write("layout.png", "1\n");
+  write("layout.yaml",
+        "base: tiny.yaml\n"
+        "model: {attention: {define: {all: {layout: {path: layout.png, block: 32}}}, "
+        "layers: [all]}}\n");
+  ASSERT_EQ(sh("mkdir d e").exit_code, 0);
+  for (const char* file : {"d/0.png", "d/1.png", "e/0.png", "e/1.png"}) {
+    ASSERT_EQ(run("pattern tiny.yaml --out " + std::string(file)).exit_code, 0);
+  }
+  write("pictures.yaml",
+        "base: tiny.yaml\n"
+        "data: {source: images, path: d, shape: [4, 8, 1], sequence: null, "
+        "split: {valid: 0, test: 0}, images: {fit: stretch}}\n");
+  const CommandResult pictures = run("train pictures.yaml --run pictures");
+  ASSERT_EQ(pictures.exit_code, 0) << pictures.err;
   const std::vector<std::string> lines = {
       "sample a --prime prime.txt --out prime.txt",
       "sample a --prime prime-1.txt --count 2 --out prime.txt",
@@ -88,6 +124,22 @@ TEST_F(Guards, AnOutputIsNoInput) {
       "report a --out a/checkpoints/latest/state.json",
       "curves a --out a/checkpoints/x.png",
       "pattern a --out link/x.png",
+      "sample a --out data.bin",
+      "sample a/checkpoints/latest/model.safetensors --out data.bin",
+      "sample a --out a/lock",
+      "sample a --out a/samples/training.txt",
+      "report a --out data.bin",
+      "report a --out " + events(),
+      "curves pictures --out d/0.png",
+      "attention pictures --out d/new.png",
+      "attention pictures --set data.path=e --out e/0.png",
+      "report pictures --out d/page.html",
+      "sample pictures --out d/new.png",
+      "pattern pictures --out d/new.png",
+      "pattern pictures.yaml --out d/new.png",
+      "pattern layout.yaml --out layout.png",
+      "prepare layout.yaml --out layout.png",
+      "prepare derived.yaml --out tiny.yaml",
       "prepare tiny.yaml --out data.bin",
       "prepare tiny.yaml --out tiny.yaml"};
   const auto before = contents_of(folder());
@@ -116,7 +168,15 @@ TEST_F(Guards, ARunAndItsDataAreApart) {
   expect_refused("train tiny.yaml --init-from a --run d/new --set data.path=d",
                  {"one within the other"});
   EXPECT_EQ(contents_of(folder()), before);
+  ASSERT_EQ(sh("cp data.bin a").exit_code, 0);
+  expect_refused("train --run a --resume --set training.steps=5 --set data.path=a/data.bin",
+                 {"one within the other"});
   train("d2", "--set data.path=d --set training.steps=1");  // its name only begins like the data's
+}
+
+TEST_F(Guards, ALogThatIsNoFileIsRefused) {
+  ASSERT_EQ(sh("rm a/log.txt && mkfifo a/log.txt").exit_code, 0);
+  expect_refused("train --run a --resume --set training.steps=5", {"log.txt is not a regular"});
 }
 
 // The largest size of files stands for a full disk; it holds for what the test keeps of stderr too.

@@ -139,7 +139,10 @@ class NonFinite : public PrecisionRuns {
 
 TEST_F(NonFinite, StopEndsInOneLineAndTheCheckpointStands) {
   train_and_poison("a", 'Z');
-  const CommandResult result = run("train --run a --resume --quiet");
+  // No checkpoint right before step 17, which meets the byte.
+  const CommandResult result =
+      run("train --run a --resume --quiet --set training.checkpoint_every=5 "
+          "--set training.evaluate_every=0");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, testing::MatchesRegex("error: step [0-9]+: the loss is not finite; "
                                                 "training stops[^\n]+\n"));
@@ -215,6 +218,23 @@ TEST_F(NonFinite, RollbackEndsWhereItDoesNotHelp) {
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("after going back to step 4 3 times already; training stops"));
   EXPECT_TRUE(fs::exists(checkpoint_of(folder() / "a", 4)));
+}
+
+// Of a rate that ruins the weights before a loss shows it.
+TEST_F(NonFinite, TheAdviceCanBeFollowed) {
+  const std::string wild =
+      "--set training.learning_rate=1e6 --set training.warmup=0 --set training.evaluate_every=0 "
+      "--set training.checkpoint_every=1 --set training.keep=9 --set training.non_finite=";
+  for (const std::string policy : {"stop", "rollback"}) {
+    const CommandResult result = run("train tiny.yaml --run " + policy + " " + wild + policy);
+    ASSERT_EQ(result.exit_code, 1);
+    const std::size_t begin = result.err.find('`') + 1;
+    std::string advised = result.err.substr(begin, result.err.find('`', begin) - begin);
+    const std::string name = "sparse-transformer";
+    advised.replace(advised.find(name), name.size(), "\"$PROGRAM\"");
+    const CommandResult followed = sh(advised);
+    EXPECT_EQ(followed.exit_code, 0) << result.err << followed.err;
+  }
 }
 
 TEST_F(NonFinite, RollbackWithoutACheckpointGoesBackToTheBeginning) {

@@ -43,9 +43,9 @@ TEST(IsWithin, FollowsLinksAndComparesWholeNames) {
 TEST(CheckIsNoInput, NamesBoth) {
   const TemporaryFolder folder;
   write_file(folder / "in", "");
-  EXPECT_NO_THROW(check_is_no_input(folder / "out", {folder / "in"}));
-  EXPECT_THROW(check_is_no_input(folder / "in", {folder / "other", folder / "in"}), UserError);
-  EXPECT_THROW(check_is_no_input(folder / "in", {folder.path()}), UserError);
+  EXPECT_NO_THROW(check_are_no_inputs({folder / "out"}, {folder / "in"}));
+  EXPECT_THROW(check_are_no_inputs({folder / "in"}, {folder / "other", folder / "in"}), UserError);
+  EXPECT_THROW(check_are_no_inputs({folder / "in"}, {folder.path()}), UserError);
 }
 
 }  // namespace

@@ -36,6 +36,11 @@ TEST(Shell, WordsThatAShellTakesApartAreQuoted) {
   EXPECT_EQ(shell_quoted("a\nb\\%'"), R"-("$(printf 'a\012b\\%%\047')")-");
 }
 
+TEST(Shell, LineEndsAtTheEndStay) {
+  EXPECT_EQ(shell_quoted("a b\n\n"), R"('a b'$'\n\n')");
+  EXPECT_EQ(shell_quoted("\n"), R"(''$'\n')");
+}
+
 TEST(Shell, AShellReadsTheWordBack) {
   for (const std::string word : {"a b",         "it's",    "$HOME `id` $(id)",
                                  "a\\b",        "\"q\"",   "*?[x]",

@@ -18,9 +18,10 @@ using ::testing::ElementsAre;
 
 class Keeper : public testing::Test {
  protected:
-  void save(std::int64_t step, bool is_sound) {
+  void save(std::int64_t step, bool is_sound, std::int64_t rollbacks = 0) {
     TrainingProgress progress;
     progress.step = step;
+    progress.rollbacks = rollbacks;
     if (!is_sound) progress.watch.alarm();
     keeper.save_last({.model = {{"w", at::ones({2})}}, .average = {}, .optimizer = {}}, progress);
   }
@@ -58,6 +59,17 @@ TEST_F(Keeper, GoesBackToTheNewestSoundOneOrElseToTheNewest) {
   keeper.drop_after(3);
   EXPECT_THAT(kept(), ElementsAre(2, 3));
   EXPECT_EQ(std::filesystem::read_symlink(temporary.path() / "latest"), "step-00000003");
+}
+
+TEST_F(Keeper, PassesOverWeightsThatFailAtTheirNextStepAgain) {
+  for (const std::int64_t step : {1, 2}) save(step, true);
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound_before(3)), 2);
+  save(2, true, /*rollbacks=*/1);
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound_before(3)), 1);
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound_before(4)), 2);
+  keeper.drop_after(1);
+  save(1, true, /*rollbacks=*/1);
+  EXPECT_EQ(checkpoint_step(*keeper.newest_sound_before(2)), 1) << "there is no other";
 }
 
 // What it cannot read may be whole on a disk that recovers: it stays, and pushes out nothing.
