@@ -153,6 +153,9 @@ TEST(Audio, twenty_four_bits_lie_high_or_low_in_thirty_two) {
     const std::string file = wav_of_24(samples);
     EXPECT_THAT(decode_sound(bytes_of(file), "a.wav", 8000).samples, ElementsAre(16384, -16384));
   }
+  const std::string noise = wav_of_24("\x7F\1\0\x40\x45\0\0\xC0\x01\0\0\0"s);
+  EXPECT_THAT(decode_sound(bytes_of(noise), "a.wav", 8000).samples, ElementsAre(16384, -16384, 0))
+      << "noise below high ones";
 }
 
 TEST(Audio, channels_are_averaged) {
