@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <sndfile.h>
 
+#include <algorithm>
+#include <boost/crc.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -378,6 +380,38 @@ TEST(Audio, a_single_frame_is_an_mp3) {
     EXPECT_EQ(heard.samples.size(), 384U);
     EXPECT_THAT(heard.warnings, IsEmpty());
   }
+}
+
+/// Makes the checksum of a page of OGG, all of these bytes, anew.
+void write_checksum(std::span<std::byte> page) {
+  constexpr std::size_t kPlace = 22;
+  std::fill_n(page.begin() + kPlace, 4, std::byte{0});
+  boost::crc_optimal<32, 0x04C11DB7, 0, 0, false, false> crc;
+  crc.process_bytes(page.data(), page.size());
+  const std::uint32_t sum = crc.checksum();
+  std::memcpy(page.data() + kPlace, &sum, sizeof sum);
+}
+
+TEST(Audio, an_ogg_whose_end_is_wrong_is_named_in_own_words) {
+  Bytes file = sine_file(kVorbis, 440.0, 16000, 1, 16000);
+  const std::size_t page = text_of(file).rfind("OggS");
+  std::fill_n(file.begin() + static_cast<std::ptrdiff_t>(page) + 6, 8, std::byte{0xFF});  // its end
+  write_checksum(std::span(file).subspan(page));
+  EXPECT_EQ(refusal(file),
+            "a.snd is not a whole OGG file: its sound cannot be decoded; its beginning or its end "
+            "is damaged");
+}
+
+TEST(Audio, an_ogg_without_the_mark_of_its_end_is_warned_of) {
+  const Bytes whole = sine_file(kVorbis, 440.0, 16000, 1, 16000);
+  Bytes file = whole;
+  const std::size_t page = text_of(file).rfind("OggS");
+  file.at(page + 5) &= ~std::byte{4};
+  write_checksum(std::span(file).subspan(page));
+  EXPECT_EQ(hear(file).samples, hear(whole).samples);
+  EXPECT_THAT(hear(file).warnings, SizeIs(1));
+  EXPECT_THAT(hear(joined({file, whole})).warnings, SizeIs(1));
+  EXPECT_EQ(hear(joined({file, whole})).samples.size(), 32000U);
 }
 
 TEST(Audio, long_wavs_are_read) {
