@@ -253,7 +253,9 @@ Extent find_extent(Bytes bytes, Bytes available, std::uint64_t declared, std::si
   constexpr std::size_t kMostOf32Bits = std::numeric_limits<std::uint32_t>::max();
   const auto found = [&](Bytes within, Chain kind) {
     const Extent extent = extent_to_chain(within, kind, frame);
-    if (!says_nothing(declared) && extent.size != declared && bytes.size() <= kMostOf32Bits) {
+    const bool may_be_wrong =
+        kind == Chain::kPlausible && (says_nothing(declared) || bytes.size() > kMostOf32Bits);
+    if (!may_be_wrong && extent.size != declared) {
       sound.warnings.push_back("its header gives the sound " + std::to_string(declared) +
                                " bytes, the file has " + std::to_string(extent.size) +
                                ", all of which are read");

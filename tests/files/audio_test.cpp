@@ -372,6 +372,55 @@ TEST(Audio, a_count_of_frames_that_is_not_there_counts_nothing) {
   EXPECT_THAT(hear(half).warnings, SizeIs(1)) << "part of a frame";
 }
 
+/// An MP3 with this number of frames in its first one, and the right number.
+Bytes with_frame_count(std::uint32_t (*change)(std::uint32_t)) {
+  Bytes file = sine_file(kMp3, 440.0, 16000, 1, 64000);
+  const std::string text = text_of(file);
+  const std::size_t place = std::min(text.find("Xing"), text.find("Info")) + 8;
+  std::uint32_t count = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    count = count << 8 | std::to_integer<std::uint32_t>(file.at(place + i));
+  count = change(count);
+  for (std::size_t i = 0; i < 4; ++i)
+    file.at(place + i) = static_cast<std::byte>(count >> (24 - 8 * i));
+  return file;
+}
+
+TEST(Audio, a_wrong_count_of_frames_changes_no_sample) {
+  const Heard right = hear(with_frame_count([](std::uint32_t count) { return count; }));
+  EXPECT_EQ(right.samples.size(), 64000U);
+  EXPECT_THAT(right.warnings, IsEmpty());
+  const Heard first_too = hear(with_frame_count([](std::uint32_t count) { return count + 1; }));
+  EXPECT_EQ(first_too.samples, right.samples);
+  EXPECT_THAT(first_too.warnings, IsEmpty());
+  for (const auto change : {+[](std::uint32_t count) { return count / 2; },
+                            +[](std::uint32_t count) { return count - 1; },
+                            +[](std::uint32_t count) { return 2 * count; },
+                            +[](std::uint32_t) { return 0xFFFFFFFFU; }}) {
+    const Heard wrong = hear(with_frame_count(change));
+    EXPECT_EQ(wrong.samples, right.samples);
+    EXPECT_THAT(wrong.warnings, ElementsAre(HasSubstr("its header gives the sound")));
+  }
+}
+
+TEST(Audio, an_mp3_that_lost_its_last_frame_is_refused) {
+  const Bytes file = with_frame_count([](std::uint32_t count) { return count; });
+  const std::size_t last = text_of(file).rfind(text_of(file).substr(0, 2));
+  EXPECT_THAT(refusal(std::span(file).first(last)), HasSubstr("it ends early"));
+  EXPECT_THAT(refusal(std::span(file).first(file.size() - 1)), HasSubstr("it ends early"));
+  EXPECT_THAT(refusal(std::span(file).first(last + 2)), HasSubstr("it ends early"));
+}
+
+TEST(Audio, where_an_mp3_is_damaged_is_said) {
+  Bytes file = with_frame_count([](std::uint32_t count) { return count; });
+  const std::size_t place = text_of(file).find(text_of(file).substr(0, 2), file.size() / 2);
+  file.at(place) = std::byte{0};
+  EXPECT_EQ(refusal(file),
+            "a.snd is not a whole MP3 file: damaged in the middle: no frame begins "
+            "at byte " +
+                std::to_string(place) + " of its sound");
+}
+
 TEST(Audio, a_single_frame_is_an_mp3) {
   const std::string frame =
       "\xFF\xFB\x54\xC4" + std::string(188, '\0');  // 64,000 bits and 48,000 samples a second
