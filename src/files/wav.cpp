@@ -312,7 +312,7 @@ WavSound find_wav_sound(Bytes bytes, const std::string& name) {
       sound.bytes == 4 && used_bits(header.format) == 24 && uses_lowest_bits(sound.data);
   sound.rest = without_chunks(from(available, extent.next));
   // Zeros after the file are no part of it; these may be.
-  const std::uint32_t whole = number_at<std::uint32_t>(bytes, 4);
+  const auto whole = number_at<std::uint32_t>(bytes, 4);
   const bool is_part = says_nothing(whole) || whole + kChunkHeader == bytes.size();
   if (is_part && !sound.rest.empty() && without_tags_before(sound.rest).empty() &&
       sound.rest[0] == std::byte{0}) {
