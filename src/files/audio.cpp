@@ -62,7 +62,10 @@ class Resampler {
     soxr_error_t error = nullptr;
     soxr_.reset(soxr_create(static_cast<double>(from), static_cast<double>(to), 1, &error, nullptr,
                             &quality, nullptr));
-    if (error != nullptr) throw std::runtime_error(std::string("cannot resample: ") + error);
+    if (error != nullptr) {
+      throw std::runtime_error("cannot resample sound of " + std::to_string(from) +
+                               " samples a second to " + std::to_string(to));
+    }
   }
 
   /// Appends to `out` what `in` adds to the sound; nothing in stands for the end of it.

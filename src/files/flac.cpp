@@ -3,6 +3,7 @@
 #include <FLAC/stream_decoder.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -39,6 +40,29 @@ std::uint64_t declared_count(Bytes bytes) {
   return highest << 32U | big_endian(bytes.subspan(kCount + 1));
 }
 
+/// The number of a frame, of itself or of its first sample.
+struct FrameNumber {
+  bool is_of_sample = false;
+  std::uint64_t value = 0;
+
+  /// From the frame's bytes: 15 bits, 1 for the kind of number, 2 bytes, and the number as UTF-8
+  /// codes characters, in 1 to 7 bytes.
+  static std::optional<FrameNumber> read(Bytes frame) {
+    constexpr std::size_t kNumber = 4;
+    if (frame.size() <= kNumber) return std::nullopt;
+    const auto first = std::to_integer<unsigned char>(frame[kNumber]);
+    const auto ones = static_cast<std::size_t>(std::countl_one(first));
+    if (ones == 1 || ones == 8 || frame.size() < kNumber + ones) return std::nullopt;
+    FrameNumber number{(frame[1] & std::byte{1}) != std::byte{0}, first & (0xFFU >> (ones + 1))};
+    if (ones == 0) number.value = first;
+    for (std::size_t i = 1; i < ones; ++i) {
+      number.value =
+          number.value << 6U | std::to_integer<std::uint64_t>(frame[kNumber + i] & std::byte{0x3F});
+    }
+    return number;
+  }
+};
+
 /// libFLAC stops after the number of samples that the header gives. It gets a header without one.
 class Input {
  public:
@@ -71,10 +95,12 @@ class Input {
 class FlacDecoder final : public AudioDecoder {
  public:
   /// `rest_of_ogg` follows the pages of OGG that `bytes` are, where they are.
-  FlacDecoder(Bytes bytes, std::optional<Bytes> rest_of_ogg, std::string name)
+  FlacDecoder(Bytes bytes, std::optional<Bytes> rest_of_ogg, std::vector<std::string> warnings,
+              std::string name)
       : name_(std::move(name)),
         input_(bytes),
         rest_of_ogg_(rest_of_ogg),
+        warnings_(std::move(warnings)),
         decoder_(FLAC__stream_decoder_new()),
         declared_(declared_count(bytes)) {
     if (!decoder_) throw std::runtime_error("cannot start the FLAC decoder");
@@ -103,21 +129,20 @@ class FlacDecoder final : public AudioDecoder {
 
   Bytes rest() const override { return rest_of_ogg_.value_or(input_.bytes().subspan(end_)); }
 
-  std::vector<std::string> warnings() const override {
-    if (has_its_checksum_) return {};
-    return {"its checksum (MD5) is not that of its sound"};
-  }
+  std::vector<std::string> warnings() const override { return warnings_; }
 
  private:
   /// Makes `samples_` the next frame; leaves it empty at the end.
   void decode_frame() {
     samples_.clear();
     taken_ = 0;
+    asked_at_ = count_;
     if (is_finished_) return;
     if (is_at_end()) return finish();
+    if (!rest_of_ogg_) check_number();
     check(FLAC__stream_decoder_process_single(decoder_.get()));
     if (!samples_.empty()) return;
-    if (!rest_of_ogg_) fail("it is cut off");
+    if (!rest_of_ogg_) fail_here();
     finish();
   }
 
@@ -135,10 +160,45 @@ class FlacDecoder final : public AudioDecoder {
            (bytes[1] & std::byte{0xFE}) == std::byte{0xF8};
   }
 
+  /// Compares the sound with what the header says of it. Sound that its checksum confirms is whole,
+  /// whatever else is wrong.
   void finish() {
     is_finished_ = true;
-    if (count_ < declared_) fail("it ends early");
-    has_its_checksum_ = FLAC__stream_decoder_finish(decoder_.get()) != 0;
+    const bool is_as_summed = FLAC__stream_decoder_finish(decoder_.get()) != 0;
+    const bool is_whole = has_checksum_ && is_as_summed;
+    if (!is_whole && misplaced_) fail("damaged in the middle: " + *misplaced_);
+    const std::string counts = "its header gives the sound " + std::to_string(declared_) +
+                               " samples, the file has " + std::to_string(count_);
+    if (!is_whole && count_ < declared_) fail("it ends early: " + counts);
+    if (!is_whole && restarted_) warnings_.push_back(*restarted_);
+    if (is_whole && (misplaced_ || restarted_)) {
+      warnings_.emplace_back("its frames are wrongly numbered, though its checksum (MD5) is right");
+    }
+    if (declared_ > 0 && count_ != declared_)
+      warnings_.push_back(counts + ", all of which are read");
+    if (!is_as_summed) warnings_.emplace_back("its checksum (MD5) is not that of its sound");
+  }
+
+  /// Notes where the next frame is not the one that should follow: libFLAC makes up silence for
+  /// frames that are missing. Frames that are numbered from 0 again are those of another file, put
+  /// after the first.
+  void check_number() {
+    const auto found = FrameNumber::read(rest());
+    if (!found) return;
+    const std::string where = " after sample " + std::to_string(count_);
+    const std::uint64_t expected =
+        !number_ ? 0 : number_->value + (number_->is_of_sample ? frame_size_ : 1);
+    if (count_ == 0 && found->value > 0) {
+      warnings_.push_back("its beginning is missing: its first frame has the number " +
+                          std::to_string(found->value));
+    } else if (found->value > expected && !misplaced_) {
+      misplaced_ = "a frame is missing" + where;
+    } else if (found->value < expected && found->value > 0 && !misplaced_) {
+      misplaced_ = "a frame comes again" + where;
+    } else if (found->value < expected && found->value == 0 && !restarted_) {
+      restarted_ = "its frames are numbered from 0 again" + where + "; all are read";
+    }
+    number_ = found;
   }
 
   void take(const FLAC__Frame& frame, const FLAC__int32* const* samples) {
@@ -149,6 +209,7 @@ class FlacDecoder final : public AudioDecoder {
       changes_ = true;
       return;
     }
+    frame_size_ = frame.header.blocksize;
     const float scale = std::ldexp(1.0F, 1 - static_cast<int>(frame.header.bits_per_sample));
     for (std::size_t i = 0; i < frame.header.blocksize; ++i) {
       for (std::size_t channel = 0; channel < frame.header.channels; ++channel) {
@@ -163,8 +224,11 @@ class FlacDecoder final : public AudioDecoder {
       throw UserError(name_ + ": a FLAC whose rate or number of channels changes on the way; " +
                       "expected the same from beginning to end");
     }
-    if (fault_) fail(*fault_);
-    if (!result) fail(FLAC__stream_decoder_get_resolved_state_string(decoder_.get()));
+    if (!result || has_fault_) fail_here();
+  }
+  [[noreturn]] void fail_here() const {
+    fail(asked_at_ == 0 ? "its beginning is damaged or cut off"
+                        : "it is damaged or cut off after sample " + std::to_string(asked_at_));
   }
   [[noreturn]] void fail(const std::string& reason) const {
     throw UserError(name_ + " is not a whole FLAC file: " + reason);
@@ -199,35 +263,44 @@ class FlacDecoder final : public AudioDecoder {
     if (block->type != FLAC__METADATA_TYPE_STREAMINFO) return;
     const FLAC__StreamMetadata_StreamInfo& info = block->data.stream_info;
     self(pointer).properties_ = {.channels = info.channels, .sample_rate = info.sample_rate};
+    self(pointer).has_checksum_ = std::any_of(std::begin(info.md5sum), std::end(info.md5sum),
+                                              [](FLAC__byte byte) { return byte != 0; });
     if (info.total_samples > 0) self(pointer).declared_ = info.total_samples;
   }
   static void on_error(const FLAC__StreamDecoder* /*decoder*/,
-                       FLAC__StreamDecoderErrorStatus status, void* pointer) {
-    self(pointer).fault_ = FLAC__StreamDecoderErrorStatusString[status];
+                       FLAC__StreamDecoderErrorStatus /*status*/, void* pointer) {
+    self(pointer).has_fault_ = true;
   }
 
   std::string name_;
   Input input_;
   std::optional<Bytes> rest_of_ogg_;
+  std::vector<std::string> warnings_;
   std::unique_ptr<FLAC__StreamDecoder, DeleteDecoder> decoder_;
   std::uint64_t declared_ = 0;  // samples of a channel by the header; 0 = it does not say
   AudioProperties properties_;
-  std::optional<std::string> fault_;  // of what was decoded last
-  std::vector<float> samples_;        // of a frame
-  std::size_t taken_ = 0;             // of `samples_`
-  std::size_t end_ = 0;               // of the frames so far, in bytes
-  std::uint64_t count_ = 0;           // samples of a channel so far
-  bool changes_ = false, is_finished_ = false, has_its_checksum_ = true;
+  std::optional<std::string> misplaced_;  // the first frame that is missing or comes again
+  std::optional<std::string> restarted_;  // the first that has the number 0 again
+  std::vector<float> samples_;            // of a frame
+  std::size_t taken_ = 0;                 // of `samples_`
+  std::size_t end_ = 0;                   // of the frames so far, in bytes
+  std::uint64_t count_ = 0;               // samples of a channel so far
+  std::uint64_t asked_at_ = 0;            // their number when the last frame was asked for
+  std::optional<FrameNumber> number_;     // of the last frame
+  std::uint64_t frame_size_ = 0;          // its samples of a channel
+  bool has_checksum_ = false, has_fault_ = false, changes_ = false, is_finished_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<AudioDecoder> open_flac(Bytes bytes, const std::string& name) {
-  return std::make_unique<FlacDecoder>(bytes, std::nullopt, name);
+  return std::make_unique<FlacDecoder>(bytes, std::nullopt, std::vector<std::string>(), name);
 }
 
-std::unique_ptr<AudioDecoder> open_ogg_flac(Bytes bytes, Bytes rest, const std::string& name) {
-  return std::make_unique<FlacDecoder>(bytes, rest, name);
+std::unique_ptr<AudioDecoder> open_ogg_flac(Bytes bytes, Bytes rest,
+                                            std::vector<std::string> warnings,
+                                            const std::string& name) {
+  return std::make_unique<FlacDecoder>(bytes, rest, std::move(warnings), name);
 }
 
 }  // namespace sparse_transformer

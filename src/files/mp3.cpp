@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <vector>
 
 #include "config/errors.h"
 #include "files/big_endian.h"
@@ -92,25 +93,69 @@ bool has_frames(Bytes bytes) {
   return false;
 }
 
-/// Whether the first frame is not sound but says how many frames there are. After its header (4
-/// bytes, or 6 with a checksum) and 9 to 32 bytes of side information a word stands, and u32be
-/// flags, the lowest of which is for the count.
-bool declares_length(Bytes frames) {
-  constexpr std::size_t kEnd = 6 + 32 + 12;
-  const std::string_view start = as_text(frames.first(std::min(kEnd, frames.size())));
+/// The place in a frame at which it says how many frames there are, where it is not sound but says
+/// this: after a header, perhaps a checksum, and side information of zeros "Xing" or "Info" stands,
+/// u32be flags, and the numbers that the flags stand for.
+std::optional<std::size_t> place_of_counts(Bytes frame) {
+  constexpr std::size_t kEnd = 6 + 32 + 16;  // of the longest header and the first two numbers
+  const std::string_view start = as_text(frame.first(std::min(kEnd, frame.size())));
   const std::size_t word = std::min(start.find("Xing"), start.find("Info"));
-  if (word == start.npos || word + 12 > start.size()) return false;
-  return (start[word + 7] & 1) != 0 && big_endian(frames.subspan(word + 8)) > 0;
+  constexpr std::size_t kSideInformation = 6;
+  if (word == start.npos || word < kSideInformation || word + 16 > start.size()) {
+    return std::nullopt;
+  }
+  const std::string_view zeros = start.substr(kSideInformation, word - kSideInformation);
+  return zeros.find_first_not_of('\0') == zeros.npos ? std::optional(word + 8) : std::nullopt;
+}
+
+/// What the first frame says of the others, and what is there.
+struct Counts {
+  std::size_t place = 0;                  // of the number of frames, in the file
+  std::uint64_t declared = 0, found = 0;  // frames beside the first
+  bool is_cut = false;                    // frames are missing at the end
+
+  /// Encoders count the first frame too, or do not.
+  bool differs() const { return declared != found && declared != found + 1; }
+};
+
+/// None where the first frame does not say how many there are, or where their sizes are unknown.
+std::optional<Counts> counts_of(Bytes bytes) {
+  constexpr std::uint32_t kHasFrames = 1, kHasBytes = 2, kUnknown = 0xFFFFFFFF;
+  const auto place = place_of_counts(bytes);
+  if (!place) return std::nullopt;
+  const std::uint32_t flags = big_endian(bytes.subspan(*place - 4));
+  Counts counts{.place = *place, .declared = big_endian(bytes.subspan(*place))};
+  if ((flags & kHasFrames) == 0 || counts.declared == 0) return std::nullopt;
+
+  const auto first = FrameHeader::read(bytes);
+  Bytes rest = bytes;
+  auto frame = first;
+  while (frame && frame->is_alike(*first) && frame->size() > 0 && frame->size() <= rest.size()) {
+    if (rest.size() < bytes.size() && place_of_counts(rest)) break;  // of another file
+    if (rest.size() < bytes.size()) ++counts.found;
+    rest = rest.subspan(frame->size());
+    frame = FrameHeader::read(rest);
+  }
+  if (frame && frame->size() == 0) return std::nullopt;
+  const std::uint32_t size = (flags & kHasBytes) != 0 ? big_endian(bytes.subspan(*place + 4)) : 0;
+  const bool is_short = size != kUnknown && size > bytes.size() - rest.size();
+  const bool has_part = !rest.empty() && rest[0] == std::byte{0xFF} &&
+                        (rest.size() < 4 || (frame && frame->size() > rest.size()));
+  counts.is_cut = counts.declared > counts.found && (is_short || has_part) && !has_frames(rest);
+  return counts;
 }
 
 struct MemoryFile {
   Bytes bytes;
+  std::vector<std::byte> start;  // in place of the same bytes
   off_t position = 0;
 };
 
 ssize_t on_read(void* pointer, void* out, std::size_t count) {
   auto& file = *static_cast<MemoryFile*>(pointer);
-  const auto rest = file.bytes.subspan(static_cast<std::size_t>(file.position));
+  const auto position = static_cast<std::size_t>(file.position);
+  const Bytes from = position < file.start.size() ? Bytes(file.start) : file.bytes;
+  const Bytes rest = from.subspan(position);
   count = std::min(count, rest.size());
   if (count > 0) std::memcpy(out, rest.data(), count);
   file.position += static_cast<off_t>(count);
@@ -132,20 +177,21 @@ struct DeleteHandle {
 class Mp3Decoder : public AudioDecoder {
  public:
   Mp3Decoder(Bytes bytes, std::string name)
-      : name_(std::move(name)), file_{bytes, 0}, handle_(mpg123_new(nullptr, nullptr)) {
+      : name_(std::move(name)), file_{bytes, {}, 0}, handle_(mpg123_new(nullptr, nullptr)) {
     if (!handle_) throw std::runtime_error("cannot start the MP3 decoder");
     // A lost place in the file is an error, not something to look for further on. A single channel
     // is given twice, so that the number of channels may change.
     long flags = MPG123_QUIET | MPG123_NO_RESYNC | MPG123_FORCE_FLOAT | MPG123_FORCE_STEREO;
     if (is_single_frame(bytes)) flags |= MPG123_NO_READAHEAD;  // for a frame like it
     mpg123_param(handle_.get(), MPG123_ADD_FLAGS, flags, 0.0);
+    read_counts();
     check(mpg123_replace_reader_handle(handle_.get(), on_read, on_seek, nullptr));
     check(mpg123_open_handle(handle_.get(), &file_));
     long rate = 0;
     int channels = 0, encoding = 0;
     check(mpg123_getformat(handle_.get(), &rate, &channels, &encoding));
     properties_ = {.channels = channels, .sample_rate = rate};
-    if (declares_length(file_.bytes)) declared_ = mpg123_length(handle_.get());
+    if (!file_.start.empty()) declared_ = mpg123_length(handle_.get());
   }
 
   const AudioProperties& properties() const override { return properties_; }
@@ -163,8 +209,28 @@ class Mp3Decoder : public AudioDecoder {
   }
 
   Bytes rest() const override { return rest_.value_or(Bytes{}); }
+  std::vector<std::string> warnings() const override { return warnings_; }
 
  private:
+  /// libmpg123 cuts off at the number of frames in the first one what the encoder added at the end.
+  /// It gets the number that are there.
+  void read_counts() {
+    const auto counts = counts_of(file_.bytes);
+    if (!counts) return;
+    if (counts->is_cut) fail("it ends early");
+    if (counts->differs()) {
+      warnings_.push_back("its header gives the sound " + std::to_string(counts->declared) +
+                          " frames, the file has " + std::to_string(counts->found) +
+                          ", all of which are read");
+    }
+    constexpr std::size_t kNumber = 4;
+    file_.start.assign(file_.bytes.begin(),
+                       file_.bytes.begin() + static_cast<std::ptrdiff_t>(counts->place + kNumber));
+    for (std::size_t i = 0; i < kNumber; ++i) {
+      file_.start[counts->place + i] = static_cast<std::byte>(counts->found >> (24 - 8 * i));
+    }
+  }
+
   /// Ends the stream where `result` says that no frame like those so far follows. Where a frame
   /// does follow later, the bytes between are damaged.
   void end(int result) {
@@ -173,11 +239,12 @@ class Mp3Decoder : public AudioDecoder {
     mpg123_info(handle_.get(), &info);
     if (result == MPG123_NEW_FORMAT) {
       rest_ = file_.bytes.subspan(static_cast<std::size_t>(last));
-      if (!begins_with_frames(*rest_, 2)) fail("a frame is damaged");
+      if (!begins_with_frames(*rest_, 2)) fail_at(last);
     } else {
       const auto size = static_cast<std::size_t>(last + info.framesize);
       rest_ = file_.bytes.subspan(std::min(size, file_.bytes.size()));
-      if (result != MPG123_DONE && (!is_lost(result) || has_frames(*rest_))) check(result);
+      if (result != MPG123_DONE && (!is_lost(result) || has_frames(*rest_)))
+        fail_at(last + info.framesize);
     }
   }
 
@@ -188,7 +255,11 @@ class Mp3Decoder : public AudioDecoder {
   }
 
   void check(int result) const {
-    if (result != MPG123_OK) fail(mpg123_strerror(handle_.get()));
+    if (result != MPG123_OK) fail("its first frame is damaged");
+  }
+  [[noreturn]] void fail_at(off_t byte) const {
+    fail("damaged in the middle: no frame begins at byte " + std::to_string(byte) +
+         " of its sound");
   }
   [[noreturn]] void fail(const std::string& reason) const {
     throw UserError(name_ + " is not a whole MP3 file: " + reason);
@@ -198,8 +269,9 @@ class Mp3Decoder : public AudioDecoder {
   MemoryFile file_;
   std::unique_ptr<mpg123_handle, DeleteHandle> handle_;
   AudioProperties properties_;
-  std::optional<std::int64_t> declared_;  // frames
-  std::int64_t count_ = 0;                // frames read
+  std::vector<std::string> warnings_;
+  std::optional<std::int64_t> declared_;  // samples of a channel
+  std::int64_t count_ = 0;                // of them read
   std::optional<Bytes> rest_;             // from the end on
 };
 

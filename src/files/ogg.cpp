@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/crc.hpp>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -29,17 +30,35 @@ struct Page {
   bool has(std::byte flag) const { return (bytes[kFlags] & flag) != std::byte{0}; }
   std::uint32_t serial() const { return number_at<std::uint32_t>(bytes, kSerial); }
   std::uint32_t sequence() const { return number_at<std::uint32_t>(bytes, kSequence); }
+  /// Whether its last packet continues on the next page: the last segment is full.
+  bool is_continued() const {
+    const auto segments = std::to_integer<std::size_t>(bytes[kSegments]);
+    return segments > 0 && bytes[kPageHeader + segments - 1] == std::byte{255};
+  }
 };
 
 /// The checksum of a page is made with zeros in its own place.
-bool has_its_checksum(Bytes page) {
+std::uint32_t checksum_of(Bytes page) {
   constexpr std::array<std::byte, 4> kZeros{};
   boost::crc_optimal<32, 0x04C11DB7, 0, 0, false, false> crc;
   crc.process_bytes(page.data(), kChecksum);
   crc.process_bytes(kZeros.data(), kZeros.size());
   const auto rest = page.subspan(kChecksum + kZeros.size());
   crc.process_bytes(rest.data(), rest.size());
-  return crc.checksum() == number_at<std::uint32_t>(page, kChecksum);
+  return crc.checksum();
+}
+
+bool has_its_checksum(Bytes page) {
+  return checksum_of(page) == number_at<std::uint32_t>(page, kChecksum);
+}
+
+/// The page with the mark of the last one.
+std::vector<std::byte> marked_as_last(Bytes page) {
+  std::vector<std::byte> marked(page.begin(), page.end());
+  marked[kFlags] |= kLastPage;
+  const std::uint32_t checksum = checksum_of(marked);
+  std::memcpy(marked.data() + kChecksum, &checksum, sizeof checksum);
+  return marked;
 }
 
 /// The page at the beginning of `bytes`, where there is a whole one with its checksum.
@@ -73,7 +92,7 @@ void check_encoding(const Page& page, const std::string& name) {
 
 }  // namespace
 
-Bytes first_ogg_stream(Bytes bytes, const std::string& name) {
+OggStream first_ogg_stream(Bytes bytes, const std::string& name) {
   const auto fail = [&name](const std::string& reason) {
     throw UserError(name + " is not a whole OGG file: " + reason);
   };
@@ -89,7 +108,7 @@ Bytes first_ogg_stream(Bytes bytes, const std::string& name) {
       if (previous->has(kFirstPage)) {
         throw UserError(name + ": an OGG of several streams side by side, expected one of sound");
       }
-      return bytes.first(size);
+      break;
     } else if (page->serial() != previous->serial() ||
                page->sequence() != previous->sequence() + 1) {
       fail("a page is missing");
@@ -98,12 +117,18 @@ Bytes first_ogg_stream(Bytes bytes, const std::string& name) {
     previous = page;
     if (page->has(kLastPage)) break;
   }
-  if (!previous || !previous->has(kLastPage)) fail("it ends early");
+  if (!previous || previous->is_continued()) fail("it ends early");
+  OggStream stream{bytes.first(size), {}, {}};
+  if (!previous->has(kLastPage)) {
+    stream.end = marked_as_last(previous->bytes);
+    stream.warnings.emplace_back("its last page is not marked as the last; it may be cut off");
+    return stream;
+  }
   const std::string_view rest = as_text(without_tags_before(bytes.subspan(size)));
   if (!rest.starts_with(kCapture) && rest.find(kCapture) != rest.npos) {
     fail("a page is cut off or damaged");
   }
-  return bytes.first(size);
+  return stream;
 }
 
 }  // namespace sparse_transformer

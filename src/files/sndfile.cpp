@@ -20,13 +20,13 @@ namespace sparse_transformer {
 
 namespace {
 
-/// A file in memory, as libsndfile's callbacks want it: to read `input` or to write `output`.
+/// A file in memory, as libsndfile's callbacks want it: `mapped` and then `own`, which is written.
 struct MemoryFile {
-  std::span<const std::byte> input;
-  std::vector<std::byte> output;
+  std::span<const std::byte> mapped;
+  std::vector<std::byte> own;
   sf_count_t position = 0;
 
-  sf_count_t size() const { return std::ssize(input) + std::ssize(output); }
+  sf_count_t size() const { return std::ssize(mapped) + std::ssize(own); }
 };
 
 MemoryFile& file_of(void* pointer) { return *static_cast<MemoryFile*>(pointer); }
@@ -46,9 +46,15 @@ sf_count_t on_seek(sf_count_t offset, int whence, void* pointer) {
 
 sf_count_t on_read(void* out, sf_count_t count, void* pointer) {
   MemoryFile& file = file_of(pointer);
-  count = std::clamp<sf_count_t>(count, 0, std::ssize(file.input) - file.position);
-  if (count > 0) {
-    std::memcpy(out, file.input.data() + file.position, static_cast<std::size_t>(count));
+  count = std::clamp<sf_count_t>(count, 0, file.size() - file.position);
+  const auto begin = static_cast<std::size_t>(file.position);
+  const auto size = static_cast<std::size_t>(count);
+  const auto mapped = file.mapped.subspan(std::min(begin, file.mapped.size()));
+  const std::size_t from_mapped = std::min(size, mapped.size());
+  if (from_mapped > 0) std::memcpy(out, mapped.data(), from_mapped);
+  if (size > from_mapped) {
+    std::memcpy(static_cast<std::byte*>(out) + from_mapped,
+                file.own.data() + begin + from_mapped - file.mapped.size(), size - from_mapped);
   }
   file.position += count;
   return count;
@@ -57,8 +63,8 @@ sf_count_t on_read(void* out, sf_count_t count, void* pointer) {
 sf_count_t on_write(const void* bytes, sf_count_t count, void* pointer) {
   MemoryFile& file = file_of(pointer);
   const auto end = static_cast<std::size_t>(file.position + count);
-  file.output.resize(std::max(file.output.size(), end));
-  std::memcpy(file.output.data() + file.position, bytes, static_cast<std::size_t>(count));
+  file.own.resize(std::max(file.own.size(), end));
+  std::memcpy(file.own.data() + file.position, bytes, static_cast<std::size_t>(count));
   file.position += count;
   return count;
 }
@@ -100,7 +106,9 @@ SF_INFO raw_format(const WavSound& sound) {
 
 /// A stream and what stands around it in the file.
 struct Stream {
-  std::span<const std::byte> bytes, rest;
+  std::span<const std::byte> bytes;
+  std::vector<std::byte> end;  // follows the bytes
+  std::span<const std::byte> rest;
   std::vector<std::string> warnings;
   bool has_lowest_bits = false;  // as WavSound
 };
@@ -117,9 +125,9 @@ class SndfileDecoder : public AudioDecoder {
       : stream_(std::move(stream)),
         format_(std::move(format)),
         name_(std::move(name)),
-        file_{stream_.bytes, {}, 0},
+        file_{stream_.bytes, std::move(stream_.end), 0},
         sound_(open_sound(file_, SFM_READ, info)) {
-    if (!sound_) fail(sf_strerror(nullptr));
+    if (!sound_) fail("its sound cannot be decoded; its beginning or its end is damaged");
     properties_ = {.channels = info.channels, .sample_rate = info.samplerate};
     declared_ = info.frames;
   }
@@ -129,7 +137,10 @@ class SndfileDecoder : public AudioDecoder {
   std::int64_t read(std::span<float> out) override {
     const auto room = static_cast<sf_count_t>(out.size()) / properties_.channels;
     const sf_count_t frames = sf_readf_float(sound_.get(), out.data(), room);
-    if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) fail(sf_strerror(sound_.get()));
+    if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) {
+      fail("damaged in the middle: its sound cannot be decoded after sample " +
+           std::to_string(count_));
+    }
     count_ += frames;
     if (stream_.has_lowest_bits) {
       std::transform(out.begin(), out.begin() + frames * properties_.channels, out.begin(),
@@ -163,15 +174,15 @@ std::vector<std::byte> encode(const Sound& sound, int format) {
   info.channels = 1;
   info.format = format | SF_FORMAT_PCM_16;
   OpenSound opened = open_sound(file, SFM_WRITE, info);
-  if (!opened) throw std::logic_error(std::string("cannot encode sound: ") + sf_strerror(nullptr));
+  if (!opened) throw std::logic_error("cannot encode sound");
   if (!sound.comment.empty()) sf_set_string(opened.get(), SF_STR_COMMENT, sound.comment.c_str());
   sf_command(opened.get(), SFC_UPDATE_HEADER_NOW, nullptr, 0);  // else no samples are no FLAC
   const auto count = std::ssize(sound.samples);
   if (sf_write_short(opened.get(), sound.samples.data(), count) != count) {
-    throw std::runtime_error(std::string("cannot encode sound: ") + sf_strerror(opened.get()));
+    throw std::runtime_error("cannot encode sound");
   }
   opened.reset();  // writes the sizes into the header
-  return std::move(file.output);
+  return std::move(file.own);
 }
 
 }  // namespace
@@ -179,18 +190,21 @@ std::vector<std::byte> encode(const Sound& sound, int format) {
 std::unique_ptr<AudioDecoder> open_wav(std::span<const std::byte> bytes, const std::string& name) {
   const WavSound sound = find_wav_sound(bytes, name);
   return std::make_unique<SndfileDecoder>(
-      Stream{sound.data, sound.rest, sound.warnings, sound.has_lowest_bits}, raw_format(sound),
+      Stream{sound.data, {}, sound.rest, sound.warnings, sound.has_lowest_bits}, raw_format(sound),
       "WAV", name);
 }
 
 std::unique_ptr<AudioDecoder> open_ogg(std::span<const std::byte> bytes, const std::string& name) {
-  const auto first = first_ogg_stream(bytes, name);
+  const OggStream first = first_ogg_stream(bytes, name);
+  const auto rest = bytes.subspan(first.bytes.size());
   constexpr std::size_t kPageHeader = 28;  // of a page that holds one segment, as the first does
-  const auto content = as_text(first).substr(std::min(first.size(), kPageHeader));
+  const auto content = as_text(first.bytes).substr(std::min(first.bytes.size(), kPageHeader));
   if (content.starts_with("\177FLAC"))
-    return open_ogg_flac(first, bytes.subspan(first.size()), name);
-  return std::make_unique<SndfileDecoder>(Stream{first, bytes.subspan(first.size()), {}}, SF_INFO{},
-                                          "OGG", name);
+    return open_ogg_flac(first.bytes, rest, first.warnings, name);
+  return std::make_unique<SndfileDecoder>(
+      Stream{first.bytes.first(first.bytes.size() - first.end.size()), first.end, rest,
+             first.warnings},
+      SF_INFO{}, "OGG", name);
 }
 
 std::vector<std::byte> encode_wav(const Sound& sound) { return encode(sound, SF_FORMAT_WAV); }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "config/errors.h"
 #include "files/sound_bytes.h"
@@ -18,6 +19,7 @@ using Bytes = std::span<const std::byte>;
 
 constexpr std::size_t kFileHeader = 12;  // "RIFF", u32le bytes that follow, "WAVE"
 constexpr std::size_t kChunkHeader = 8;  // four characters, u32le bytes that follow
+constexpr std::size_t kFarthest = std::size_t{16} << 20;  // what follows samples is short
 
 /// The bytes from `offset` on: none where that is beyond the end.
 Bytes from(Bytes bytes, std::size_t offset) {
@@ -26,54 +28,111 @@ Bytes from(Bytes bytes, std::size_t offset) {
 
 std::size_t chunk_size(Bytes chunk) { return number_at<std::uint32_t>(chunk, 4); }
 
-/// What follows a chunk's content of this size. A chunk of odd size has a zero behind it, which
-/// some programs forget.
+bool is_printable(char letter) { return letter >= ' ' && letter <= '~'; }
+
+/// Whether it begins with what may be a chunk's name: three or four printable characters, the first
+/// of which may be the copyright sign of QuickTime. Neither more samples nor a whole file in the
+/// place of a chunk are passed over as one.
+bool has_name(Bytes bytes) {
+  if (bytes.size() < kChunkHeader) return false;
+  const std::string_view text = as_text(bytes).substr(0, 4);
+  return (is_printable(text[0]) || text[0] == '\xA9') && is_printable(text[1]) &&
+         is_printable(text[2]) && (is_printable(text[3]) || text[3] == '\0') && text != "data" &&
+         !is_wav(bytes);
+}
+
+/// Whether it begins with a chunk that is whole.
+bool is_chunk(Bytes bytes) {
+  return has_name(bytes) && chunk_size(bytes) <= bytes.size() - kChunkHeader;
+}
+
+/// What follows a chunk's content of this size. After an odd size a zero follows, which some
+/// programs forget, or write as another byte.
 Bytes after_content(Bytes content, std::size_t size) {
   const Bytes next = from(content, size);
-  return size % 2 == 1 && !next.empty() && next[0] == std::byte{0} ? next.subspan(1) : next;
+  if (size % 2 == 0 || next.empty()) return next;
+  const bool is_padded = next[0] == std::byte{0} || (!is_chunk(next) && is_chunk(from(next, 1)));
+  return is_padded ? next.subspan(1) : next;
 }
 
-/// Whether it begins with four letters and a size that fits. Neither more samples nor a whole file
-/// in the place of a chunk are passed over as one.
-bool is_chunk(Bytes bytes) {
-  if (bytes.size() < kChunkHeader || is_wav(bytes)) return false;
-  const std::string_view letters = as_text(bytes).substr(0, 4);
-  if (letters == "data") return false;
-  const auto is_printable = [](char letter) { return letter >= ' ' && letter <= '~'; };
-  return std::all_of(letters.begin(), letters.end(), is_printable) &&
-         chunk_size(bytes) <= bytes.size() - kChunkHeader;
+Bytes after_chunk(Bytes chunk) {
+  return after_content(chunk.subspan(kChunkHeader), chunk_size(chunk));
 }
 
-/// The bytes without the chunks and tags that they begin with.
+/// The bytes without the chunks that they begin with.
 Bytes without_chunks(Bytes bytes) {
-  while (is_chunk(bytes)) {
-    bytes = after_content(bytes.subspan(kChunkHeader), chunk_size(bytes));
-  }
+  while (is_chunk(bytes)) bytes = after_chunk(bytes);
   return bytes;
 }
 
-/// Whether these bytes can follow the samples: nothing, chunks, tags, more samples or another file.
-bool can_follow_samples(Bytes bytes) {
-  const Bytes rest = without_tags_after(without_chunks(bytes));
-  return rest.empty() || is_wav(rest) || as_text(rest).starts_with("data");
+/// A chunk that programs write after the samples, and how its content begins.
+struct KnownChunk {
+  std::string_view name, content;
+};
+
+constexpr std::array kKnownChunks = {
+    KnownChunk{"LIST", "INFO"}, KnownChunk{"LIST", "adtl"}, KnownChunk{"id3 ", "ID3"},
+    KnownChunk{"ID3 ", "ID3"},  KnownChunk{"iXML", "<"},    KnownChunk{"_PMX", "<"},
+    KnownChunk{"axml", "<"},    KnownChunk{"bext", ""},     KnownChunk{"cue ", ""},
+    KnownChunk{"smpl", ""},     KnownChunk{"inst", ""},     KnownChunk{"fact", ""},
+    KnownChunk{"PEAK", ""},     KnownChunk{"afsp", ""},     KnownChunk{"acid", ""},
+    KnownChunk{"cart", ""},     KnownChunk{"chna", ""},     KnownChunk{"JUNK", ""},
+    KnownChunk{"junk", ""},     KnownChunk{"PAD ", ""},     KnownChunk{"FLLR", ""}};
+
+bool has_known_name(Bytes bytes) {
+  const std::string_view name = as_text(bytes).substr(0, 4);
+  return bytes.size() >= kChunkHeader &&
+         std::any_of(kKnownChunks.begin(), kKnownChunks.end(),
+                     [name](const KnownChunk& known) { return known.name == name; });
 }
 
-/// The size of samples that are followed by chunks which fill the file to its end, or by tags, or
-/// by nothing.
-std::size_t size_to_next_chunk(Bytes samples) {
-  samples = without_tags_after(samples);
-  constexpr std::size_t kFarthest = std::size_t{16} << 20;  // what follows samples is short
-  constexpr std::array<std::string_view, 12> kKnown = {"LIST", "id3 ", "ID3 ", "bext",
-                                                       "iXML", "_PMX", "cue ", "smpl",
-                                                       "inst", "fact", "PEAK", "afsp"};
-  std::size_t begin = samples.size() - std::min(samples.size(), kFarthest);
-  for (begin += begin % 2; begin + kChunkHeader <= samples.size(); begin += 2) {
-    const Bytes chunk = samples.subspan(begin);
-    const bool is_known =
-        std::find(kKnown.begin(), kKnown.end(), as_text(chunk).substr(0, 4)) != kKnown.end();
-    if (is_known && is_chunk(chunk) && without_chunks(chunk).empty()) return begin;
+/// Whether a known chunk begins here, among bytes that may be samples. One that is cut off is
+/// known by the beginning of its content.
+bool begins_with_known_chunk(Bytes bytes) {
+  if (!has_known_name(bytes)) return false;
+  const std::string_view text = as_text(bytes);
+  return std::any_of(kKnownChunks.begin(), kKnownChunks.end(), [&](const KnownChunk& known) {
+    return text.starts_with(known.name) && text.substr(kChunkHeader).starts_with(known.content) &&
+           (!known.content.empty() || is_chunk(bytes));
+  });
+}
+
+enum class Chain {
+  kSure,      // chunks to the end, a known one among them
+  kPlausible  // chunks to the end, a known one, or another file; what follows these may be damaged
+};
+
+/// The size of samples that such a chain of chunks follows: all bytes where none does.
+std::size_t size_to_chain(Bytes samples, Chain kind) {
+  const std::size_t first = samples.size() - std::min(samples.size(), kFarthest);
+  const Bytes tail = samples.subspan(first);
+  std::vector<bool> is_end(tail.size() + 1), is_sure(tail.size() + 1);
+  is_end[tail.size()] = true;
+  std::size_t found = tail.size();
+  for (std::size_t begin = tail.size(); begin-- > 0;) {
+    const Bytes bytes = tail.subspan(begin);
+    if (is_chunk(bytes) && chunk_size(bytes) > 0) {
+      const std::size_t next = tail.size() - after_chunk(bytes).size();
+      is_end[begin] = is_end[next];
+      is_sure[begin] = is_end[next] && (is_sure[next] || has_known_name(bytes));
+    }
+    if (kind == Chain::kPlausible && (begins_with_known_chunk(bytes) || is_wav(bytes))) {
+      is_end[begin] = true;
+    }
+    if ((kind == Chain::kSure ? is_sure : is_end)[begin]) found = begin;
   }
-  return samples.size();
+  return first + found;
+}
+
+/// Whether these bytes show that the samples before them have ended: nothing, a chunk, zeros, tags,
+/// more samples or another file.
+bool can_follow_samples(Bytes bytes) {
+  const Bytes left = without_chunks(bytes);
+  if (has_known_name(bytes) || has_known_name(left)) return true;
+  if (is_chunk(bytes) && chunk_size(bytes) > 0 && chunk_size(bytes) <= kFarthest) return true;
+  const Bytes rest = without_tags_before(without_tags_after(left));
+  if (rest.empty()) return left.size() <= kFarthest;
+  return is_wav(rest) || as_text(rest).starts_with("data");
 }
 
 /// What programs write that do not know the size: 0, or the largest number of 31 or 32 bits less
@@ -97,7 +156,11 @@ Header read_header(Bytes file, const std::string& name) {
     const Bytes content = rest.subspan(kChunkHeader);
     if (text.starts_with("data")) {
       header.data = rest;
-      break;
+      if (chunk_size(rest) > 0) break;
+      // Chunks of empty sound may precede another that is not.
+      rest = without_chunks(content);
+      if (!as_text(rest).starts_with("data")) break;
+      continue;
     }
     const std::size_t size = std::min(chunk_size(rest), content.size());
     if (text.starts_with("fmt ") && header.format.empty()) header.format = content.first(size);
@@ -155,14 +218,68 @@ std::int64_t used_bits(Bytes format) {
   return bits == 32 && format.size() >= kExtended ? number_at<std::uint16_t>(format, 18) : bits;
 }
 
-/// Whether the lowest byte of the first samples of 32 bits is used. Recorders for Linux put 24 bits
-/// there, though the highest are right.
-bool has_lowest_bytes(Bytes samples) {
-  samples = samples.first(std::min(samples.size(), std::size_t{1} << 20));
-  for (std::size_t i = 0; i < samples.size(); i += 4) {
-    if (samples[i] != std::byte{0}) return true;
+/// Whether of samples of 32 bits the lowest 24 are used: the lowest byte says something, and the
+/// highest repeats the sign, or is 0, everywhere. Recorders for Linux put 24 bits there, though the
+/// highest are right.
+bool uses_lowest_bits(Bytes samples) {
+  bool has_lowest_byte = false, repeats_sign = true, is_zero = true;
+  for (std::size_t i = 0; i + 4 <= samples.size(); i += 4) {
+    const auto sample = number_at<std::int32_t>(samples, i);
+    has_lowest_byte = has_lowest_byte || (sample & 0xFF) != 0;
+    repeats_sign = repeats_sign && sample >= -(1 << 23) && sample < 1 << 23;
+    is_zero = is_zero && sample >= 0 && sample < 1 << 24;
+    if (!repeats_sign && !is_zero) return false;
   }
-  return false;
+  return has_lowest_byte;
+}
+
+/// Where the samples end and where what follows them begins, in the bytes from their begin on.
+struct Extent {
+  std::size_t size = 0, next = 0;
+};
+
+/// The samples up to a chain of chunks, if there is one.
+Extent extent_to_chain(Bytes available, Chain kind, std::size_t frame) {
+  const std::size_t next = size_to_chain(available, kind);
+  const bool is_padded = next < available.size() && next % 2 == 0 && next % frame == 1 &&
+                         available[next - 1] == std::byte{0};
+  return {is_padded ? next - 1 : next, next};
+}
+
+/// Finds the end of the samples, `declared` bytes by their chunk. Adds a warning where that is
+/// wrong.
+Extent find_extent(Bytes bytes, Bytes available, std::uint64_t declared, std::size_t frame,
+                   WavSound& sound, const std::string& name) {
+  constexpr std::size_t kMostOf32Bits = std::numeric_limits<std::uint32_t>::max();
+  const auto found = [&](Bytes within, Chain kind) {
+    const Extent extent = extent_to_chain(within, kind, frame);
+    const bool may_be_wrong =
+        kind == Chain::kPlausible && (says_nothing(declared) || bytes.size() > kMostOf32Bits);
+    if (!may_be_wrong && extent.size != declared) {
+      sound.warnings.push_back("its header gives the sound " + std::to_string(declared) +
+                               " bytes, the file has " + std::to_string(extent.size) +
+                               ", all of which are read");
+    }
+    return extent;
+  };
+  const Bytes all = without_tags_after(available);
+  if (declared == 0) return found(all, Chain::kPlausible);
+  if (declared <= available.size()) {
+    const Bytes after = after_content(available, declared);
+    if (can_follow_samples(after)) {
+      const Extent extent = found(available.first(declared), Chain::kSure);
+      return extent.next < declared ? extent : Extent{declared, available.size() - after.size()};
+    }
+  }
+  const std::size_t whole = chunk_size(bytes) + kChunkHeader;
+  const bool is_whole = whole == bytes.size() || whole + 1 == bytes.size();
+  if (says_nothing(declared) || is_whole || bytes.size() > kMostOf32Bits) {
+    return found(all, Chain::kPlausible);
+  }
+  if (declared > available.size()) {
+    throw UserError(name + " is not a whole WAV file: it is cut off");
+  }
+  return {declared, available.size() - after_content(available, declared).size()};
 }
 
 }  // namespace
@@ -180,29 +297,28 @@ WavSound find_wav_sound(Bytes bytes, const std::string& name) {
   read_format(header.format, sound, name);
 
   constexpr std::uint32_t kInLongSize = 0xFFFFFFFF;
-  constexpr std::size_t kMostOf32Bits = std::numeric_limits<std::uint32_t>::max();
   const Bytes available = header.data.subspan(kChunkHeader);
-  std::uint64_t size = chunk_size(header.data);
-  if (size == kInLongSize && header.long_size) size = *header.long_size;
-  if (size > available.size() || !can_follow_samples(after_content(available, size))) {
-    const std::size_t whole = chunk_size(bytes) + kChunkHeader;
-    const bool is_whole = whole == bytes.size() || whole + 1 == bytes.size();
-    const std::uint64_t found = size_to_next_chunk(available);
-    if (says_nothing(size) || bytes.size() > kMostOf32Bits) {
-      size = found;
-    } else if (is_whole) {
-      sound.warnings.push_back("its header gives the sound " + std::to_string(size) +
-                               " bytes, the file has " + std::to_string(found) +
-                               ", all of which are read");
-      size = found;
-    } else if (size > available.size()) {
-      throw UserError(name + " is not a whole WAV file: it is cut off");
-    }
+  std::uint64_t declared = chunk_size(header.data);
+  if (declared == kInLongSize && header.long_size) declared = *header.long_size;
+  const auto frame = static_cast<std::size_t>(sound.bytes * sound.properties.channels);
+  const Extent extent = find_extent(bytes, available, declared, frame, sound, name);
+  if (const std::size_t spare = extent.size % frame; spare > 0) {
+    sound.warnings.push_back("a part of a sample, " + std::to_string(spare) +
+                             (spare == 1 ? " byte" : " bytes") +
+                             " at the end of its sound, is left out");
   }
-  sound.data = available.first(size);
+  sound.data = available.first(extent.size - extent.size % frame);
   sound.has_lowest_bits =
-      sound.bytes == 4 && used_bits(header.format) == 24 && has_lowest_bytes(sound.data);
-  sound.rest = without_chunks(after_content(available, size));
+      sound.bytes == 4 && used_bits(header.format) == 24 && uses_lowest_bits(sound.data);
+  sound.rest = without_chunks(from(available, extent.next));
+  // Zeros after the file are no part of it; these may be.
+  const auto whole = number_at<std::uint32_t>(bytes, 4);
+  const bool is_part = says_nothing(whole) || whole + kChunkHeader == bytes.size();
+  if (is_part && !sound.rest.empty() && without_tags_before(sound.rest).empty() &&
+      sound.rest[0] == std::byte{0}) {
+    sound.warnings.push_back(std::to_string(sound.rest.size()) +
+                             " bytes after its sound are left out");
+  }
   return sound;
 }
 

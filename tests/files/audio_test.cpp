@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <sndfile.h>
 
+#include <algorithm>
+#include <boost/crc.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -153,6 +155,9 @@ TEST(Audio, twenty_four_bits_lie_high_or_low_in_thirty_two) {
     const std::string file = wav_of_24(samples);
     EXPECT_THAT(decode_sound(bytes_of(file), "a.wav", 8000).samples, ElementsAre(16384, -16384));
   }
+  const std::string noise = wav_of_24("\x7F\1\0\x40\x45\0\0\xC0\x01\0\0\0"s);
+  EXPECT_THAT(decode_sound(bytes_of(noise), "a.wav", 8000).samples, ElementsAre(16384, -16384, 0))
+      << "noise below high ones";
 }
 
 TEST(Audio, channels_are_averaged) {
@@ -367,6 +372,55 @@ TEST(Audio, a_count_of_frames_that_is_not_there_counts_nothing) {
   EXPECT_THAT(hear(half).warnings, SizeIs(1)) << "part of a frame";
 }
 
+/// An MP3 with this number of frames in its first one, and the right number.
+Bytes with_frame_count(std::uint32_t (*change)(std::uint32_t)) {
+  Bytes file = sine_file(kMp3, 440.0, 16000, 1, 64000);
+  const std::string text = text_of(file);
+  const std::size_t place = std::min(text.find("Xing"), text.find("Info")) + 8;
+  std::uint32_t count = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    count = count << 8 | std::to_integer<std::uint32_t>(file.at(place + i));
+  count = change(count);
+  for (std::size_t i = 0; i < 4; ++i)
+    file.at(place + i) = static_cast<std::byte>(count >> (24 - 8 * i));
+  return file;
+}
+
+TEST(Audio, a_wrong_count_of_frames_changes_no_sample) {
+  const Heard right = hear(with_frame_count([](std::uint32_t count) { return count; }));
+  EXPECT_EQ(right.samples.size(), 64000U);
+  EXPECT_THAT(right.warnings, IsEmpty());
+  const Heard first_too = hear(with_frame_count([](std::uint32_t count) { return count + 1; }));
+  EXPECT_EQ(first_too.samples, right.samples);
+  EXPECT_THAT(first_too.warnings, IsEmpty());
+  for (const auto change : {+[](std::uint32_t count) { return count / 2; },
+                            +[](std::uint32_t count) { return count - 1; },
+                            +[](std::uint32_t count) { return 2 * count; },
+                            +[](std::uint32_t) { return 0xFFFFFFFFU; }}) {
+    const Heard wrong = hear(with_frame_count(change));
+    EXPECT_EQ(wrong.samples, right.samples);
+    EXPECT_THAT(wrong.warnings, ElementsAre(HasSubstr("its header gives the sound")));
+  }
+}
+
+TEST(Audio, an_mp3_that_lost_its_last_frame_is_refused) {
+  const Bytes file = with_frame_count([](std::uint32_t count) { return count; });
+  const std::size_t last = text_of(file).rfind(text_of(file).substr(0, 2));
+  EXPECT_THAT(refusal(std::span(file).first(last)), HasSubstr("it ends early"));
+  EXPECT_THAT(refusal(std::span(file).first(file.size() - 1)), HasSubstr("it ends early"));
+  EXPECT_THAT(refusal(std::span(file).first(last + 2)), HasSubstr("it ends early"));
+}
+
+TEST(Audio, where_an_mp3_is_damaged_is_said) {
+  Bytes file = with_frame_count([](std::uint32_t count) { return count; });
+  const std::size_t place = text_of(file).find(text_of(file).substr(0, 2), file.size() / 2);
+  file.at(place) = std::byte{0};
+  EXPECT_EQ(refusal(file),
+            "a.snd is not a whole MP3 file: damaged in the middle: no frame begins "
+            "at byte " +
+                std::to_string(place) + " of its sound");
+}
+
 TEST(Audio, a_single_frame_is_an_mp3) {
   const std::string frame =
       "\xFF\xFB\x54\xC4" + std::string(188, '\0');  // 64,000 bits and 48,000 samples a second
@@ -375,6 +429,38 @@ TEST(Audio, a_single_frame_is_an_mp3) {
     EXPECT_EQ(heard.samples.size(), 384U);
     EXPECT_THAT(heard.warnings, IsEmpty());
   }
+}
+
+/// Makes the checksum of a page of OGG, all of these bytes, anew.
+void write_checksum(std::span<std::byte> page) {
+  constexpr std::size_t kPlace = 22;
+  std::fill_n(page.begin() + kPlace, 4, std::byte{0});
+  boost::crc_optimal<32, 0x04C11DB7, 0, 0, false, false> crc;
+  crc.process_bytes(page.data(), page.size());
+  const std::uint32_t sum = crc.checksum();
+  std::memcpy(page.data() + kPlace, &sum, sizeof sum);
+}
+
+TEST(Audio, an_ogg_whose_end_is_wrong_is_named_in_own_words) {
+  Bytes file = sine_file(kVorbis, 440.0, 16000, 1, 16000);
+  const std::size_t page = text_of(file).rfind("OggS");
+  std::fill_n(file.begin() + static_cast<std::ptrdiff_t>(page) + 6, 8, std::byte{0xFF});  // its end
+  write_checksum(std::span(file).subspan(page));
+  EXPECT_EQ(refusal(file),
+            "a.snd is not a whole OGG file: its sound cannot be decoded; its beginning or its end "
+            "is damaged");
+}
+
+TEST(Audio, an_ogg_without_the_mark_of_its_end_is_warned_of) {
+  const Bytes whole = sine_file(kVorbis, 440.0, 16000, 1, 16000);
+  Bytes file = whole;
+  const std::size_t page = text_of(file).rfind("OggS");
+  file.at(page + 5) &= ~std::byte{4};
+  write_checksum(std::span(file).subspan(page));
+  EXPECT_EQ(hear(file).samples, hear(whole).samples);
+  EXPECT_THAT(hear(file).warnings, SizeIs(1));
+  EXPECT_THAT(hear(joined({file, whole})).warnings, SizeIs(1));
+  EXPECT_EQ(hear(joined({file, whole})).samples.size(), 32000U);
 }
 
 TEST(Audio, long_wavs_are_read) {

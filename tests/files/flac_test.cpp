@@ -15,6 +15,7 @@
 namespace sparse_transformer {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -29,13 +30,14 @@ FLAC__int32 sample_at(int place, unsigned bits) {
 }
 
 std::string flac(unsigned bits = 16, unsigned rate = 8000, unsigned channels = 1,
-                 bool is_ogg = false) {
+                 bool is_ogg = false, unsigned frame = 0) {
   std::string file;
   FLAC__StreamEncoder* encoder = FLAC__stream_encoder_new();
   FLAC__stream_encoder_set_streamable_subset(encoder, 0);
   FLAC__stream_encoder_set_bits_per_sample(encoder, bits);
   FLAC__stream_encoder_set_sample_rate(encoder, rate);
   FLAC__stream_encoder_set_channels(encoder, channels);
+  FLAC__stream_encoder_set_blocksize(encoder, frame);
   FLAC__stream_encoder_set_total_samples_estimate(encoder, kCount);
   const auto write = [](const FLAC__StreamEncoder*, const FLAC__byte* bytes, std::size_t size,
                         std::uint32_t, std::uint32_t, void* out) {
@@ -116,6 +118,80 @@ TEST(Flac, TheNumberOfSamplesInItsHeaderDoesNotEndIt) {
     EXPECT_THAT(decoded.samples, SizeIs(kCount)) << count;
   }
   EXPECT_THAT(refusal(with_count(flac(), kCount + 1)), HasSubstr("it ends early"));
+}
+
+/// The file without its checksum (MD5).
+std::string without_checksum(std::string file) { return file.replace(26, 16, 16, '\0'); }
+
+TEST(Flac, ATooLargeNumberOfSamplesIsWarnedOfWhereTheChecksumIsRight) {
+  const Sound sound{8000, std::vector<std::int16_t>(kCount, 7), ""};
+  for (const std::uint32_t count : {kCount + 1U, 2U * kCount, 0xFFFFFFFFU}) {
+    std::string file = with_count(text_of(encode_flac(sound)), count);
+    if (count == 0xFFFFFFFFU) file[21] = static_cast<char>(file[21] | 0x0F);  // 2^36 - 1
+    const Decoded decoded = decode(file);
+    EXPECT_THAT(decoded.samples, SizeIs(kCount)) << count;
+    EXPECT_THAT(decoded.warnings, ElementsAre(HasSubstr("the file has 10000, all of which")));
+    EXPECT_THAT(refusal(without_checksum(file)), HasSubstr("it ends early: its header gives"));
+  }
+}
+
+/// The header of a sound without a number of samples and a checksum, and the first of its frames
+/// with the numbers asked for.
+std::string file_of_frames(const std::vector<int>& numbers) {
+  const std::string file = flac(16, 8000, 1, false, 1000), frames = frames_of(file);
+  const auto begin_of = [&frames](int number) {
+    return frames.find(frames.substr(0, 4) + static_cast<char>(number));
+  };
+  std::string made = without_checksum(with_count(file.substr(0, file.size() - frames.size()), 0));
+  for (const int i : numbers) made += frames.substr(begin_of(i), begin_of(i + 1) - begin_of(i));
+  return made;
+}
+
+TEST(Flac, FramesThatAreMissingOrComeAgainAreSeen) {
+  const Decoded whole = decode(file_of_frames({0, 1, 2, 3}));
+  EXPECT_THAT(whole.samples, SizeIs(4000));
+  EXPECT_THAT(whole.warnings, IsEmpty());
+  EXPECT_EQ(refusal(file_of_frames({0, 2, 3})),
+            "a.flac is not a whole FLAC file: damaged in the middle: a frame is missing after "
+            "sample 1000");
+  EXPECT_THAT(refusal(file_of_frames({0, 1, 4})), HasSubstr("missing after sample 2000"));
+  EXPECT_THAT(refusal(file_of_frames({0, 1, 1, 2, 3})), HasSubstr("comes again after sample 2000"));
+  const Decoded again = decode(file_of_frames({0, 1, 0, 1}));
+  EXPECT_THAT(again.samples, SizeIs(4000));
+  EXPECT_THAT(again.warnings, ElementsAre(HasSubstr("numbered from 0 again after sample 2000")));
+  const Decoded end = decode(file_of_frames({2, 3}));
+  EXPECT_THAT(end.samples, SizeIs(2000));
+  EXPECT_THAT(end.warnings, ElementsAre(HasSubstr("its beginning is missing")));
+}
+
+TEST(Flac, SizesOfFramesInItsHeaderDoNotMatter) {
+  const Sound sound{8000, std::vector<std::int16_t>(kCount, 7), ""};
+  std::string sizes = text_of(encode_flac(sound));
+  sizes.replace(8, 4, 4, '\1');  // of the frames
+  EXPECT_THAT(decode(sizes).samples, SizeIs(kCount));
+  EXPECT_THAT(decode(sizes).warnings, IsEmpty());
+}
+
+TEST(Flac, WrongNumbersOfFramesAreWarnedOfWhereTheChecksumIsRight) {
+  constexpr std::size_t kFrame = 4096;
+  const auto encoded = [](std::size_t count) {
+    return text_of(encode_flac({8000, std::vector<std::int16_t>(count, 7), ""}));
+  };
+  const std::string file = encoded(2 * kFrame), frames = frames_of(file);
+  const std::string first = frames_of(encoded(kFrame));
+  const Decoded decoded = decode(file.substr(0, file.size() - frames.size()) + first + first);
+  EXPECT_THAT(decoded.samples, SizeIs(2 * kFrame));
+  EXPECT_THAT(decoded.warnings, ElementsAre(HasSubstr("its frames are wrongly numbered")));
+}
+
+TEST(Flac, WhereItIsDamagedIsSaid) {
+  std::string damaged = file_of_frames({0, 1, 2, 3});
+  char& in_third = damaged[file_of_frames({0, 1}).size() + 100];
+  in_third = static_cast<char>(in_third ^ 4);
+  EXPECT_EQ(refusal(damaged),
+            "a.flac is not a whole FLAC file: it is damaged or cut off after sample 2000");
+  EXPECT_EQ(refusal("fLaC" + frames_of(flac())),
+            "a.flac is not a whole FLAC file: its beginning is damaged or cut off");
 }
 
 TEST(Flac, EveryTruncationIsRefused) {

@@ -22,8 +22,9 @@ const std::string kSamples = "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A"s;
 
 /// A file with these sizes in its header.
 std::string wav_with(std::uint32_t whole, std::uint32_t data, const std::string& samples = kSamples,
-                     const std::string& after = "", const std::string& kind = "RIFF") {
-  return kind + little_endian(whole) + "WAVE" + chunk("fmt ", wav_format(1, 16)) + "data" +
+                     const std::string& after = "", const std::string& kind = "RIFF",
+                     const std::string& format = wav_format(1, 16)) {
+  return kind + little_endian(whole) + "WAVE" + chunk("fmt ", format) + "data" +
          little_endian(data) + samples + after;
 }
 
@@ -102,8 +103,19 @@ TEST(Wav, AZeroBehindAnOddSizeMayBeForgotten) {
   const std::string samples = "\x01\x02\x03"s;
   for (const std::string& between : {""s, "\0"s}) {
     const std::string after = between + chunk("LIST", "four");
-    EXPECT_EQ(found_in(wav_with(0, 3, samples, after)), (Found{samples, "", 0}));
+    for (const std::uint32_t size : {0U, 3U}) {
+      if (size == 0 && !between.empty()) continue;  // the zero may be a sample
+      EXPECT_EQ(found_in(wav_with(0, size, samples, after, "RIFF", wav_format(1, 8))),
+                (Found{samples, "", 0}));
+    }
   }
+  const std::string samples24 = "\x01\x02\x03"s, after = "\0"s + chunk("LIST", "four");
+  EXPECT_EQ(found_in(wav_with(0, 0, samples24, after, "RIFF", wav_format(1, 24))),
+            (Found{samples24, "", 0}));
+  EXPECT_EQ(found_in(wav_with(kHeader + 16, 3, samples, "\x80"s + chunk("LIST", "four"), "RIFF",
+                              wav_format(1, 8))),
+            (Found{samples, "", 0}))
+      << "another byte in the place of the zero";
 }
 
 TEST(Wav, LongSizes) {
@@ -122,6 +134,99 @@ TEST(Wav, LongSizes) {
     }
     EXPECT_EQ(found_in(wav_with(~0U, ~0U, kSamples, "", kind)), (Found{kSamples, "", 0}));
   }
+}
+
+std::string all_of(const std::vector<std::string>& warnings) {
+  std::string all;
+  for (const std::string& warning : warnings) all += warning + "\n";
+  return all;
+}
+
+const std::vector<std::string> kNames = {"LIST", "JUNK",   "acid",   "cart",    "axml", "chna",
+                                         "DISP", "plst",   "XMP ",   "FLLR",    "id3 ", "SAUR",
+                                         "mine", "id3\0"s, "PAD\0"s, "\xA9nam"s};
+
+TEST(Wav, ChunksOfAnyNameEndASoundOfUnknownSize) {
+  for (const std::string& name : kNames) {
+    for (const std::uint32_t size : {0U, 0x7FFFF000U, 0xFFFFFFFFU}) {
+      for (const std::string& after :
+           {chunk(name, "INFOabcd"), chunk(name, "x"), chunk(name, "four") + chunk("more", "odd"),
+            chunk("more", "four") + chunk(name, "four")}) {
+        EXPECT_EQ(found_in(wav_with(size, size, kSamples, after)), (Found{kSamples, "", 0}))
+            << name << size;
+      }
+    }
+  }
+}
+
+TEST(Wav, ADamagedChunkEndsASoundOfUnknownSize) {
+  const std::string list = chunk("LIST", "INFOISFT"), damaged = "LIST\xFF\xFF\xFF\xFFINFO";
+  const std::string zeros(100, '\0');
+  for (const std::uint32_t size : {0U, 0x7FFFF000U, 0xFFFFFFFFU}) {
+    const auto found = [&](const std::string& after) {
+      return found_in(wav_with(0, size, kSamples, after));
+    };
+    EXPECT_EQ(found(list.substr(0, 12)), (Found{kSamples, list.substr(0, 12), 0}));
+    EXPECT_EQ(found(list + "xyz"), (Found{kSamples, "xyz", 0}));
+    EXPECT_EQ(found(list + zeros), (Found{kSamples, zeros, 1}));
+    EXPECT_EQ(found(damaged), (Found{kSamples, damaged, 0}));
+    EXPECT_EQ(found(chunk("mine", "four") + damaged), (Found{kSamples, damaged, 0}));
+    EXPECT_EQ(found(chunk("smpl", "four") + "xyz"), (Found{kSamples, "xyz", 0}));
+  }
+}
+
+TEST(Wav, WhatOnlyLooksLikeAChunkIsSound) {
+  const std::string fading = "loud\0\0\0\0"s;  // the name of a chunk without content
+  EXPECT_EQ(found_in(wav_with(0, 0, kSamples + fading)), (Found{kSamples + fading, "", 0}));
+  const std::string word = kSamples + "LIST" + kSamples + kSamples;
+  EXPECT_EQ(found_in(wav_with(0, 0, word)), (Found{word, "", 0}));
+  EXPECT_EQ(found_in(wav_with(kHeader + 34, 34, word)), (Found{word, "", 0}));
+}
+
+TEST(Wav, AnotherFileEndsASoundOfUnknownSize) {
+  const std::string next = wav_with(kHeader + 10, 10);
+  EXPECT_EQ(found_in(wav_with(0, 0, kSamples, next)), (Found{kSamples, next, 0}));
+}
+
+TEST(Wav, ASizeThatIsRightIsBelieved) {
+  const std::string zeros(512, '\0');
+  const auto found = [](const std::string& after) {
+    const auto size = static_cast<std::uint32_t>(after.size());
+    return found_in(wav_with(kHeader + 10 + size, 10, kSamples, after));
+  };
+  for (const std::string& name : kNames) {
+    EXPECT_EQ(found(chunk(name, "INFOabcd")), (Found{kSamples, "", 0})) << name;
+  }
+  const std::string list = "LIST" + little_endian(500U) + "INFOabcd";
+  EXPECT_EQ(found(list), (Found{kSamples, list, 0}));
+  EXPECT_EQ(found(chunk("mine", "four") + "xyz"), (Found{kSamples, "xyz", 0}));
+  EXPECT_EQ(found(zeros), (Found{kSamples, zeros, 1})) << "part of the file, but no sound";
+}
+
+TEST(Wav, ChunksAreNoSoundWhereTheirSizeIsCountedToo) {
+  const std::string list = chunk("LIST", "INFOISFT");
+  for (const std::string& chunks : {list, chunk("mine", "four") + list, chunk("bext", "odd")}) {
+    const auto size = static_cast<std::uint32_t>(10 + chunks.size());
+    EXPECT_EQ(found_in(wav_with(kHeader + size, size, kSamples, chunks)), (Found{kSamples, "", 1}));
+  }
+}
+
+TEST(Wav, PartsOfASampleAreTold) {
+  const std::string odd = kSamples + "x", list = chunk("LIST", "four");
+  EXPECT_EQ(found_in(wav_with(0, 0, odd)), (Found{kSamples, "", 1}));
+  EXPECT_EQ(found_in(wav_with(kHeader + 12, 11, odd, "\0"s)), (Found{kSamples, "", 1}));
+  EXPECT_EQ(found_in(wav_with(0, 11, odd, list)), (Found{kSamples, "", 1}));
+  const std::string stereo = wav_with(kHeader + 10, 10, kSamples, "", "RIFF", wav_format(2, 16));
+  EXPECT_EQ(all_of(find_wav_sound(bytes_of(stereo), "a.wav").warnings),
+            "a part of a sample, 2 bytes at the end of its sound, is left out\n");
+}
+
+TEST(Wav, AnEmptyChunkOfSoundIsPassedOver) {
+  const std::string list = chunk("LIST", "four"), full = chunk("data", kSamples);
+  for (const std::string& after : {list + full, full, chunk("data", "") + full + list}) {
+    EXPECT_EQ(found_in(wav_with(0, 0, "", after)), (Found{kSamples, "", 0}));
+  }
+  EXPECT_EQ(found_in(wav_with(0, 0, "", list + chunk("data", ""))), (Found{"", "", 0}));
 }
 
 /// Above 4 GiB the sizes are what is left of them in 32 bits.
