@@ -64,10 +64,10 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
 }  // namespace
 
 std::string run_preparation(const PrepareRequest& request) {
-  const StopSignals stop_signals;
   if (request.files.empty()) throw UserError("prepare: no CONFIG is given");
   check_output(request.out, request.overwrite);
   const Config config(request.files, request.overrides);
+  const StopSignals stop_signals;
   const Settings settings = read_settings(config);
   check_is_no_input(request.out, inputs_of(request, settings.data));
   const DataSet data = open_data(settings, config);
