@@ -15,8 +15,6 @@ namespace sparse_transformer {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -92,18 +90,16 @@ TEST_F(FailingCalls, ANewFolderIsFlushedIntoTheOneAbove) {
     if (call->kind != "mkdir" || call->path.find(".tmp-") != std::string::npos) continue;
     const std::string above = fs::path(call->path).parent_path();
     made.push_back(fs::path(call->path).filename());
-    EXPECT_TRUE(std::any_of(call, all.end(),
-                            [&](const Call& later) {
-                              return later.kind == "fsync" && fs::path(later.path) == above;
-                            }))
-        << call->path;
+    EXPECT_TRUE(std::any_of(call, all.end(), [&](const Call& later) {
+      return later.kind == "fsync" && fs::path(later.path) == above;
+    })) << call->path;
   }
   EXPECT_THAT(made, ElementsAre("runs", "deep", "a", "samples", "checkpoints"));
 }
 
 TEST_F(FailingCalls, NothingIsDroppedForACheckpointThatIsNotFlushed) {
-  const std::string train = std::string(kPlain) +
-                            " --set training.checkpoint_every=2 --set training.keep=1 --run ";
+  const std::string train =
+      std::string(kPlain) + " --set training.checkpoint_every=2 --set training.keep=1 --run ";
   ASSERT_EQ(run_failing("", "train tiny.yaml" + train + "a").exit_code, 0);
   EXPECT_THAT(checkpoints("a"), ElementsAre("step-00000008"));
   std::string rules;
@@ -122,7 +118,8 @@ TEST_F(FailingCalls, NothingIsDroppedForACheckpointThatIsNotFlushed) {
   }
   const CommandResult result = run_failing(rules, "train tiny.yaml" + train + "b");
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("b/checkpoints: Input/output error; the checkpoints are saved"));
+  EXPECT_THAT(result.err,
+              HasSubstr("b/checkpoints: Input/output error; the checkpoints are saved"));
   EXPECT_THAT(checkpoints("b"),
               ElementsAre("step-00000002", "step-00000004", "step-00000006", "step-00000008"));
 }
@@ -158,9 +155,8 @@ TEST_F(FailingCalls, ACheckpointWithoutANameStaysWhereItCannotBeRead) {
   train("a", kPlain);
   const fs::path named = checkpoint_of(folder() / "a", 8);
   fs::rename(named, folder() / "a/checkpoints/.tmp-step-00000008");
-  const CommandResult result =
-      run_failing(error_rule("open .tmp-step-00000008/state.json", EIO),
-                  "train --run a --resume --set training.steps=4");
+  const CommandResult result = run_failing(error_rule("open .tmp-step-00000008/state.json", EIO),
+                                           "train --run a --resume --set training.steps=4");
   EXPECT_THAT(result.err, HasSubstr("state.json: Input/output error"));
   EXPECT_TRUE(exists("a/checkpoints/.tmp-step-00000008/manifest.json"));
   resume("a");
@@ -195,8 +191,8 @@ TEST_F(FailingCalls, AFileSystemThatCannotFlushIsToldOnce) {
     const std::string says = "this file system cannot flush files";
     EXPECT_THAT(result.err, HasSubstr("warning: " + name + ": " + says));
     EXPECT_EQ(result.err.find(says), result.err.rfind(says));
-    EXPECT_EQ(run_failing(error_rule("fsync -", error), "prepare tiny.yaml --out p" + name).exit_code,
-              0);
+    EXPECT_EQ(
+        run_failing(error_rule("fsync -", error), "prepare tiny.yaml --out p" + name).exit_code, 0);
   }
   EXPECT_EQ(run_failing(error_rule("fsync -", EIO), "train tiny.yaml --run b").exit_code, 1);
   EXPECT_FALSE(exists("b"));
@@ -205,8 +201,8 @@ TEST_F(FailingCalls, AFileSystemThatCannotFlushIsToldOnce) {
 TEST_F(FailingCalls, OnlyAFileSystemWithoutLocksIsTrainedOnWithoutOne) {
   int number = 0;
   const auto train_with = [&](const std::string& rule) {
-    return run_failing(rule, "train tiny.yaml --set training.steps=1 --run a" +
-                                 std::to_string(++number));
+    return run_failing(rule,
+                       "train tiny.yaml --set training.steps=1 --run a" + std::to_string(++number));
   };
   for (const int error : {ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL}) {
     const CommandResult result = train_with(error_rule("flock lock", error));
@@ -225,16 +221,16 @@ TEST_F(FailingCalls, OnlyAFileSystemWithoutLocksIsTrainedOnWithoutOne) {
 }
 
 TEST_F(FailingCalls, AFailedClaimLeavesNothing) {
-  for (const char* calls : {"write lock", "truncate lock", "create lock", "mkdir zz/y", "fsync zz",
-                            "flock lock"}) {
-    const CommandResult result =
-        run_failing(error_rule(calls, EIO), "train tiny.yaml --run zz/y");
+  for (const char* calls :
+       {"write lock", "truncate lock", "create lock", "mkdir zz/y", "fsync zz", "flock lock"}) {
+    const CommandResult result = run_failing(error_rule(calls, EIO), "train tiny.yaml --run zz/y");
     EXPECT_EQ(result.exit_code, 1) << calls << ": " << result.err;
     EXPECT_FALSE(exists("zz")) << calls;
   }
   fs::create_directory(folder() / "zz");
   write("zz/y/lock", "");
-  EXPECT_EQ(run_failing(error_rule("write lock", ENOSPC), "train tiny.yaml --run zz/y").exit_code, 1);
+  EXPECT_EQ(run_failing(error_rule("write lock", ENOSPC), "train tiny.yaml --run zz/y").exit_code,
+            1);
   EXPECT_TRUE(exists("zz/y/lock"));  // it was there before
 }
 

@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <string>
 
@@ -127,7 +126,7 @@ TEST(RunLock, IsARegularFile) {
   expect_refusal();
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   ASSERT_LT(lock.string().size(), sizeof address.sun_path);
-  std::strcpy(address.sun_path, lock.c_str());
+  lock.string().copy(address.sun_path, sizeof address.sun_path - 1);
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::bind(socket.number(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   expect_refusal();
