@@ -25,9 +25,9 @@ void run_benchmark(const BenchmarkOptions& options) {
   if (options.config.files.empty()) {
     throw UserError("benchmark: no CONFIG, run or checkpoint is given");
   }
-  const StopSignals stop_signals;
   const Settings settings =
       read_settings(open_config(options.config.files, options.config.overrides));
+  const StopSignals stop_signals;
   BenchmarkResult result;
   {
     Progress bar("benchmark");

@@ -29,14 +29,6 @@ std::size_t size_of(int descriptor, const std::filesystem::path& name) {
   return static_cast<std::size_t>(status_of(descriptor, name).st_size);
 }
 
-std::span<const std::byte> map(int descriptor, const std::filesystem::path& name) {
-  const std::size_t size = size_of(descriptor, name);
-  if (size == 0) return {};
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (address == MAP_FAILED) throw_file_error("map", name, errno);
-  return {static_cast<const std::byte*>(address), size};
-}
-
 Descriptor open_to_read(const std::filesystem::path& path) {
   // O_NONBLOCK: a named pipe must be refused as "not a regular file", not waited for.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -59,6 +51,27 @@ ssize_t read_at(int descriptor, std::size_t offset, std::span<std::byte> out) {
     done += static_cast<std::size_t>(count);
   }
   return static_cast<ssize_t>(done);
+}
+
+/// Pages with a copy of the file's beginning.
+void* pages_with_copy(int descriptor, std::size_t size) {
+  void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) return address;
+  if (read_at(descriptor, 0, {static_cast<std::byte*>(address), size}) >= 0) return address;
+  const int error = errno;
+  ::munmap(address, size);
+  errno = error;
+  return MAP_FAILED;
+}
+
+std::span<const std::byte> map(int descriptor, const std::filesystem::path& name) {
+  const std::size_t size = size_of(descriptor, name);
+  if (size == 0) return {};
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  // A file system that cannot map returns ENODEV.
+  if (address == MAP_FAILED && errno == ENODEV) address = pages_with_copy(descriptor, size);
+  if (address == MAP_FAILED) throw_file_error("map", name, errno);
+  return {static_cast<const std::byte*>(address), size};
 }
 
 /// The pages that this thread parses, and whether one of them could not be read.

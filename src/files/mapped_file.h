@@ -1,4 +1,5 @@
-// A file mapped into memory, read-only.
+// A file mapped into memory, read-only; a file system that cannot map files has them read into
+// memory.
 //
 // The pages of a file that becomes shorter, or lies on a bad disk, cannot be read: the system sends
 // SIGBUS. read() copies by system calls, which return an error instead; parse() catches the signal.

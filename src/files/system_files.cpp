@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <ranges>
 #include <string>
 #include <system_error>
 
@@ -38,12 +39,13 @@ std::string reason(int error_number) {
   }
 }
 
-/// Returns 0, or the error.
-int flush(int descriptor) {
-  while (::fsync(descriptor) != 0) {
-    if (errno != EINTR) return errno;
-  }
-  return 0;
+/// Whether the file system lacks what was asked of it.
+bool is_unsupported(int error_number) {
+  return error_number == EINVAL || error_number == EOPNOTSUPP || error_number == ENOSYS;
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
 }
 
 }  // namespace
@@ -93,8 +95,12 @@ void write_all(int descriptor, std::span<const std::byte> bytes,
   }
 }
 
-void flush_file(int descriptor, const std::filesystem::path& path) {
-  if (const int error = flush(descriptor); error != 0) throw_file_error("write", path, error);
+bool flush_file(int descriptor, const std::filesystem::path& path) {
+  while (::fsync(descriptor) != 0) {
+    if (is_unsupported(errno)) return false;
+    if (errno != EINTR) throw_file_error("write", path, errno);
+  }
+  return true;
 }
 
 void flush_file(const std::filesystem::path& path) {
@@ -106,14 +112,16 @@ void flush_file(const std::filesystem::path& path) {
 void flush_folder(const std::filesystem::path& folder) {
   const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened.is_open()) return;  // a folder may be writable without being readable
-  // File systems that cannot flush a folder return EINVAL.
-  const int error = flush(opened.number());
-  if (error != 0 && error != EINVAL) throw_file_error("write", folder, error);
+  flush_file(opened.number(), folder);
 }
 
 LockResult try_to_lock(int descriptor) {
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return LockResult::kLocked;
-  return errno == EWOULDBLOCK ? LockResult::kLockedByOther : LockResult::kUnsupported;
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return LockResult::kLockedByOther;
+    if (errno == ENOLCK || is_unsupported(errno)) return LockResult::kUnsupported;
+    if (errno != EINTR) return LockResult::kFailed;
+  }
+  return LockResult::kLocked;
 }
 
 std::string host_name() {
@@ -130,14 +138,34 @@ void check_regular_if_there(const std::filesystem::path& file) {
 }
 
 void check_writable(const std::filesystem::path& file) {
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) throw_file_error("write", file, errno);
+  if (::access(folder_of(file).c_str(), W_OK | X_OK) != 0) throw_file_error("write", file, errno);
 }
 
 void make_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw_file_error("create the folder", folder, error.value());
+  std::vector<std::filesystem::path> created;
+  make_folder(folder, created);
+}
+
+void make_folder(const std::filesystem::path& folder, std::vector<std::filesystem::path>& created) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  std::vector<fs::path> missing;
+  for (fs::path each = folder; !each.empty() && !fs::exists(each, ignored);
+       each = each.parent_path()) {
+    missing.push_back(each);
+  }
+  for (const fs::path& each : std::views::reverse(missing)) {
+    if (::mkdir(each.c_str(), 0777) == 0) {
+      created.push_back(each);
+      flush_folder(folder_of(each));
+    } else if (errno != EEXIST) {
+      throw_file_error("create the folder", each, errno);
+    }
+  }
+  const bool is_taken = fs::exists(fs::symlink_status(folder, ignored));
+  if (is_taken && !fs::is_directory(folder, ignored)) {
+    throw_file_error("create the folder", folder, ENOTDIR);
+  }
 }
 
 }  // namespace sparse_transformer

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sparse_transformer {
 
@@ -46,17 +47,24 @@ bool is_fault_of_path(int error_number);
 /// Writes all bytes to an open file; `path` is for errors.
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::filesystem::path& path);
 
-/// Makes what was written to an open file survive a power cut; `path` is for errors.
-void flush_file(int descriptor, const std::filesystem::path& path);
+/// Makes what was written to an open file survive a power cut; `path` is for errors. Returns false
+/// where the file system cannot do that.
+bool flush_file(int descriptor, const std::filesystem::path& path);
 /// The same for a file that others write.
 void flush_file(const std::filesystem::path& path);
-/// Makes what was created, renamed or removed in a folder survive a power cut.
+/// Makes what was created, renamed or removed in a folder survive a power cut, where the file
+/// system can do that.
 void flush_folder(const std::filesystem::path& folder);
 
-enum class LockResult { kLocked, kLockedByOther, kUnsupported };
+enum class LockResult {
+  kLocked,
+  kLockedByOther,
+  kUnsupported,  // the file system has no locks
+  kFailed        // errno tells why
+};
 
 /// Locks an open file (flock) until it is closed, without waiting. The system releases the lock of
-/// a process that ends, however it ends. Some file systems have no locks.
+/// a process that ends, however it ends.
 LockResult try_to_lock(int descriptor);
 
 /// The name of this machine.
@@ -69,7 +77,9 @@ void check_regular_if_there(const std::filesystem::path& file);
 /// Throws, before any work is done, what writing the file would throw for its folder's permissions.
 void check_writable(const std::filesystem::path& file);
 
-/// Creates a folder with those above it, unless it is there.
+/// Creates a folder with those above it, unless it is there. A power cut does not lose them.
 void make_folder(const std::filesystem::path& folder);
+/// The same, and adds each folder that it creates to `created`, the innermost last.
+void make_folder(const std::filesystem::path& folder, std::vector<std::filesystem::path>& created);
 
 }  // namespace sparse_transformer

@@ -5,9 +5,10 @@
 
 namespace sparse_transformer {
 
-/// Installs the handlers of these signals; the destructor restores the previous ones. A signal that
-/// is ignored stays ignored: nohup ignores SIGHUP, a shell SIGINT of what it starts in the
-/// background.
+/// Installs the handlers of these signals; the destructor restores the previous ones. A command
+/// does so once it has read its config, which may come from a pipe: until then a signal ends it at
+/// once. A signal that is ignored stays ignored: nohup ignores SIGHUP, a shell SIGINT of what it
+/// starts in the background.
 class StopSignals {
  public:
   StopSignals();

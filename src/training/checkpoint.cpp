@@ -49,6 +49,9 @@ std::string damaged(const fs::path& folder) { return folder.string() + ": damage
 
 /// What the manifest says, by the name of the file.
 Hashes read_hashes(const fs::path& folder) {
+  if (fs::is_symlink(folder) && !fs::exists(folder)) {
+    throw UserError(folder.string() + ": the folder that this link points to is missing");
+  }
   if (!fs::exists(folder / kManifest)) throw_missing(folder, kManifest);
   try {
     return Json::parse(read_file(folder / kManifest, kMostStateBytes)).at("sha256").get<Hashes>();
@@ -84,7 +87,9 @@ class UnfinishedCheckpoint {
   UnfinishedCheckpoint(fs::path parent, std::int64_t step)
       : parent_(std::move(parent)), step_(step), path_(unfinished_path(parent_, step)) {
     remove_folder(path_);
-    make_folder(path_);
+    std::error_code error;
+    fs::create_directory(path_, error);  // CheckpointKeeper flushes its final name
+    if (error) throw_file_error("create the folder", path_, error.value());
   }
   UnfinishedCheckpoint(const UnfinishedCheckpoint&) = delete;
   UnfinishedCheckpoint& operator=(const UnfinishedCheckpoint&) = delete;

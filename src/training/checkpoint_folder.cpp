@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "config/errors.h"
 #include "files/error_message.h"
 #include "files/leftovers.h"
 #include "files/replace_folder.h"
@@ -51,15 +52,17 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   return entries;
 }
 
-bool is_folder(const fs::path& path) {
+bool is_folder_or_link(const fs::path& path) {
   std::error_code unreadable;
-  return fs::symlink_status(path, unreadable).type() == fs::file_type::directory;
+  const fs::file_type type = fs::symlink_status(path, unreadable).type();
+  return type == fs::file_type::directory || type == fs::file_type::symlink;
 }
 
+/// Throws WorldError where the disk cannot tell.
 bool is_whole(const fs::path& folder, std::int64_t step) {
   try {
     return Checkpoint(folder).progress().step == step;
-  } catch (const std::runtime_error&) {
+  } catch (const UserError&) {
     return false;
   }
 }
@@ -77,22 +80,24 @@ std::optional<std::int64_t> step_of_unnamed(const fs::path& folder) {
 /// Gives a whole checkpoint its name, where no other has it.
 void name_whole_checkpoint(const fs::path& unnamed) {
   const auto step = step_of_unnamed(unnamed);
-  if (!step || !is_folder(unnamed)) return;
+  if (!step || !is_folder_or_link(unnamed)) return;
   const fs::path named = checkpoint_path(unnamed.parent_path(), *step);
-  if (is_folder(named) || !is_whole(unnamed, *step)) return;
+  if (is_folder_or_link(named) || !is_whole(unnamed, *step)) return;
   rename_folder(unnamed, named);
   flush_folder(named.parent_path());
   log_info("step " + format_count(*step) + " was saved, but not named yet: it is now " +
            named.string());
 }
 
-/// Runs `action`; a failure is a warning.
+/// Runs `action`; a failure is a warning. Returns whether it succeeded.
 template <typename Action>
-void try_or_warn(const Action& action) {
+bool try_or_warn(const Action& action) {
   try {
     action();
+    return true;
   } catch (const std::runtime_error& error) {
     log_warning(error_message(error));
+    return false;
   }
 }
 
@@ -101,7 +106,7 @@ void try_or_warn(const Action& action) {
 std::vector<fs::path> list_checkpoints(const fs::path& folder) {
   std::vector<fs::path> checkpoints = entries_of(folder);
   std::erase_if(checkpoints,
-                [](const fs::path& path) { return !named_step(path) || !is_folder(path); });
+                [](const fs::path& path) { return !named_step(path) || !is_folder_or_link(path); });
   std::sort(checkpoints.begin(), checkpoints.end(), [](const fs::path& a, const fs::path& b) {
     return checkpoint_step(a) < checkpoint_step(b);
   });
@@ -136,10 +141,12 @@ std::vector<KnownCheckpoint> known_checkpoints(const fs::path& folder) {
   std::vector<KnownCheckpoint> known;
   for (const fs::path& path : list_checkpoints(folder)) {
     try {
-      known.push_back({path, read_state(path).progress, ""});
-    } catch (const std::runtime_error& error) {
+      known.push_back({path, read_state(path).progress, nullptr});
+    } catch (const std::runtime_error&) {
       // A run that is being trained may have dropped it just now.
-      if (is_folder(path)) known.push_back({path, std::nullopt, error_message(error)});
+      if (is_folder_or_link(path)) {
+        known.push_back({path, std::nullopt, std::current_exception()});
+      }
     }
   }
   return known;
@@ -197,15 +204,13 @@ void finish_interrupted_saves(const fs::path& folder) {
   try_or_warn([&] {
     // ".tmp-step-…" sorts after ".tmp-replaced-…", but it is the newer one.
     const std::vector<fs::path> entries = entries_of(folder);
+    std::vector<fs::path> leftovers;
     for (const fs::path& entry : std::views::reverse(entries)) {
-      try_or_warn([&] { name_whole_checkpoint(entry); });
-    }
-  });
-  try_or_warn([&] {
-    for (const fs::path& entry : entries_of(folder)) {
       const bool is_leftover = entry.filename().string().starts_with(kTemporaryPrefix);
-      if (is_leftover) try_or_warn([&] { remove_folder(entry); });
+      if (!is_leftover) continue;
+      if (try_or_warn([&] { name_whole_checkpoint(entry); })) leftovers.push_back(entry);
     }
+    for (const fs::path& entry : leftovers) try_or_warn([&] { remove_folder(entry); });
   });
   try_or_warn([&] { point_links(folder); });
 }

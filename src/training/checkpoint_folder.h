@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -19,7 +20,8 @@
 namespace sparse_transformer {
 
 /// The checkpoints in a folder, oldest first; nothing where there is no such folder. Unfinished
-/// ones, links and what has another name than step-N are left out.
+/// ones and what has another name than step-N are left out. A link of such a name stands for a
+/// checkpoint that was moved to another disk: it is read as one, and only the link is ever removed.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& folder);
 
 /// The step in the name of a folder, step-N; nothing for another name.
@@ -38,7 +40,7 @@ std::filesystem::path replaced_path(const std::filesystem::path& folder, std::in
 struct KnownCheckpoint {
   std::filesystem::path path;
   std::optional<TrainingProgress> progress;  // nothing where it cannot be read
-  std::string problem;                       // the reason, in that case
+  std::exception_ptr problem;                // the error, in that case
 };
 
 /// The checkpoints in a folder with their states, oldest first. Throws UserError or WorldError
@@ -61,7 +63,8 @@ void point_links(const std::filesystem::path& folder);
 void point_link(const std::filesystem::path& link, const std::filesystem::path& target);
 
 /// Finishes what a killed process began: a whole checkpoint that had not got its name yet gets it,
-/// half ones are removed, and the links are pointed. What fails is only a warning.
+/// half ones are removed, and the links are pointed. What fails is only a warning: what could not
+/// be read or named stays.
 void finish_interrupted_saves(const std::filesystem::path& folder);
 
 }  // namespace sparse_transformer

@@ -56,7 +56,6 @@ void CheckpointKeeper::save_last(const CheckpointTensors& tensors,
 
 void CheckpointKeeper::write(const CheckpointTensors& tensors, const TrainingProgress& progress) {
   write_checkpoint(folder_, tensors, progress, config_yaml_);
-  try_or_warn("flush", [&] { flush_folder(folder_); });
   drop_old();
   try_or_warn("link", [&] { point_links(folder_); });
 }
@@ -82,8 +81,10 @@ void CheckpointKeeper::drop_after(std::int64_t step) {
   try_or_warn("link", [&] { point_links(folder_); });
 }
 
-/// A checkpoint that cannot be read is neither counted nor dropped: its disk may recover.
+/// Nothing is dropped before the newest survives a power cut. A checkpoint that cannot be read is
+/// neither counted nor dropped: its disk may recover.
 void CheckpointKeeper::drop_old() {
+  if (!try_or_warn("flush", [&] { flush_folder(folder_); })) return;
   try_or_warn("list", [&] {
     auto all = known_checkpoints(folder_);
     const KnownCheckpoint* best = best_checkpoint(all);
@@ -91,7 +92,7 @@ void CheckpointKeeper::drop_old() {
     std::int64_t unsound = 0;
     for (const KnownCheckpoint& checkpoint : std::views::reverse(all)) {
       if (!checkpoint.progress) {
-        try_or_warn("read", [&] { throw WorldError(checkpoint.problem); });
+        try_or_warn("read", [&] { std::rethrow_exception(checkpoint.problem); });
         continue;
       }
       std::int64_t& newer = is_sound(checkpoint) ? sound : unsound;
@@ -104,14 +105,17 @@ void CheckpointKeeper::drop(const fs::path& checkpoint) {
   try_or_warn("drop", [&] { remove_checkpoint(checkpoint); });
 }
 
-/// Runs an action that a run does not need to be whole.
+/// Runs an action that a run does not need to be whole. Returns whether it succeeded.
 template <typename Action>
-void CheckpointKeeper::try_or_warn(const std::string& kind, const Action& action) {
+bool CheckpointKeeper::try_or_warn(const std::string& kind, const Action& action) {
   try {
     action();
+    return true;
   } catch (const std::runtime_error& error) {
-    if (!warned_.insert(kind).second) return;
-    log_warning(error_message(error) + "; the checkpoints are saved, training continues");
+    if (warned_.insert(kind).second) {
+      log_warning(error_message(error) + "; the checkpoints are saved, training continues");
+    }
+    return false;
   }
 }
 

@@ -31,15 +31,17 @@ class CheckpointKeeper {
   /// weights are at fault, not the data.
   std::optional<std::filesystem::path> newest_sound_before(std::int64_t failed) const;
 
+  /// Drops what is no longer kept. A process that was killed at its last save left it.
+  void drop_old();
+
   /// Removes what was saved after `step`, which the run has gone back to.
   void drop_after(std::int64_t step);
 
  private:
   void write(const CheckpointTensors& tensors, const TrainingProgress& progress);
-  void drop_old();
   void drop(const std::filesystem::path& checkpoint);
   template <typename Action>
-  void try_or_warn(const std::string& kind, const Action& action);
+  bool try_or_warn(const std::string& kind, const Action& action);
 
   std::filesystem::path folder_;
   std::string config_yaml_;

@@ -57,10 +57,10 @@ std::string survey_text(const DataSurvey& found, const DataSet& data) {
 }  // namespace
 
 std::string run_preparation(const PrepareRequest& request) {
-  const StopSignals stop_signals;
   if (request.files.empty()) throw UserError("prepare: no CONFIG is given");
   check_output(request.out, request.overwrite);
   const Config config(request.files, request.overrides);
+  const StopSignals stop_signals;
   const Settings settings = read_settings(config);
   // Packing over its own input would lose it; a packed file in a folder of data would be data the
   // next time.

@@ -178,7 +178,7 @@ fs::path find_checkpoint(const fs::path& named) {
                     ": no checkpoint is there (a run folder has checkpoints/step-…)");
   }
   const KnownCheckpoint& newest = known.back();
-  if (!newest.progress) throw UserError(newest.problem);
+  if (!newest.progress) std::rethrow_exception(newest.problem);
   const KnownCheckpoint* best = best_checkpoint(known);
   if (best != nullptr) warn_of_stale_link(checkpoints / "best");
   return (best != nullptr ? *best : newest).path;

@@ -60,7 +60,8 @@ std::filesystem::path latest_run_folder();
 
 /// The checkpoint folder that a user means by a run folder, a checkpoint folder or a file in one;
 /// of a run the best checkpoint, or the newest where none was evaluated. Warns of a link, `best` or
-/// `latest`, that points to another checkpoint than it says. Throws UserError.
+/// `latest`, that points to another checkpoint than it says. Throws UserError, and WorldError where
+/// the disk fails.
 std::filesystem::path find_checkpoint(const std::filesystem::path& named);
 
 }  // namespace sparse_transformer

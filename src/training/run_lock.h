@@ -9,14 +9,15 @@
 namespace sparse_transformer {
 
 /// The right to write into a run's folder: a lock (flock) on the file `lock` in it, which names the
-/// process that holds it. The folder is created with those above it, unless it is there, so that
-/// one of several processes that start a run at once gets it. The system releases the lock when the
-/// process ends, however it ends. Readers of a run need no lock.
+/// process that holds it and is a regular file. The folder is created with those above it, unless
+/// it is there, so that one of several processes that start a run at once gets it. The system
+/// releases the lock when the process ends, however it ends. Readers of a run need no lock.
 class RunLock {
  public:
   /// Throws UserError where another process holds the lock, with its number and machine; where the
-  /// folder cannot be created or written, UserError or WorldError. A file system without locks is
-  /// warned of, and then nothing keeps others out.
+  /// folder cannot be created, written or locked, UserError or WorldError. Then nothing that it
+  /// created remains. Warns of a file system without locks, where nothing keeps others out, and of
+  /// one that cannot flush files.
   explicit RunLock(std::filesystem::path folder);
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
@@ -24,7 +25,10 @@ class RunLock {
   ~RunLock();
 
  private:
-  void create_folder();
+  void claim();
+  void release();
+  /// Not open where the folder or the file is removed at this moment.
+  Descriptor open_file();
   /// False where the folder or the file was removed meanwhile by the process that had it.
   bool lock_file();
   std::filesystem::path file() const { return folder_ / "lock"; }

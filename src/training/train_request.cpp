@@ -403,10 +403,10 @@ void log_beginning(const Plan& plan, std::int64_t steps) {
 }  // namespace
 
 void run_training(const TrainRequest& request) {
-  const StopSignals stop_signals;
   check_request(request);
   const RunFolder folder = folder_of(request);
   std::optional<Config> given = given_config(request);
+  const StopSignals stop_signals;
   const RunLock lock(folder.path());
   folder.tidy();
   const Plan plan = plan_of(request, folder, std::move(given));

@@ -53,6 +53,7 @@ void Trainer::resume(const Checkpoint& checkpoint) {
   check_same_data(checkpoint, data_, progress_.data_hash);
   progress_.kernels = available_kernels(settings_, device_, checkpoint.progress().kernels);
   take(checkpoint);
+  if (is_finished()) keeper_.drop_old();
 }
 
 /// The machine, the kernels and the hash of the data stay those of this process.

@@ -26,14 +26,15 @@ std::int64_t total_steps(const Settings& settings, const DataSet& data);
 /// Throws UserError where the checkpoint is not of these data, whose content hash is `hash`.
 void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash);
 
-/// Trains in a run folder, which it leaves alone until train(). The settings, the data and the
-/// folder must outlive it.
+/// Trains in a run folder, which it leaves alone until train(), unless the run is finished. The
+/// settings, the data and the folder must outlive it.
 class Trainer {
  public:
   /// Throws UserError where the training split is shorter than a sequence.
   Trainer(const Settings& settings, const DataSet& data, const RunFolder& run);
 
   /// Goes on from there. Throws UserError where the data are other ones, or the tensors do not fit.
+  /// Of a finished run, drops the checkpoints that are no longer kept: no later save will.
   void resume(const Checkpoint& checkpoint);
   /// Begins with these weights; they are saved as step 0, so that a resumed run has them too.
   void start_from(const Checkpoint& checkpoint);

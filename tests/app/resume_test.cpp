@@ -367,6 +367,20 @@ TEST_F(Resume, LinksThatLagBehindAreMended) {
   EXPECT_FALSE(is_saving("a"));
 }
 
+TEST_F(Resume, GoesOnFromACheckpointThatWasMovedToAnotherDisk) {
+  train("a", "--set training.keep=1 --set training.evaluate_every=0");
+  ASSERT_EQ(sh("mv a/checkpoints/step-00000008 away; "
+               "ln -s \"$PWD/away\" a/checkpoints/step-00000008")
+                .exit_code,
+            0);
+  const auto before = contents_of(folder() / "away");
+  EXPECT_THAT(run("evaluate a --json").out, HasSubstr("step-00000008"));
+  const CommandResult result = run("train --run a --resume --set training.steps=12");
+  EXPECT_THAT(result.err, HasSubstr("going on from a/checkpoints/step-00000008"));
+  EXPECT_FALSE(exists("a/checkpoints/step-00000008"));  // only the newest is kept
+  EXPECT_EQ(contents_of(folder() / "away"), before);
+}
+
 TEST_F(Resume, NeedsARun) {
   expect_refused("train --resume", {"there is no runs/latest"});
   expect_refused("train --run none --resume", {"none: there is no run to resume"});

@@ -1,11 +1,15 @@
 // How the program begins and ends beside what it computes: signals and the standard streams.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <iterator>
+#include <thread>
 
 #include "tests/app/tiny_runs.h"
 
@@ -31,6 +35,39 @@ TEST_F(Signals, AnIgnoredSignalDoesNotStopTraining) {
   EXPECT_EQ(result.exit_code, 143) << result.err;
   EXPECT_THAT(result.err, HasSubstr("stopped by SIGTERM"));
 }
+
+struct ConfigFromAPipe {
+  const char* name;
+  const char* line;
+  bool has_writer;  // the pipe can be opened, but gives nothing
+};
+
+class WaitsForItsConfig : public Signals, public testing::WithParamInterface<ConfigFromAPipe> {};
+
+TEST_P(WaitsForItsConfig, EndsAtTheFirstSignal) {
+  const fs::path pipe = folder() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int writer = GetParam().has_writer ? ::open(pipe.c_str(), O_RDWR | O_CLOEXEC) : -1;
+  CommandOptions patience = options();
+  patience.timeout = std::chrono::seconds(2);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+    RunningCommand command(shell("exec \"$PROGRAM\" " + std::string(GetParam().line)), patience);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // until it waits
+    command.send(signal);
+    EXPECT_EQ(command.finish().exit_code, 128 + signal);
+  }
+  if (writer >= 0) ::close(writer);
+  EXPECT_FALSE(exists("a"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Commands, WaitsForItsConfig,
+    testing::Values(ConfigFromAPipe{"train", "train pipe --run a", false},
+                    ConfigFromAPipe{"train_stdin", "train /dev/stdin --run a < pipe", true},
+                    ConfigFromAPipe{"train_two", "train tiny.yaml pipe --run a", true},
+                    ConfigFromAPipe{"prepare", "prepare pipe --out a", true},
+                    ConfigFromAPipe{"benchmark", "benchmark pipe", false}),
+    [](const auto& test) { return test.param.name; });
 
 TEST_F(Signals, HelpListsTheExitCodes) {
   const std::string help = run("--help").out;

@@ -68,7 +68,8 @@ TEST_F(CheckpointFolder, ListsStepsInOrderAndNothingElse) {
                            "step--1", "step-99999999999999999999"}) {
     fs::create_directory(checkpoints() / name);
   }
-  fs::create_symlink("step-9", checkpoints() / "step-11");
+  fs::create_symlink("step-9", checkpoints() / "latest");
+  temporary_.write_text("checkpoints/step-12", "a file");
   EXPECT_THAT(list_checkpoints(checkpoints()),
               ElementsAre(checkpoints() / "step-9", checkpoints() / "step-00000010"));
   EXPECT_THAT(list_checkpoints(run() / "nowhere"), IsEmpty());
@@ -199,6 +200,60 @@ TEST_F(CheckpointFolder, ADamagedNewestOneIsNotPassedOverInSilence) {
     ADD_FAILURE() << "nothing was thrown";
   } catch (const UserError& error) {
     EXPECT_THAT(error.what(), HasSubstr("damaged checkpoint: manifest.json is missing"));
+  }
+}
+
+// A user moved it to another disk and left a link.
+class MovedCheckpoint : public CheckpointFolder {
+ protected:
+  MovedCheckpoint() {
+    save(4, 0, 1.0);
+    fs::rename(save(8, 0, 2.0), away());
+    fs::create_directory_symlink("../away", moved());
+  }
+
+  fs::path away() const { return run() / "away"; }
+  fs::path moved() const { return checkpoints() / "step-00000008"; }
+};
+
+TEST_F(MovedCheckpoint, IsFollowed) {
+  EXPECT_EQ(find_checkpoint(run()), moved());
+  EXPECT_EQ(weight_of(8), 2.0);
+  EXPECT_THAT(list_checkpoints(checkpoints()),
+              ElementsAre(checkpoints() / "step-00000004", moved()));
+  finish_interrupted_saves(checkpoints());
+  EXPECT_TRUE(fs::is_symlink(moved()));
+  EXPECT_EQ(target("latest"), "step-00000008");
+}
+
+TEST_F(MovedCheckpoint, IsDroppedByItsLinkAlone) {
+  remove_checkpoint(moved());
+  EXPECT_THAT(names(), ElementsAre("step-00000004"));
+  EXPECT_TRUE(fs::exists(away() / "model.safetensors"));
+}
+
+TEST_F(MovedCheckpoint, IsReplacedByItsLinkAlone) {
+  save(8, 0, 3.0);
+  EXPECT_EQ(weight_of(8), 3.0);
+  EXPECT_THAT(names(), UnorderedElementsAre("step-00000004", "step-00000008"));
+  EXPECT_TRUE(fs::exists(away() / "model.safetensors"));
+}
+
+TEST_F(MovedCheckpoint, GetsItsNameBackAfterAKill) {
+  rename("step-00000008", ".tmp-replaced-step-00000008");
+  finish_interrupted_saves(checkpoints());
+  EXPECT_EQ(weight_of(8), 2.0);
+  EXPECT_TRUE(fs::exists(away() / "model.safetensors"));
+}
+
+TEST_F(MovedCheckpoint, IsMissedWhereItsDiskIsNotThere) {
+  fs::rename(away(), run() / "elsewhere");
+  try {
+    find_checkpoint(run());
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const UserError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr(moved().string() + ": the folder that this link points to is missing"));
   }
 }
 

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +99,38 @@ TEST(RunLock, KeepsFoldersThatSomebodyElseUses) {
   }
   EXPECT_FALSE(fs::exists(folder / "runs/a"));
   EXPECT_TRUE(fs::exists(folder / "runs/b/config.yaml"));
+}
+
+// The lock is emptied and written.
+TEST(RunLock, IsARegularFile) {
+  const TemporaryFolder folder;
+  folder.write_text("victim", "text");
+  fs::create_directory(folder / "run");
+  const fs::path lock = folder / "run/lock";
+  const auto expect_refusal = [&] {
+    EXPECT_THAT(refusal(folder / "run"), HasSubstr(lock.string() + " is not a regular file"));
+    EXPECT_TRUE(fs::exists(fs::symlink_status(lock)));
+    fs::remove(lock);
+  };
+  fs::create_symlink("../victim", lock);
+  expect_refusal();
+  EXPECT_EQ(read_file(folder / "victim"), "text");
+  fs::create_symlink("../none", lock);
+  expect_refusal();
+  EXPECT_FALSE(fs::exists(folder / "none"));
+  fs::create_symlink("/dev/null", lock);
+  expect_refusal();
+  fs::create_directory(lock);
+  expect_refusal();
+  ASSERT_EQ(::mkfifo(lock.c_str(), 0600), 0);
+  expect_refusal();
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  ASSERT_LT(lock.string().size(), sizeof address.sun_path);
+  lock.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.number(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  expect_refusal();
+  EXPECT_EQ(refusal(folder / "run"), "");
 }
 
 TEST(RunLock, NamesAFolderThatCannotBe) {
