@@ -164,7 +164,7 @@ class FlacDecoder final : public AudioDecoder {
                       "expected the same from beginning to end");
     }
     if (fault_) fail(*fault_);
-    if (!result) fail(FLAC__stream_decoder_get_resolved_state_string(decoder_.get()));
+    if (!result) fail("it is damaged");
   }
   [[noreturn]] void fail(const std::string& reason) const {
     throw UserError(name_ + " is not a whole FLAC file: " + reason);
@@ -203,7 +203,8 @@ class FlacDecoder final : public AudioDecoder {
   }
   static void on_error(const FLAC__StreamDecoder* /*decoder*/,
                        FLAC__StreamDecoderErrorStatus status, void* pointer) {
-    self(pointer).fault_ = FLAC__StreamDecoderErrorStatusString[status];
+    const bool is_sum = status == FLAC__STREAM_DECODER_ERROR_STATUS_FRAME_CRC_MISMATCH;
+    self(pointer).fault_ = is_sum ? "a frame has a wrong checksum" : "a frame is damaged";
   }
 
   std::string name_;

@@ -119,7 +119,7 @@ class SndfileDecoder : public AudioDecoder {
         name_(std::move(name)),
         file_{stream_.bytes, {}, 0},
         sound_(open_sound(file_, SFM_READ, info)) {
-    if (!sound_) fail(sf_strerror(nullptr));
+    if (!sound_) fail("its header is damaged");
     properties_ = {.channels = info.channels, .sample_rate = info.samplerate};
     declared_ = info.frames;
   }
@@ -129,7 +129,7 @@ class SndfileDecoder : public AudioDecoder {
   std::int64_t read(std::span<float> out) override {
     const auto room = static_cast<sf_count_t>(out.size()) / properties_.channels;
     const sf_count_t frames = sf_readf_float(sound_.get(), out.data(), room);
-    if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) fail(sf_strerror(sound_.get()));
+    if (sf_error(sound_.get()) != SF_ERR_NO_ERROR) fail("it is damaged");
     count_ += frames;
     if (stream_.has_lowest_bits) {
       std::transform(out.begin(), out.begin() + frames * properties_.channels, out.begin(),
