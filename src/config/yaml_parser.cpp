@@ -96,7 +96,7 @@ bool is_closed(std::string_view scalar) {
 
 /// What an error of yaml-cpp means, as an addition to "not valid YAML".
 std::string in_words(std::string_view error) {
-  namespace Error = YAML::ErrorMsg;
+  namespace message = YAML::ErrorMsg;
   struct Meaning {
     std::string_view error, words;  // what the error begins with
   };
@@ -104,24 +104,24 @@ std::string in_words(std::string_view error) {
   constexpr std::string_view kAlias = "'*' begins an alias; put a text that begins so in quotes";
   constexpr std::string_view kAnchor = "'&' begins an anchor; put a text that begins so in quotes";
   constexpr std::string_view kIndentation = "a line with a wrong indentation or without its ':'";
-  const std::array kMeanings = {
-      Meaning{Error::MAP_VALUE, "a ':' where none may be; put a text that has one in quotes"},
-      Meaning{Error::MAP_KEY, "a '?' where none may be; put a text that begins so in quotes"},
-      Meaning{Error::BLOCK_ENTRY, "a '-' where no list may begin"},
-      Meaning{Error::FLOW_END, "a bracket that is closed, but was not opened"},
-      Meaning{Error::END_OF_MAP, kIndentation},
-      Meaning{Error::END_OF_SEQ, kIndentation},
-      Meaning{Error::UNKNOWN_TOKEN, "a value that begins with a sign; put it in quotes"},
-      Meaning{Error::INVALID_ESCAPE, kEscape},
-      Meaning{Error::INVALID_HEX, kEscape},
-      Meaning{Error::INVALID_UNICODE, kEscape},
-      Meaning{Error::UNKNOWN_ANCHOR, "an alias (*) of an anchor (&) that is not there"},
-      Meaning{Error::ALIAS_NOT_FOUND, kAlias},
-      Meaning{Error::CHAR_IN_ALIAS, kAlias},
-      Meaning{Error::ANCHOR_NOT_FOUND, kAnchor},
-      Meaning{Error::CHAR_IN_ANCHOR, kAnchor},
-      Meaning{Error::DOC_IN_SCALAR, "'---' or '...' within a text in quotes"}};
-  for (const Meaning& meaning : kMeanings) {
+  const std::array meanings = {
+      Meaning{message::MAP_VALUE, "a ':' where none may be; put a text that has one in quotes"},
+      Meaning{message::MAP_KEY, "a '?' where none may be; put a text that begins so in quotes"},
+      Meaning{message::BLOCK_ENTRY, "a '-' where no list may begin"},
+      Meaning{message::FLOW_END, "a bracket that is closed, but was not opened"},
+      Meaning{message::END_OF_MAP, kIndentation},
+      Meaning{message::END_OF_SEQ, kIndentation},
+      Meaning{message::UNKNOWN_TOKEN, "a value that begins with a sign; put it in quotes"},
+      Meaning{message::INVALID_ESCAPE, kEscape},
+      Meaning{message::INVALID_HEX, kEscape},
+      Meaning{message::INVALID_UNICODE, kEscape},
+      Meaning{message::UNKNOWN_ANCHOR, "an alias (*) of an anchor (&) that is not there"},
+      Meaning{message::ALIAS_NOT_FOUND, kAlias},
+      Meaning{message::CHAR_IN_ALIAS, kAlias},
+      Meaning{message::ANCHOR_NOT_FOUND, kAnchor},
+      Meaning{message::CHAR_IN_ANCHOR, kAnchor},
+      Meaning{message::DOC_IN_SCALAR, "'---' or '...' within a text in quotes"}};
+  for (const Meaning& meaning : meanings) {
     if (error.starts_with(meaning.error)) return ": " + std::string(meaning.words);
   }
   return "";
