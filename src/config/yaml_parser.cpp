@@ -9,6 +9,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <numeric>
@@ -93,6 +94,39 @@ bool is_closed(std::string_view scalar) {
   return false;
 }
 
+/// What an error of yaml-cpp means, as an addition to "not valid YAML".
+std::string in_words(std::string_view error) {
+  namespace message = YAML::ErrorMsg;
+  struct Meaning {
+    std::string_view error, words;  // what the error begins with
+  };
+  constexpr std::string_view kEscape = "an escape (\\) that YAML does not know";
+  constexpr std::string_view kAlias = "'*' begins an alias; put a text that begins so in quotes";
+  constexpr std::string_view kAnchor = "'&' begins an anchor; put a text that begins so in quotes";
+  constexpr std::string_view kIndentation = "a line with a wrong indentation or without its ':'";
+  const std::array meanings = {
+      Meaning{message::MAP_VALUE, "a ':' where none may be; put a text that has one in quotes"},
+      Meaning{message::MAP_KEY, "a '?' where none may be; put a text that begins so in quotes"},
+      Meaning{message::BLOCK_ENTRY, "a '-' where no list may begin"},
+      Meaning{message::FLOW_END, "a bracket that is closed, but was not opened"},
+      Meaning{message::END_OF_MAP, kIndentation},
+      Meaning{message::END_OF_SEQ, kIndentation},
+      Meaning{message::UNKNOWN_TOKEN, "a value that begins with a sign; put it in quotes"},
+      Meaning{message::INVALID_ESCAPE, kEscape},
+      Meaning{message::INVALID_HEX, kEscape},
+      Meaning{message::INVALID_UNICODE, kEscape},
+      Meaning{message::UNKNOWN_ANCHOR, "an alias (*) of an anchor (&) that is not there"},
+      Meaning{message::ALIAS_NOT_FOUND, kAlias},
+      Meaning{message::CHAR_IN_ALIAS, kAlias},
+      Meaning{message::ANCHOR_NOT_FOUND, kAnchor},
+      Meaning{message::CHAR_IN_ANCHOR, kAnchor},
+      Meaning{message::DOC_IN_SCALAR, "'---' or '...' within a text in quotes"}};
+  for (const Meaning& meaning : meanings) {
+    if (error.starts_with(meaning.error)) return ": " + std::string(meaning.words);
+  }
+  return "";
+}
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
   TreeBuilder(const std::string& text, const YamlSource& source) : text_(text), source_(source) {}
@@ -104,13 +138,20 @@ class TreeBuilder final : public YAML::EventHandler {
     const std::string origin = origin_of(source_, error.mark);
     const std::string_view line = line_at(text_, error.mark).whole;
     if (!is_in_flow() && begins_with_tab(line)) return tab_error(origin);
+    if (!after_quote(error.mark).empty()) return after_quote_error(error.mark);
     if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) return UserError{origin + kOpenQuote};
     if (error.msg == YAML::ErrorMsg::END_OF_MAP_FLOW) return unclosed_error('{');
     if (error.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW) return unclosed_error('[');
-    return UserError{origin + ": not valid YAML: " + one_line(error.msg) + strange_character(line)};
+    return UserError{origin + ": not valid YAML" + in_words(error.msg) + strange_character(line)};
+  }
+
+  UserError second_document_error() const {
+    if (!after_quote(document_).empty()) return after_quote_error(document_);
+    return UserError{root_.origin + ": a second YAML document, expected one"};
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    document_ = mark;
     root_ = make_node(Kind::kNull, mark);
     anchors_.clear();
   }
@@ -135,6 +176,11 @@ class TreeBuilder final : public YAML::EventHandler {
       throw UserError(node.origin + kOpenQuote);
     }
     node.text = tag == kBinaryTag ? bytes_of(value, node.origin) : value;
+    // As a path it would end there and name another file.
+    if (node.text.find('\0') != std::string::npos) {
+      throw UserError(node.origin + ": got " + one_line(node.text) +
+                      ", expected a text without a NUL character");
+    }
     // "!" is yaml-cpp's mark of a scalar that is not plain.
     node.quoted = tag == "!" || tag == kBinaryTag;
     add(std::move(node), anchor);
@@ -158,6 +204,20 @@ class TreeBuilder final : public YAML::EventHandler {
     bool is_flow;  // in brackets or braces, where indentation means nothing
     std::optional<ConfigNode> key;
   };
+
+  /// The rest of the marked line, where it follows a quote that ends on that line.
+  std::string_view after_quote(const YAML::Mark& mark) const {
+    const auto [whole, before] = line_at(text_, mark);
+    const std::size_t last = before.find_last_not_of(" \t");
+    const bool follows =
+        last != std::string_view::npos && (before[last] == '"' || before[last] == '\'');
+    return follows ? whole.substr(before.size()) : "";
+  }
+
+  UserError after_quote_error(const YAML::Mark& mark) const {
+    return UserError{origin_of(source_, mark) +
+                     ": text after the end of a quote: " + one_line(after_quote(mark))};
+  }
 
   /// Requires an open list or map.
   UserError unclosed_error(char bracket) const {
@@ -255,6 +315,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   const std::string& text_;
   const YamlSource& source_;
+  YAML::Mark document_;  // where it begins
   ConfigNode root_;
   std::vector<Open> open_;
   std::map<YAML::anchor_t, ConfigNode> anchors_;
@@ -276,7 +337,7 @@ ConfigNode parse_yaml(const std::string& given, const YamlSource& source) {
     parser.HandleNextDocument(builder);
     ConfigNode root = builder.take_root();
     if (parser.HandleNextDocument(builder)) {
-      throw UserError(builder.take_root().origin + ": a second YAML document, expected one");
+      throw builder.second_document_error();
     }
     return root;
   } catch (const YAML::Exception& error) {

@@ -1,7 +1,6 @@
 #include "data/audio.h"
 
 #include <algorithm>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,17 +35,10 @@ DataSet open_audio(const DataSettings& settings, const DataProgress& progress) {
   DataSet data;
   data.source = "audio " + paths_text(settings.path);
   data.format = {.kind = TokenFormat::Kind::kSound, .shape = {}, .sample_rate = sample_rate};
-  std::vector<std::string> warnings;
-  std::mutex mutex;  // of `warnings`
-  const Decode decode = [&](const InputFile& file, const TokenSink& sink) {
-    const std::vector<std::string> found = decode_recording(file, sample_rate, sink);
-    const std::scoped_lock lock(mutex);
-    warnings.insert(warnings.end(), found.begin(), found.end());
+  const Decode decode = [sample_rate](const InputFile& file, const TokenSink& sink) {
+    return decode_recording(file, sample_rate, sink);
   };
-  data = open_decoded(settings, std::move(data), decode, progress);
-  std::sort(warnings.begin(), warnings.end());
-  data.warnings = std::move(warnings);
-  return data;
+  return open_decoded(settings, std::move(data), decode, progress);
 }
 
 }  // namespace sparse_transformer

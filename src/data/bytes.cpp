@@ -20,8 +20,9 @@ using Bytes = std::shared_ptr<const ConcatenatedTokens>;
 
 /// All bytes of the files, a whole number of `unit` bytes.
 Bytes open_paths(const std::vector<std::string>& paths, std::int64_t unit,
-                 const DataProgress& progress) {
-  auto files = std::make_shared<const std::vector<InputFile>>(open_inputs(paths, progress));
+                 const DataProgress& progress, std::vector<std::string>& warnings) {
+  auto files =
+      std::make_shared<const std::vector<InputFile>>(open_inputs(paths, progress, &warnings));
   std::vector<TokenPiece> pieces;
   for (const InputFile& file : *files) {
     pieces.push_back({file.bytes, file.storage.get()});
@@ -48,7 +49,7 @@ DataSet open_bytes(const DataSettings& settings, const DataProgress& progress) {
     data.item_size = settings.sequence_length();
   }
   const std::int64_t unit = data.is_stream() ? 1 : data.item_size;
-  const Bytes bytes = open_paths(settings.path, unit, progress);
+  const Bytes bytes = open_paths(settings.path, unit, progress, data.warnings);
   const SplitCounts counts = split_counts(settings.split, bytes->size() / unit, data.source);
   const std::int64_t valid_begin = counts.train * unit;
   const std::int64_t test_begin = valid_begin + counts.valid * unit;
@@ -57,9 +58,9 @@ DataSet open_bytes(const DataSettings& settings, const DataProgress& progress) {
   const auto test_paths = split_paths(settings.split.test);
   data.train = bytes->slice(0, valid_begin);
   data.valid = valid_paths.empty() ? bytes->slice(valid_begin, test_begin)
-                                   : open_paths(valid_paths, unit, progress);
+                                   : open_paths(valid_paths, unit, progress, data.warnings);
   data.test = test_paths.empty() ? bytes->slice(test_begin, bytes->size())
-                                 : open_paths(test_paths, unit, progress);
+                                 : open_paths(test_paths, unit, progress, data.warnings);
   return data;
 }
 

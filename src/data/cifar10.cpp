@@ -104,7 +104,8 @@ DataSet open_cifar10(const DataSettings& settings, const DataProgress& progress)
   DataSet data;
   data.source = "cifar10 " + paths_text(settings.path);
   refuse_split_paths(settings.split, "cifar10");
-  const auto files = std::make_shared<const Files>(open_inputs(settings.path, progress));
+  const auto files =
+      std::make_shared<const Files>(open_inputs(settings.path, progress, &data.warnings));
   std::vector<Record> training;
   for (const std::string_view name : kTrainingFiles) {
     const std::vector<Record> batch = records_of(*files, name, data.source);

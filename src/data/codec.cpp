@@ -60,13 +60,15 @@ std::vector<std::byte> encode_bytes(const Samples& samples) {
 
 std::vector<std::uint8_t> read_picture(const std::filesystem::path& path,
                                        std::span<const std::byte> bytes,
-                                       const std::vector<std::int64_t>& shape) {
-  Image image = with_channels(decode_picture(bytes, path.string()), shape[2]);
+                                       const std::vector<std::int64_t>& shape, const Warn& warn) {
+  std::vector<std::string> warnings;
+  Image image = with_channels(decode_picture(bytes, path.string(), 0, &warnings), shape[2]);
   const std::vector<std::int64_t> found = {image.height, image.width, image.channels};
   if (found != shape) {
     throw UserError(path.string() + ": a picture of " + shape_text(found) +
                     " (height, width, channels), expected " + shape_text(shape));
   }
+  for (const std::string& warning : warnings) warn(warning);
   return std::move(image.pixels);
 }
 
@@ -96,7 +98,7 @@ std::vector<std::uint8_t> decode_prime(const std::filesystem::path& path,
                                        const Warn& warn) {
   switch (format.kind) {
     case TokenFormat::Kind::kPicture:
-      return read_picture(path, bytes, format.shape);
+      return read_picture(path, bytes, format.shape, warn);
     case TokenFormat::Kind::kSound:
       return read_sound(path, bytes, format.sample_rate, warn);
     case TokenFormat::Kind::kScore:

@@ -27,6 +27,7 @@ struct Outcome {
   std::size_t thread = 0, begin = 0, size = 0;
   std::uint64_t hash = 0;
   std::optional<std::string> fault;
+  std::vector<std::string> warnings;
 };
 
 /// Decodes one file after the other, each into the temporary file of the thread that got it.
@@ -70,7 +71,7 @@ class Decoding {
         storage.write(std::as_bytes(tokens));
         hash.update(std::as_bytes(tokens));
       };
-      file.storage->parse([&] { decode_(file, sink); });
+      file.storage->parse([&] { outcome.warnings = decode_(file, sink); });
       outcome.size = storage.size() - outcome.begin;
       outcome.hash = hash.number();
       if (outcome.size == 0) throw UserError(file.name + ": empty");
@@ -93,6 +94,8 @@ class Decoding {
       decoded.tokens.push_back(
           {decoded_by.bytes().subspan(outcome.begin, outcome.size), &decoded_by});
       decoded.hashes.push_back(outcome.hash);
+      decoded.warnings.insert(decoded.warnings.end(), outcome.warnings.begin(),
+                              outcome.warnings.end());
     }
     decoded.storage = std::move(storage);
     return decoded;
@@ -125,8 +128,10 @@ std::shared_ptr<const Tokens> tokens_of(const DecodedFiles& decoded,
 
 DecodedFiles decode_files(const std::vector<std::string>& paths, const Decode& decode,
                           DamagedFiles policy, const DataProgress& progress) {
-  Decoding decoding(list_inputs(paths, progress), decode, policy);
+  std::vector<std::string> warnings;  // of archives
+  Decoding decoding(list_inputs(paths, progress, &warnings), decode, policy);
   DecodedFiles decoded = decoding.run(progress);
+  decoded.warnings.insert(decoded.warnings.begin(), warnings.begin(), warnings.end());
   if (decoded.tokens.empty()) {
     const std::string more = decoded.skipped.size() == 1 ? "" : " (and none of the others can)";
     throw UserError(decoded.skipped.front().reason + more);
@@ -139,6 +144,7 @@ DataSet open_decoded(const DataSettings& settings, DataSet data, const Decode& d
   const auto decode_paths = [&](const std::vector<std::string>& paths) {
     DecodedFiles decoded = decode_files(paths, decode, settings.damaged, progress);
     std::move(decoded.skipped.begin(), decoded.skipped.end(), std::back_inserter(data.skipped));
+    std::move(decoded.warnings.begin(), decoded.warnings.end(), std::back_inserter(data.warnings));
     return decoded;
   };
   const DecodedFiles decoded = decode_paths(settings.path);

@@ -24,15 +24,16 @@ namespace sparse_transformer {
 /// Takes a file's tokens piece by piece.
 using TokenSink = std::function<void(std::span<const std::uint8_t>)>;
 
-/// Decodes one file; called by many threads at once. Throws UserError naming the file where it is
-/// damaged or of no known format.
-using Decode = std::function<void(const InputFile&, const TokenSink&)>;
+/// Decodes one file and returns what is odd in it, a sentence each that names it; called by many
+/// threads at once. Throws UserError naming the file where it is damaged or of no known format.
+using Decode = std::function<std::vector<std::string>(const InputFile&, const TokenSink&)>;
 
 /// The files' tokens, in the order of the files.
 struct DecodedFiles {
   std::vector<TokenPiece> tokens;     // of each file that could be decoded
   std::vector<std::uint64_t> hashes;  // of their tokens: the first bytes of SHA-256
   std::vector<SkippedFile> skipped;
+  std::vector<std::string> warnings;    // of archives, then of files
   std::shared_ptr<const void> storage;  // owns what `tokens` point to
 };
 

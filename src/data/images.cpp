@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,11 +22,13 @@ DataSet open_images(const DataSettings& settings, const DataProgress& progress) 
   data.item_size = settings.sequence_length();
   const auto decode = [&settings, shape = data.format.shape](const InputFile& file,
                                                              const TokenSink& sink) {
+    std::vector<std::string> warnings;
     const std::int64_t height = shape[0];
     const std::int64_t width = shape[1];
-    Image image = decode_picture(file.bytes, file.name, std::max(height, width));
+    Image image = decode_picture(file.bytes, file.name, std::max(height, width), &warnings);
     image = with_channels(std::move(image), shape[2]);
     sink(fit(image, width, height, settings.images.fit).pixels);
+    return warnings;
   };
   return open_decoded(settings, std::move(data), decode, progress);
 }

@@ -1,6 +1,5 @@
 #include "data/midi.h"
 
-#include <algorithm>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -24,22 +23,22 @@ DataSet open_midi(const DataSettings& settings, const DataProgress& progress) {
                  .voices = grid.voices,
                  .steps_per_beat = grid.steps_per_beat,
                  .drums = grid.drums};
-  std::mutex mutex;  // of what follows; files are decoded by several threads
+  std::mutex mutex;  // of `losses`; files are decoded by several threads
   ScoreLosses losses;
-  std::vector<std::string> warnings;
   const Decode decode = [&](const InputFile& file, const TokenSink& sink) {
     const MidiScore score = decode_midi(file.bytes, file.name);
     const ScoreCells found = cells_of(score, grid, file.name);
     sink(found.cells);
     const std::scoped_lock lock(mutex);
     losses += found.losses;
-    for (const std::string& warning : score.warnings)
+    std::vector<std::string> warnings;
+    for (const std::string& warning : score.warnings) {
       warnings.push_back(file.name + ": " + warning);
+    }
+    return warnings;
   };
   data = open_decoded(settings, std::move(data), decode, progress);
   data.left_out = sentences(losses, grid);
-  std::sort(warnings.begin(), warnings.end());
-  data.warnings = std::move(warnings);
   return data;
 }
 

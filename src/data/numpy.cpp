@@ -162,15 +162,14 @@ void add_pictures(std::span<const InputFile> entries, const DataSettings& settin
 }
 
 Pictures read_pictures(const std::vector<std::string>& paths, const DataSettings& settings,
-                       const Shape& shape, std::vector<SkippedFile>& all_skipped,
-                       const DataProgress& progress) {
+                       const Shape& shape, DataSet& data, const DataProgress& progress) {
   std::vector<SkippedFile> skipped;
   const auto attempt = [&](const std::string& name, const auto& body) {
     const auto fault = fault_of(settings.damaged, body);
     if (fault) skipped.push_back({name, *fault});
   };
   std::vector<InputFile> files;
-  for (const PendingInput& file : list_inputs(paths, progress)) {
+  for (const PendingInput& file : list_inputs(paths, progress, &data.warnings)) {
     attempt(file.name, [&] { files.push_back(file.open()); });
   }
   Pictures all;
@@ -182,7 +181,7 @@ Pictures read_pictures(const std::vector<std::string>& paths, const DataSettings
     first = end;
   }
   if (all.pictures.empty()) throw UserError(skipped.front().reason);
-  std::move(skipped.begin(), skipped.end(), std::back_inserter(all_skipped));
+  std::move(skipped.begin(), skipped.end(), std::back_inserter(data.skipped));
   return all;
 }
 
@@ -213,12 +212,12 @@ DataSet open_numpy(const DataSettings& settings, const DataProgress& progress) {
   data.source = "numpy " + paths_text(settings.path);
   data.format = {.kind = TokenFormat::Kind::kPicture, .shape = shape};
   data.item_size = settings.sequence_length();
-  const Pictures all = read_pictures(settings.path, settings, shape, data.skipped, progress);
+  const Pictures all = read_pictures(settings.path, settings, shape, data, progress);
   const DealtItems dealt = deal_items(settings.split, hashes_of(all, shape, progress), data.source);
   const auto split = [&](const NumberOrPaths& size, const std::vector<std::size_t>& items) {
     const std::vector<std::string> paths = split_paths(size);
     if (paths.empty()) return std::make_shared<const NumpyTokens>(all, items, shape);
-    const Pictures own = read_pictures(paths, settings, shape, data.skipped, progress);
+    const Pictures own = read_pictures(paths, settings, shape, data, progress);
     std::vector<std::size_t> every(own.pictures.size());
     std::iota(every.begin(), every.end(), std::size_t{0});
     return std::make_shared<const NumpyTokens>(own, every, shape);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/errors.h"
+#include "config/scalars.h"
 #include "config/words.h"
 #include "data/text.h"
 #include "data/token_sources.h"
@@ -59,7 +60,7 @@ std::vector<std::int64_t> read_shape(const SafetensorsFile& file) {
     shape.push_back(size.is_number_integer() ? size.get<std::int64_t>() : 0);
   }
   if (!is_picture_shape(shape)) {
-    refuse(file, "a picture's shape of '" + text + "'");
+    refuse(file, "a picture's shape of '" + one_line(text) + "'");
   }
   return shape;
 }
@@ -70,26 +71,28 @@ std::int64_t read_number(const SafetensorsFile& file, const std::string& key) {
   std::int64_t number = 0;
   const char* const end = text.data() + text.size();
   const auto [read, error] = std::from_chars(text.data(), end, number);
-  if (read != end || error != std::errc()) refuse(file, "a " + key + " of '" + text + "'");
+  if (read != end || error != std::errc())
+    refuse(file, "a " + key + " of '" + one_line(text) + "'");
   return number;
 }
 
 bool read_drums(const SafetensorsFile& file) {
   const auto found = file.metadata().find("drums");
   if (found == file.metadata().end()) return false;
-  if (found->second != "keep") refuse(file, "drums of '" + found->second + "'");
+  if (found->second != "keep") refuse(file, "drums of '" + one_line(found->second) + "'");
   return true;
 }
 
 TokenFormat read_format(const SafetensorsFile& file) {
   const std::string version = value_of(file, "sparse_transformer.data");
   if (version != "1") {
-    refuse(file, "packed data of version " + version + ", which this program does not know");
+    refuse(file,
+           "packed data of version " + one_line(version) + ", which this program does not know");
   }
   const std::string word = value_of(file, "kind");
   const auto kind = meaning_of<TokenFormat::Kind>(TokenFormat::kKindWords, word);
   if (!kind) {
-    refuse(file, "data of kind '" + word + "'");
+    refuse(file, "data of kind '" + one_line(word) + "'");
   }
   TokenFormat format;
   format.kind = *kind;
@@ -121,7 +124,8 @@ std::int64_t read_item_size(const SafetensorsFile& file) {
         tensor.type == ElementType::kUint8 && tensor.shape.size() == train.size() &&
         (train.size() == 1 || (train.size() == 2 && train[1] > 0 && tensor.shape[1] == train[1]));
     if (!fits) {
-      refuse(file, "tensor " + std::string(name) + " of shape " + shape_text(tensor.shape) +
+      refuse(file, "tensor " + std::string(name) + " of shape " +
+                       one_line(shape_text(tensor.shape)) +
                        " is not uint8 [bytes] or [items, tokens] like the others");
     }
   }

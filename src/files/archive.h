@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 struct archive;
 
@@ -26,8 +28,8 @@ using ReadProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 bool is_hidden(const std::filesystem::path& path);
 
 /// The regular files of an archive, one after another, hidden ones left out; a compressed file
-/// counts as an archive of one file. Throws UserError naming `path` for a damaged archive, as far
-/// as its format has checksums.
+/// counts as an archive of one file, and archives one after another in a tar count as one. Throws
+/// UserError naming `path` for a damaged archive, as far as its format has checksums.
 class ArchiveReader {
  public:
   /// `bytes` must satisfy is_archive() and outlive the reader.
@@ -36,6 +38,8 @@ class ArchiveReader {
 
   /// Goes to the next file and returns its name (relative), or nothing at the end.
   std::optional<std::filesystem::path> next_file();
+  /// At the end: what is odd, a sentence each that names the archive.
+  const std::vector<std::string>& warnings() const { return warnings_; }
   /// Passes the content of the file gone to, piece by piece.
   void read(const std::function<void(std::span<const std::byte>)>& sink);
 
@@ -44,13 +48,21 @@ class ArchiveReader {
     void operator()(archive* opened) const;
   };
 
-  int check(int result) const;
+  using Opened = std::unique_ptr<archive, Free>;
+
+  Opened open(bool concatenated) const;
+  bool is_tar() const;
+  bool ends_before_fault() const;
+  void look_at_end();
+  void warn(const std::string& sentence);
   [[noreturn]] void fail() const;
 
   std::filesystem::path path_;
-  std::int64_t size_;
+  std::span<const std::byte> bytes_;
   ReadProgress progress_;
-  std::unique_ptr<archive, Free> archive_;
+  Opened archive_;
+  std::string name_;  // of the file gone to; empty between files
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace sparse_transformer

@@ -71,9 +71,11 @@ std::optional<int> exif_orientation(std::span<const std::byte> exif) {
   const std::size_t entries = tiff.number(directory, 2);
   for (std::size_t i = 0; i < entries; ++i) {
     const std::size_t entry = directory + 2 + i * kEntry;
-    if (tiff.number(entry, 2) != kOrientation || tiff.number(entry + 4, 4) != 1) continue;
     const std::size_t size = size_of_type(tiff.number(entry + 2, 2));
-    if (size > 0) return valid_orientation(tiff.number(entry + 8, size));
+    const std::size_t count = tiff.number(entry + 4, 4);
+    if (tiff.number(entry, 2) != kOrientation || size * count == 0) continue;
+    const std::size_t field = entry + 8;  // holds the values, or where they are
+    return valid_orientation(tiff.number(size * count <= 4 ? field : tiff.number(field, 4), size));
   }
   return std::nullopt;
 }

@@ -10,9 +10,9 @@
 namespace sparse_transformer {
 
 /// Returns the orientation, 1 to 8 (see upright(), image.h), in a block of EXIF, which begins with
-/// a TIFF header or with "Exif" and two zeros before it. The value may be of any integer type; one
-/// that is no orientation counts as 1. Nothing where the block has none or is damaged: a picture is
-/// whole without it.
+/// a TIFF header or with "Exif" and two zeros before it. The value may be of any integer type; of
+/// several the first counts; one that is no orientation counts as 1. Nothing where the block has
+/// none or is damaged: a picture is whole without it.
 std::optional<int> exif_orientation(std::span<const std::byte> exif);
 
 /// Likewise of an XMP packet: tiff:Orientation as an attribute or an element.

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 /// All entries go into one temporary file, one behind the other.
 std::vector<InputFile> expand(const fs::path& path, std::span<const std::byte> bytes,
-                              const ReadProgress& progress) {
+                              const ReadProgress& progress, std::vector<std::string>* warnings) {
   struct Extent {
     fs::path name;
     std::size_t begin, size;
@@ -37,6 +37,9 @@ std::vector<InputFile> expand(const fs::path& path, std::span<const std::byte> b
       expanded.write(piece);
     });
     extents.push_back({*name, begin, expanded.size() - begin});
+  }
+  if (warnings != nullptr) {
+    warnings->insert(warnings->end(), reader.warnings().begin(), reader.warnings().end());
   }
   std::stable_sort(extents.begin(), extents.end(),
                    [](const Extent& a, const Extent& b) { return a.name < b.name; });
@@ -56,11 +59,12 @@ InputFile open_as_it_is(const fs::path& path) {
   return {path.string(), bytes, std::move(storage)};
 }
 
-std::vector<InputFile> open_file(const fs::path& path, const ReadProgress& progress) {
+std::vector<InputFile> open_file(const fs::path& path, const ReadProgress& progress,
+                                 std::vector<std::string>* warnings) {
   InputFile file = open_as_it_is(path);
   if (!is_archive(file)) return {std::move(file)};
   std::vector<InputFile> files;
-  file.storage->parse([&] { files = expand(path, file.bytes, progress); });
+  file.storage->parse([&] { files = expand(path, file.bytes, progress, warnings); });
   if (files.empty()) throw UserError(path.string() + " contains no files");
   return files;
 }
@@ -133,7 +137,8 @@ bool is_archive(const InputFile& file) {
 }
 
 std::vector<PendingInput> list_inputs(const std::vector<std::string>& paths,
-                                      const ReadProgress& progress) {
+                                      const ReadProgress& progress,
+                                      std::vector<std::string>* warnings) {
   std::vector<PendingInput> inputs;
   for_each_file(paths, progress, [&](const fs::path& file) {
     try {
@@ -141,7 +146,7 @@ std::vector<PendingInput> list_inputs(const std::vector<std::string>& paths,
         inputs.push_back(pending(file));
         return;
       }
-      for (const InputFile& entry : open_file(file, progress)) {
+      for (const InputFile& entry : open_file(file, progress, warnings)) {
         inputs.push_back({entry.name, [entry] { return entry; }});
       }
     } catch (const UserError&) {
@@ -154,10 +159,11 @@ std::vector<PendingInput> list_inputs(const std::vector<std::string>& paths,
 }
 
 std::vector<InputFile> open_inputs(const std::vector<std::string>& paths,
-                                   const ReadProgress& progress) {
+                                   const ReadProgress& progress,
+                                   std::vector<std::string>* warnings) {
   std::vector<InputFile> inputs;
   for_each_file(paths, progress, [&](const fs::path& file) {
-    std::vector<InputFile> opened = open_file(file, progress);
+    std::vector<InputFile> opened = open_file(file, progress, warnings);
     std::move(opened.begin(), opened.end(), std::back_inserter(inputs));
   });
   return inputs;

@@ -36,9 +36,10 @@ bool is_archive(const InputFile& file);
 /// (/tmp where that is not set). Errors, naming the path: UserError for what is missing,
 /// unreadable, damaged, would expand past its ExpansionLimit, or is a folder or archive without
 /// files; WorldError for a full disk. `progress` is told of files listed and opened, and of bytes
-/// while an archive is expanded.
+/// while an archive is expanded; what is odd in archives is appended to `warnings`, where given.
 std::vector<InputFile> open_inputs(const std::vector<std::string>& paths,
-                                   const ReadProgress& progress = {});
+                                   const ReadProgress& progress = {},
+                                   std::vector<std::string>* warnings = nullptr);
 
 /// A file that is opened only when it is read: of a million, not all are mapped at once.
 struct PendingInput {
@@ -50,6 +51,7 @@ struct PendingInput {
 /// link, no permission, damaged archive) is thrown when that one is opened. Throws WorldError for a
 /// full disk, UserError for a folder without files.
 std::vector<PendingInput> list_inputs(const std::vector<std::string>& paths,
-                                      const ReadProgress& progress = {});
+                                      const ReadProgress& progress = {},
+                                      std::vector<std::string>* warnings = nullptr);
 
 }  // namespace sparse_transformer

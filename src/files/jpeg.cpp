@@ -7,8 +7,9 @@
 #include <jpeglib.h>
 
 #include <algorithm>
-#include <array>
 #include <csetjmp>
+#include <iterator>
+#include <new>
 #include <string_view>
 #include <vector>
 
@@ -29,16 +30,15 @@ struct Session {
   jpeg_error_mgr manager{};
   jpeg_progress_mgr progress{};
   std::jmp_buf out{};
-  std::array<char, JMSG_LENGTH_MAX> fault{};
+  bool is_cut = false;  // there is no marker of its end
+  bool has_too_many_scans = false;
 };
 
 Session& session_of(j_common_ptr jpeg) { return *reinterpret_cast<Session*>(jpeg->err); }
 
 [[noreturn]] void on_error(j_common_ptr jpeg) {
-  Session& session = session_of(jpeg);
-  session.manager.format_message(jpeg, session.fault.data());
   // NOLINTNEXTLINE(modernize-avoid-setjmp-longjmp): libjpeg has no other way
-  std::longjmp(session.out, 1);
+  std::longjmp(session_of(jpeg).out, 1);
 }
 
 /// Level -1 is a warning, above that chatter. A warning means that pixels were lost and made up,
@@ -51,6 +51,9 @@ void on_message(j_common_ptr jpeg, int level) {
     case JWRN_JFIF_MAJOR:
     case JWRN_NOT_SEQUENTIAL:
       return;
+    case JWRN_JPEG_EOF:  // libjpeg goes on as if the marker of the end were there
+      session_of(jpeg).is_cut = true;
+      return;
     default:
       on_error(jpeg);
   }
@@ -59,8 +62,7 @@ void on_message(j_common_ptr jpeg, int level) {
 /// Each scan costs a pass over the whole picture, however few bytes it has.
 void on_progress(j_common_ptr jpeg) {
   if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= kMaxScans) return;
-  constexpr std::string_view kFault = "it has too many scans";
-  std::copy(kFault.begin(), kFault.end(), session_of(jpeg).fault.begin());
+  session_of(jpeg).has_too_many_scans = true;
   // NOLINTNEXTLINE(modernize-avoid-setjmp-longjmp)
   std::longjmp(session_of(jpeg).out, 1);
 }
@@ -90,7 +92,8 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   ~Reader() { jpeg_destroy_decompress(&jpeg_); }
 
-  Image read(std::span<const std::byte> bytes, std::int64_t enough) {
+  Image read(std::span<const std::byte> bytes, std::int64_t enough,
+             std::vector<std::string>* warnings) {
     guarded([&] {
       jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
       jpeg_save_markers(&jpeg_, kMetadataMarker, kMaxMarker);
@@ -104,6 +107,10 @@ class Reader {
     Image image = black_image(jpeg_.output_width, jpeg_.output_height, channels());
     std::vector<JSAMPLE> line(is_cmyk() ? std::size_t{4} * jpeg_.output_width : 0);
     guarded([&] { read_lines(image, line); });
+    if (session_.is_cut) {
+      if (!has_all_scans_ || warnings == nullptr) fail();
+      warnings->push_back(name_ + ": it is cut off after its pixels");
+    }
     return upright(std::move(image), way_up);
   }
 
@@ -146,15 +153,32 @@ class Reader {
       jpeg_read_scanlines(&jpeg_, &target, 1);
       if (is_cmyk()) to_rgb(line, row);
     }
+    has_all_scans_ = has_all_scans();
     jpeg_finish_decompress(&jpeg_);
   }
 
-  /// Adobe's files, which say so, hold 255 for no ink.
-  void to_rgb(std::span<const JSAMPLE> cmyk, JSAMPROW rgb) const {
-    const int flip = jpeg_.saw_Adobe_marker != 0 ? 0 : 255;
+  /// Whether nothing can follow: a scan that ends early is an error, but one that is missing is
+  /// none to libjpeg.
+  bool has_all_scans() {
+    if (jpeg_.arith_code != 0) return false;  // its data end in zeros that need not be there
+    if (jpeg_has_multiple_scans(&jpeg_) == 0) return true;
+    if (jpeg_.coef_bits == nullptr) return false;
+    for (int channel = 0; channel < jpeg_.num_components; ++channel) {
+      const auto& missing_bits = jpeg_.coef_bits[channel];
+      if (std::any_of(std::begin(missing_bits), std::end(missing_bits),
+                      [](int bits) { return bits != 0; })) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// As Adobe's files do, they hold 255 for no ink. Those that do not say so are taken for such,
+  /// too (Pillow does the same).
+  static void to_rgb(std::span<const JSAMPLE> cmyk, JSAMPROW rgb) {
     for (std::size_t i = 0; i < cmyk.size(); i += 4) {
       for (std::size_t ink = 0; ink < 3; ++ink) {
-        *rgb++ = static_cast<JSAMPLE>(((cmyk[i + ink] ^ flip) * (cmyk[i + 3] ^ flip) + 127) / 255);
+        *rgb++ = static_cast<JSAMPLE>((cmyk[i + ink] * cmyk[i + 3] + 127) / 255);
       }
     }
   }
@@ -194,23 +218,31 @@ class Reader {
 
   template <typename Body>
   void guarded(const Body& body) {
-    if (succeeds(session_, body)) return;
+    if (!succeeds(session_, body)) fail();
+  }
+
+  [[noreturn]] void fail() const {
+    if (session_.manager.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
     const std::string kind = unread_kind();
     if (!kind.empty()) {
       throw UserError(name_ + ": " + kind + "; expected a baseline or progressive one of 8 bits");
     }
-    throw UserError(name_ + " is not a whole JPEG: " + session_.fault.data());
+    throw UserError(
+        name_ + " is not a whole JPEG: " +
+        (session_.has_too_many_scans ? "it has too many scans" : "it is damaged or cut off"));
   }
 
   const std::string& name_;
   Session session_;
   jpeg_decompress_struct jpeg_{};
+  bool has_all_scans_ = false;
 };
 
 }  // namespace
 
-Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name, std::int64_t enough) {
-  return Reader(name).read(bytes, enough);
+Image decode_jpeg(std::span<const std::byte> bytes, const std::string& name, std::int64_t enough,
+                  std::vector<std::string>* warnings) {
+  return Reader(name).read(bytes, enough, warnings);
 }
 
 }  // namespace sparse_transformer

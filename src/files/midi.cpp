@@ -48,6 +48,7 @@ class Bytes {
 
   bool is_empty() const { return rest_.empty(); }
   std::size_t size() const { return rest_.size(); }
+  const std::string& name() const { return *name_; }
   std::string_view text() const {
     return {reinterpret_cast<const char*>(rest_.data()), rest_.size()};
   }
@@ -152,6 +153,7 @@ class TrackReader {
   TrackReader(Bytes bytes, std::int32_t track, MidiScore& score)
       : bytes_(bytes), track_(track), score_(score) {}
 
+  /// Reads up to the end-of-track event, or all where there is none.
   void read() {
     while (!has_ended_ && !bytes_.is_empty()) {
       now_ += bytes_.variable_length();
@@ -164,6 +166,8 @@ class TrackReader {
       }
     }
   }
+  bool has_ended() const { return has_ended_; }
+  const Bytes& unread() const { return bytes_; }
 
  private:
   void read_event() {
@@ -295,22 +299,72 @@ Header read_header(Bytes& bytes, const std::string& name) {
   return header;
 }
 
-/// A track or another chunk; nothing where the rest is no whole one.
+/// A track or another chunk.
 struct Chunk {
   std::string_view kind;
   Bytes content;
+  std::size_t stated_size;  // as its head says
+  Bytes file;               // from the content on
 };
 
+/// The bytes of a track up to and with its end-of-track event; nothing where there is none.
+std::optional<std::size_t> size_to_end(const Bytes& events) {
+  MidiScore unused;
+  TrackReader reader(events, 0, unused);
+  try {
+    reader.read();
+  } catch (const UserError&) {
+    return std::nullopt;
+  }
+  if (!reader.has_ended()) return std::nullopt;
+  return events.size() - reader.unread().size();
+}
+
+/// Whether the file ends after so many bytes, or another chunk begins there: its kind is four
+/// letters.
+bool leads_to_chunk(const Bytes& bytes, std::size_t size) {
+  if (size > bytes.size()) return false;
+  const std::string_view kind = bytes.text().substr(size, 4);
+  return std::all_of(kind.begin(), kind.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+/// Takes the next chunk; nothing where the rest is no whole one. A track's size that cannot be
+/// right gives way to its end-of-track event.
 std::optional<Chunk> take_chunk(Bytes& rest) {
   constexpr std::size_t kHead = 8;
   Bytes ahead = rest;
   if (ahead.size() < kHead) return std::nullopt;
   const std::string_view kind = ahead.take_text(4);
-  const std::size_t size = ahead.number(4);
+  const std::size_t stated_size = ahead.number(4);
+  const Bytes file = ahead;
+  std::size_t size = stated_size;
+  if (kind == "MTrk" && !leads_to_chunk(file, size)) size = size_to_end(file).value_or(size);
   if (size > ahead.size()) return std::nullopt;
   const Bytes content = ahead.part(size);
   rest = ahead;
-  return Chunk{kind, content};
+  return Chunk{kind, content, stated_size, file};
+}
+
+/// Reads a track up to its end-of-track event. Where the next chunk begins there, `rest` does, too:
+/// the track's size was too large.
+void read_track(const Chunk& chunk, std::int32_t track, MidiScore& score, Bytes& rest) {
+  TrackReader reader(chunk.content, track, score);
+  reader.read();
+  std::size_t size = chunk.content.size();
+  const std::size_t left = reader.unread().size();
+  const std::string name = "track " + std::to_string(track + 1);
+  if (reader.unread().text().starts_with("MTrk") || reader.unread().text().starts_with("MThd")) {
+    size -= left;
+    rest = chunk.file;
+    rest.take(size);
+  } else if (left > 0) {
+    score.warnings.push_back(name + " has " + std::to_string(left) +
+                             " bytes after its end, which are left out");
+  }
+  if (size != chunk.stated_size) {
+    score.warnings.push_back(name + " has " + std::to_string(size) +
+                             " bytes, though its header says " + std::to_string(chunk.stated_size));
+  }
 }
 
 /// Reads all tracks, whatever the header says of their number. Chunks of other kinds are to be
@@ -324,8 +378,11 @@ void read_tracks(Bytes rest, const Header& header, MidiScore& score) {
       score.warnings.push_back(std::to_string(rest.size()) + " bytes after its last track");
       break;
     }
+    if (chunk->kind == "MThd") {
+      throw UserError(rest.name() + ": several MIDI files one after another, expected one");
+    }
     if (chunk->kind != "MTrk") continue;
-    TrackReader(chunk->content, static_cast<std::int32_t>(tracks), score).read();
+    read_track(*chunk, static_cast<std::int32_t>(tracks), score, rest);
     ++tracks;
   }
   if (tracks == 0 && header.tracks > 0) rest.fail("it has no track");

@@ -39,13 +39,14 @@ constexpr std::int32_t kDrumChannel = 9;
 /// does not end after its start.
 std::vector<std::byte> encode_midi(const MidiScore& score);
 
-/// Reads the notes of a file of format 0 or 1, of all its tracks: a header that counts them wrongly
-/// is warned of. A note-on ends the note of the same track, channel and pitch that sounds; a note
+/// Reads the notes of a file of format 0 or 1, of all its tracks, each up to its end-of-track
+/// event: a header that counts the tracks wrongly, a wrong size of a track and what follows its end
+/// are warned of. A note-on ends the note of the same track, channel and pitch that sounds; a note
 /// that never ends, ends with its track. Where one note ends and the next begins at the same tick,
 /// their note-off and note-on may stand in either order. A note of no length is left out beside
 /// another of the same channel and pitch that begins, sounds or ends at its tick.
 ///
-/// `name` is for errors. Throws UserError for what is not a whole MIDI file, for one of format 2
+/// `name` is for errors. Throws UserError for what is not one whole MIDI file, for one of format 2
 /// (separate patterns) or timed in SMPTE frames, and beyond 16 MiB or 2^31 ticks.
 MidiScore decode_midi(std::span<const std::byte> bytes, const std::string& name);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "config/scalars.h"
 
 namespace sparse_transformer {
 
@@ -142,7 +143,7 @@ HeaderPlace find_header(std::span<const std::byte> bytes, const std::string& nam
 bool NumpyArray::is_uint8() const { return !fortran_order && type == "|u1"; }
 
 std::string NumpyArray::description() const {
-  std::string text = type == "|u1" ? "uint8 [" : type + " [";
+  std::string text = type == "|u1" ? "uint8 [" : one_line(type) + " [";
   for (const std::int64_t size : shape) {
     text += (text.ends_with('[') ? "" : ", ") + std::to_string(size);
   }

@@ -90,11 +90,11 @@ std::string kind_of(std::string_view file) {
 
 }  // namespace
 
-Image decode_picture(std::span<const std::byte> bytes, const std::string& name,
-                     std::int64_t enough) {
+Image decode_picture(std::span<const std::byte> bytes, const std::string& name, std::int64_t enough,
+                     std::vector<std::string>* warnings) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(bytes, name);
-  if (text.starts_with("\xff\xd8\xff")) return decode_jpeg(bytes, name, enough);
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(bytes, name, warnings);
+  if (text.starts_with("\xff\xd8\xff")) return decode_jpeg(bytes, name, enough, warnings);
   throw UserError(name + ": " + kind_of(text) + "; expected PNG or JPEG");
 }
 

@@ -6,6 +6,7 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -29,10 +30,12 @@ constexpr png_alloc_size_t kMaxChunk = 8'000'000;
 /// libpng reports errors by longjmp, which runs no destructors. So whatever has one lives here or
 /// with the caller, and the callbacks and bodies that libpng may leave own nothing.
 struct Session {
-  std::string error;
+  std::string error;  // libpng's words, not for the user
   std::span<const std::byte> unread;
   std::vector<std::byte> written;
 };
+
+constexpr const char* kCutOff = "it is cut off";
 
 [[noreturn]] void on_error(png_structp png, png_const_charp message) {
   static_cast<Session*>(png_get_error_ptr(png))->error = message;
@@ -43,7 +46,7 @@ void on_warning(png_structp /*png*/, png_const_charp /*message*/) {}
 
 void on_read(png_structp png, png_bytep out, std::size_t count) {
   auto& unread = static_cast<Session*>(png_get_io_ptr(png))->unread;
-  if (count > unread.size()) png_error(png, "it is cut off");
+  if (count > unread.size()) png_error(png, kCutOff);
   std::memcpy(out, unread.data(), count);
   unread = unread.subspan(count);
 }
@@ -89,25 +92,43 @@ std::string utf8_of_latin1(const char* latin1) {
   return utf8;
 }
 
-/// Whether each chunk (length, type, content, checksum) lies within the file: libpng takes as much
-/// memory as a length says before it reads the content.
-bool has_whole_chunks(std::span<const std::byte> bytes) {
+/// How many bytes the whole chunks (length, type, content, checksum) at the front of the file have,
+/// and whether the last of them is the file's end. (libpng takes as much memory as a length says
+/// before it reads the content.)
+struct WholeChunks {
+  std::size_t size;
+  bool has_end;
+};
+
+WholeChunks whole_chunks(std::span<const std::byte> bytes) {
   constexpr std::size_t kSignature = 8;
   constexpr std::size_t kFrame = 12;  // what a chunk has beside its content
   auto rest = bytes.subspan(std::min(kSignature, bytes.size()));
   while (!rest.empty()) {
-    if (rest.size() < kFrame || big_endian(rest) > rest.size() - kFrame) return false;
+    if (rest.size() < kFrame || big_endian(rest) > rest.size() - kFrame) break;
     const std::string_view type(reinterpret_cast<const char*>(rest.data()) + 4, 4);
-    if (type == "IEND") return true;  // what follows is not read
     rest = rest.subspan(kFrame + big_endian(rest));
+    if (type == "IEND") return {bytes.size() - rest.size(), true};  // what follows is not read
   }
-  return false;
+  return {bytes.size() - rest.size(), false};
+}
+
+/// The whole chunks of a file that has lost its end, with an end.
+std::vector<std::byte> with_end(std::span<const std::byte> bytes) {
+  constexpr std::string_view kEnd("\0\0\0\0IEND\xae\x42\x60\x82", 12);
+  const auto end = std::as_bytes(std::span(kEnd));
+  const auto whole = bytes.first(whole_chunks(bytes).size);
+  std::vector<std::byte> file(whole.begin(), whole.end());
+  file.insert(file.end(), end.begin(), end.end());
+  return file;
 }
 
 class Reader {
  public:
-  Reader(std::span<const std::byte> bytes, const std::string& name)
+  /// `has_lost_end`: the bytes are those of with_end(), so what is missing has been cut off.
+  Reader(std::span<const std::byte> bytes, const std::string& name, bool has_lost_end = false)
       : name_(name),
+        has_lost_end_(has_lost_end),
         png_(png_create_read_struct(PNG_LIBPNG_VER_STRING, &session_, on_error, on_warning)),
         info_(png_create_info_struct(png_)) {
     session_.unread = bytes;
@@ -121,7 +142,7 @@ class Reader {
 
   Image read_image() {
     guarded([&] {
-      if (!has_whole_chunks(session_.unread)) png_error(png_, "it is cut off");
+      if (!whole_chunks(session_.unread).has_end) png_error(png_, kCutOff);
     });
     guarded([&] { png_read_info(png_, info_); });
     check_picture_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_), name_);
@@ -182,14 +203,42 @@ class Reader {
   template <typename Body>
   void guarded(const Body& body) {
     if (succeeds(png_, body)) return;
-    const bool is_unknown = session_.error.find("unhandled critical chunk") != std::string::npos;
-    throw UserError(
-        name_ +
-        (is_unknown ? ": a PNG of another kind than the standard's: " : " is not a whole PNG: ") +
-        session_.error);
+    if (says("emory")) throw std::bad_alloc();
+    if (says("unhandled critical chunk")) {
+      throw UserError(name_ + ": a PNG of another kind than the standard's: " + chunk() +
+                      " is none of its chunks");
+    }
+    throw UserError(name_ + " is not a whole PNG: " + fault());
+  }
+
+  bool says(std::string_view words) const {
+    return session_.error.find(words) != std::string::npos;
+  }
+
+  std::string fault() const {
+    if (has_lost_end_ || says(kCutOff)) return kCutOff;
+    if (chunk().empty()) return "it is damaged";
+    if (says("Not enough image data")) return "pixels are missing";
+    const bool is_astray = says("out of place") || says("issing");
+    return "its chunk " + chunk() +
+           (says("CRC") ? " has a wrong checksum"
+            : is_astray ? " is out of place"
+                        : " is damaged");
+  }
+
+  /// The name of the chunk that libpng has come to; empty where it is none.
+  std::string chunk() const {
+    const png_uint_32 type = png_get_io_chunk_type(png_);
+    std::string name;
+    for (const unsigned shift : {24U, 16U, 8U, 0U}) name += static_cast<char>(type >> shift & 0xFF);
+    const bool is_name = std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    });
+    return is_name ? name : "";
   }
 
   const std::string& name_;
+  bool has_lost_end_;
   Session session_;
   png_structp png_;
   png_infop info_;
@@ -255,9 +304,14 @@ std::vector<std::byte> encode_png(const Image& image, const Text& text) {
   return Writer().write(image, text);
 }
 
-Image decode_png(std::span<const std::byte> bytes, const std::string& name) {
+Image decode_png(std::span<const std::byte> bytes, const std::string& name,
+                 std::vector<std::string>* warnings) {
   if (std::optional<Image> usual = decode_usual_png(bytes, name)) return std::move(*usual);
-  return Reader(bytes, name).read_image();
+  if (warnings == nullptr || whole_chunks(bytes).has_end) return Reader(bytes, name).read_image();
+  const std::vector<std::byte> mended = with_end(bytes);
+  Image image = Reader(mended, name, /*has_lost_end=*/true).read_image();
+  warnings->push_back(name + ": it is cut off after its pixels");
+  return image;
 }
 
 Text read_png_text(std::span<const std::byte> bytes, const std::string& name) {

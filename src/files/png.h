@@ -20,9 +20,11 @@ std::vector<std::byte> encode_png(const Image& image,
 /// Decodes any PNG as 8-bit grey (where it is) or RGB: palettes are looked up, 16 bits rounded to
 /// 8, what is transparent is laid on white; ignores colour profiles and gamma. Turned upright by
 /// the orientation of its EXIF (a chunk eXIf, or text as ImageMagick writes it) or else of its XMP.
-/// `name` is for errors. Throws UserError for what is not a whole PNG, has critical chunks that
-/// libpng does not know, or is larger than check_picture_size() allows.
-Image decode_png(std::span<const std::byte> bytes, const std::string& name);
+/// `name` is for errors. A file that ends after its pixels, without a chunk IEND, is read if there
+/// are `warnings` to tell it. Throws UserError for what is not a whole PNG, has critical chunks
+/// that libpng does not know, or is larger than check_picture_size() allows.
+Image decode_png(std::span<const std::byte> bytes, const std::string& name,
+                 std::vector<std::string>* warnings = nullptr);
 
 /// The text chunks of a PNG, in UTF-8. Throws UserError.
 std::map<std::string, std::string> read_png_text(std::span<const std::byte> bytes,

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "config/errors.h"
+#include "config/scalars.h"
 #include "files/atomic_file.h"
 #include "files/json.h"
 
@@ -91,29 +92,14 @@ class HeaderReader {
                                 length);
     data_ = bytes_.subspan(kLengthBytes + length);
     if (!text.starts_with('{')) fail("its header does not start with '{'");
-    // The JSON library would take a NUL for the end of the text and leave the rest unread.
-    if (text.find('\0') != std::string_view::npos) fail("its header contains a NUL byte");
     return text;
   }
 
-  /// The library alone would keep the last of two equal keys and nest without end.
   nlohmann::json parse(std::string_view text) const {
-    std::vector<std::set<std::string>> keys;  // of each open object
-    const auto check = [&](int depth, nlohmann::json::parse_event_t event,
-                           const nlohmann::json& value) {
-      using Event = nlohmann::json::parse_event_t;
-      if (std::cmp_greater(depth, kMaxDepth)) fail("its header is nested too deeply");
-      if (event == Event::object_start) keys.emplace_back();
-      if (event == Event::object_end) keys.pop_back();
-      if (event == Event::key && !keys.back().insert(value.get<std::string>()).second) {
-        fail("its header names '" + value.get<std::string>() + "' twice");
-      }
-      return true;
-    };
     try {
-      return nlohmann::json::parse(text, check);
-    } catch (const nlohmann::json::exception& error) {
-      fail(std::string("its header is not valid JSON (") + error.what() + ")");
+      return parse_json(text, kMaxDepth);
+    } catch (const JsonFault& fault) {
+      fail(std::string("its header ") + fault.what());
     }
   }
 
@@ -121,23 +107,23 @@ class HeaderReader {
     if (!entry.is_object()) fail("its metadata is not an object");
     Metadata metadata;
     for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) fail("its metadata '" + key + "' is not a string");
+      if (!value.is_string()) fail("its metadata '" + one_line(key) + "' is not a string");
       metadata[key] = value.get<std::string>();
     }
     return metadata;
   }
 
   StoredTensor read_tensor(const std::string& name, const nlohmann::json& entry) const {
-    if (!entry.is_object()) fail("tensor '" + name + "' has no description");
+    if (!entry.is_object()) fail("tensor '" + one_line(name) + "' has no description");
     StoredTensor tensor{read_type(name, entry), read_shape(name, entry), {}};
     const auto bytes = byte_count(tensor.type, tensor.shape);
-    if (!bytes) fail("the size of tensor '" + name + "' overflows");
+    if (!bytes) fail("the size of tensor '" + one_line(name) + "' overflows");
     const auto [begin, end] = read_extent(name, entry);
     if (begin > end || end > data_.size()) {
-      fail("tensor '" + name + "' lies outside of the file (is the file cut off?)");
+      fail("tensor '" + one_line(name) + "' lies outside of the file (is the file cut off?)");
     }
     if (end - begin != *bytes) {
-      fail("tensor '" + name + "' takes " + std::to_string(end - begin) +
+      fail("tensor '" + one_line(name) + "' takes " + std::to_string(end - begin) +
            " bytes, its shape and type " + std::to_string(*bytes));
     }
     tensor.bytes = data_.subspan(begin, end - begin);
@@ -146,13 +132,14 @@ class HeaderReader {
 
   ElementType read_type(const std::string& name, const nlohmann::json& entry) const {
     const auto field = entry.find("dtype");
-    if (field == entry.end() || !field->is_string()) fail("tensor '" + name + "' has no dtype");
+    if (field == entry.end() || !field->is_string())
+      fail("tensor '" + one_line(name) + "' has no dtype");
     const std::string given = *field;
     for (const TypeEntry& type : kTypes) {
       if (type.name == given) return type.type;
     }
-    throw UserError(path_.string() + ": tensor '" + name + "' has the type " + given +
-                    "; known are U8, I64, F16, BF16, F32 and F64");
+    throw UserError(path_.string() + ": tensor '" + one_line(name) + "' has the type " +
+                    one_line(given) + "; known are U8, I64, F16, BF16, F32 and F64");
   }
 
   std::vector<std::uint64_t> read_numbers(const std::string& name, const nlohmann::json& entry,
@@ -161,7 +148,7 @@ class HeaderReader {
     const auto is_size = [](const nlohmann::json& item) { return item.is_number_unsigned(); };
     if (field == entry.end() || !field->is_array() ||
         !std::all_of(field->begin(), field->end(), is_size)) {
-      fail("tensor '" + name + "' has no list of sizes as its " + key);
+      fail("tensor '" + one_line(name) + "' has no list of sizes as its " + key);
     }
     return field->get<std::vector<std::uint64_t>>();
   }
@@ -177,7 +164,7 @@ class HeaderReader {
   std::pair<std::uint64_t, std::uint64_t> read_extent(const std::string& name,
                                                       const nlohmann::json& entry) const {
     const auto offsets = read_numbers(name, entry, "data_offsets");
-    if (offsets.size() != 2) fail("tensor '" + name + "' has not two data_offsets");
+    if (offsets.size() != 2) fail("tensor '" + one_line(name) + "' has not two data_offsets");
     return {offsets[0], offsets[1]};
   }
 
@@ -190,8 +177,8 @@ class HeaderReader {
     }
     std::size_t covered = 0;
     for (const auto& [begin, end, name] : extents) {
-      if (begin < covered) fail("tensor '" + name + "' overlaps another");
-      if (begin > covered) fail("there is a hole before tensor '" + name + "'");
+      if (begin < covered) fail("tensor '" + one_line(name) + "' overlaps another");
+      if (begin > covered) fail("there is a hole before tensor '" + one_line(name) + "'");
       covered = end;
     }
     if (covered != data_.size()) fail("there are bytes after its last tensor");

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "config/errors.h"
+#include "config/scalars.h"
 #include "data/data_settings.h"
 #include "files/atomic_file.h"
 #include "files/json.h"
@@ -44,7 +45,7 @@ using Hashes = std::map<std::string, std::string>;
 std::string damaged(const fs::path& folder) { return folder.string() + ": damaged checkpoint: "; }
 
 [[noreturn]] void throw_missing(const fs::path& folder, const std::string& name) {
-  throw UserError(damaged(folder) + name + " is missing");
+  throw UserError(damaged(folder) + one_line(name) + " is missing");
 }
 
 /// What the manifest says, by the name of the file.
@@ -53,8 +54,13 @@ Hashes read_hashes(const fs::path& folder) {
     throw UserError(folder.string() + ": the folder that this link points to is missing");
   }
   if (!fs::exists(folder / kManifest)) throw_missing(folder, kManifest);
+  constexpr std::size_t kDepth = 2;
   try {
-    return Json::parse(read_file(folder / kManifest, kMostStateBytes)).at("sha256").get<Hashes>();
+    return parse_json(read_file(folder / kManifest, kMostStateBytes), kDepth)
+        .at("sha256")
+        .get<Hashes>();
+  } catch (const JsonFault& fault) {
+    throw UserError(damaged(folder) + kManifest + " " + fault.what());
   } catch (const Json::exception&) {
     throw UserError(damaged(folder) + kManifest + " is not a list of checksums");
   }
@@ -65,10 +71,10 @@ void verify(const fs::path& folder, const Hashes& hashes, const std::string& nam
   if (!fs::exists(folder / name)) throw_missing(folder, name);
   const auto hash = hashes.find(name);
   if (hash == hashes.end() || hash->second.empty()) {
-    throw UserError(damaged(folder) + kManifest + " does not name " + name);
+    throw UserError(damaged(folder) + kManifest + " does not name " + one_line(name));
   }
   if (sha256_of_file(folder / name, tick) != hash->second) {
-    throw UserError(damaged(folder) + name + " is not what was written (checksum)");
+    throw UserError(damaged(folder) + one_line(name) + " is not what was written (checksum)");
   }
 }
 

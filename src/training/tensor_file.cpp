@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "config/errors.h"
+#include "config/scalars.h"
 
 namespace sparse_transformer {
 namespace {
@@ -59,8 +60,9 @@ void read_tensors(const std::filesystem::path& path, const NamedTensors& tensors
     const at::Tensor& tensor = named.tensor;
     const StoredTensor& stored = file.tensor(name);
     if (stored.shape != tensor.sizes().vec()) {
-      throw UserError(where + "tensor " + name + " has the shape " + shape_text(stored.shape) +
-                      ", the model's is " + shape_text(tensor.sizes()));
+      throw UserError(where + "tensor " + name + " has the shape " +
+                      one_line(shape_text(stored.shape)) + ", the model's is " +
+                      shape_text(tensor.sizes()));
     }
     if (stored.type != element_type(tensor)) {
       throw UserError(where + "tensor " + name + " has another element type than the model's");

@@ -189,13 +189,46 @@ TEST_F(Configs, ABaseIsARegularFile) {
 
 TEST_F(Configs, WrongYaml) {
   EXPECT_EQ(error_of_text("steps: 1\nshape: [1, 2\n"), "a.yaml:2: a '[' that is not closed");
-  EXPECT_EQ(error_of_text("steps: 1: 2"), "a.yaml:1: not valid YAML: illegal map value");
+  EXPECT_EQ(error_of_text("steps: 1: 2"),
+            "a.yaml:1: not valid YAML: a ':' where none may be; put a text that has one in quotes");
   EXPECT_EQ(error_of_text("steps: *nothing"),
-            "a.yaml:1: not valid YAML: the referenced anchor is not defined");
+            "a.yaml:1: not valid YAML: an alias (*) of an anchor (&) that is not there");
   EXPECT_EQ(error_of_text("steps: 1\n---\nshare: 2\n"),
             "a.yaml:3: a second YAML document, expected one");
   EXPECT_EQ(error_of_text("? [a]\n: 1"), "a.yaml:1: the name of a setting is missing");
   EXPECT_EQ(error_of_text("~: 1"), "a.yaml:1: the name of a setting is missing");
+}
+
+TEST_F(Configs, WhatTheYamlLibraryFindsIsSaidInWordsOfOurOwn) {
+  const std::string begin = "a.yaml:1: not valid YAML: ";
+  EXPECT_EQ(error_of_text("title: \"a\\qb\""), begin + "an escape (\\) that YAML does not know");
+  EXPECT_EQ(error_of_text("title: \"\\xZZ\""), begin + "an escape (\\) that YAML does not know");
+  EXPECT_EQ(error_of_text("title: @x"),
+            begin + "a value that begins with a sign; put it in quotes");
+  EXPECT_EQ(error_of_text("inner: {rate: 1}}"),
+            begin + "a bracket that is closed, but was not opened");
+  EXPECT_EQ(error_of_text("title: - a"), begin + "a '-' where no list may begin");
+  EXPECT_EQ(error_of_text("inner:\n  rate: 1\n words: a"),
+            "a.yaml:3: not valid YAML: a line with a wrong indentation or without its ':'");
+}
+
+TEST_F(Configs, TextAfterAQuoteIsNamed) {
+  const std::string begin = "a.yaml:1: text after the end of a quote: ";
+  EXPECT_EQ(error_of_text("inner: {title: \"bytes\"x}"), begin + "x}");
+  EXPECT_EQ(error_of_text("words: ['a' b]"), begin + "b]");
+  EXPECT_EQ(error_of_text("title: \"bytes\"x"), begin + "x");
+  EXPECT_EQ(error_of_text("'a' b"), begin + "b");
+  EXPECT_EQ(error_of({}, {"title='a'b"}), "--set title='a'b: text after the end of a quote: b");
+}
+
+TEST_F(Configs, ATextWithANulCharacterIsRefused) {
+  const std::string expected = ", expected a text without a NUL character";
+  EXPECT_EQ(error_of_text("title: a\npath: \"text.txt\\0x\""),
+            "a.yaml:2: got text.txt\\x00x" + expected);
+  EXPECT_EQ(error_of_text("words: [b, \"\\x00\"]"), "a.yaml:1: got \\x00" + expected);
+  EXPECT_EQ(error_of_text("title: !!binary YQBi"), "a.yaml:1: got a\\x00b" + expected);
+  EXPECT_EQ(error_of_text("\"a\\0\": 1"), "a.yaml:1: got a\\x00" + expected);
+  EXPECT_EQ(error_of({}, {"title=\"a\\0\""}), "--set title=\"a\\0\": got a\\x00" + expected);
 }
 
 TEST_F(Configs, WrongOverrides) {
@@ -331,7 +364,8 @@ TEST_F(Configs, CharactersThatLookLikeOthersAreNamed) {
       "a.yaml:1: inner: got rate\uff1a 5, expected a section of settings (it has a full-width "
       "colon, U+FF1A)");
   EXPECT_EQ(error_of_text("steps: 3\xc2\x85share: 0.5\n"),
-            "a.yaml:1: not valid YAML: illegal map value (it has a next-line character, U+0085)");
+            "a.yaml:1: not valid YAML: a ':' where none may be; put a text that has one in quotes "
+            "(it has a next-line character, U+0085)");
   EXPECT_EQ(read_text("title: caf\u00e9\u00a0au lait\n").title, "caf\u00e9\u00a0au lait");
 }
 

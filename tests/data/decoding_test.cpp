@@ -28,7 +28,7 @@ Bytes bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
 /// The bytes of a file, two at a time, each raised by one; a file that begins with '!' is damaged,
 /// which is only noticed at its end.
-void decode(const InputFile& file, const TokenSink& sink) {
+std::vector<std::string> decode(const InputFile& file, const TokenSink& sink) {
   Bytes piece;
   for (const std::byte byte : file.bytes) {
     piece.push_back(static_cast<std::uint8_t>(std::to_integer<int>(byte) + 1));
@@ -41,6 +41,7 @@ void decode(const InputFile& file, const TokenSink& sink) {
   if (!file.bytes.empty() && file.bytes[0] == std::byte{'!'}) {
     throw UserError(file.name + ": damaged");
   }
+  return {};
 }
 
 std::vector<std::string> decoded_texts(const DecodedFiles& decoded) {
@@ -119,10 +120,11 @@ TEST_F(DecodingTest, RefusesFilesOfWhichNoneCanBeDecoded) {
 TEST_F(DecodingTest, AFileThatGrowsBeyondMeasureIsDamaged) {
   write("a", "endless");
   write("b", "fine");
-  const auto grow = [](const InputFile& file, const TokenSink& sink) {
+  const auto grow = [](const InputFile& file, const TokenSink& sink) -> std::vector<std::string> {
     const Bytes piece(1 << 20, 'x');
     const int pieces = file.bytes.size() == 7 ? 257 : 256;  // MiB
     for (int i = 0; i < pieces; ++i) sink(piece);
+    return {};
   };
   const DecodedFiles decoded = decode_files(paths(), grow, DamagedFiles::kSkip, {});
   ASSERT_THAT(decoded.tokens, SizeIs(1));
@@ -133,7 +135,9 @@ TEST_F(DecodingTest, AFileThatGrowsBeyondMeasureIsDamaged) {
 
 TEST_F(DecodingTest, AProgrammersErrorIsNoDamagedFile) {
   write("a", "one");
-  const auto broken = [](const InputFile&, const TokenSink&) { throw std::logic_error("a bug"); };
+  const auto broken = [](const InputFile&, const TokenSink&) -> std::vector<std::string> {
+    throw std::logic_error("a bug");
+  };
   EXPECT_THROW(decode_files(paths(), broken, DamagedFiles::kSkip, {}), std::logic_error);
 }
 
@@ -146,7 +150,7 @@ TEST_F(DecodingTest, EndsWhenTheProgressThrows) {
 // A recording of hours is one file.
 TEST_F(DecodingTest, EndsWithinAFileWhenTheProgressThrows) {
   write("f", "text");
-  const Decode endless = [](const InputFile&, const TokenSink& sink) {
+  const Decode endless = [](const InputFile&, const TokenSink& sink) -> std::vector<std::string> {
     for (;;) {
       sink(bytes("x"));
       std::this_thread::sleep_for(std::chrono::microseconds(100));

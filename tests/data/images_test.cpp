@@ -73,6 +73,28 @@ TEST_F(ImagesTest, NestedFoldersOfPngAndJpegInOrder) {
   for (std::size_t i = 0; i < tokens.size(); ++i) EXPECT_EQ(tokens[i], 10 * (i / 48 + 1));
 }
 
+TEST_F(ImagesTest, WhatIsOddInPicturesAndArchivesIsTold) {
+  const std::string png = text_of(encode_png(flat(4, 4, 20), {}));
+  folder.write_text("a.png", png.substr(0, png.size() - 12));  // without IEND
+  const auto tar = folder.path() / "b.tar";
+  write_archive(tar, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, {{"c.png", png}});
+  fs::resize_file(tar, 1024);  // head and content
+  for (const char* path : {"", "a.png"}) {
+    settings.split.valid = std::vector<std::string>{(folder.path() / path).string()};
+    const DataSet data = open_data(settings);
+    EXPECT_EQ(data.train->size(), 2 * 48);
+    const std::string odd_png =
+        (folder.path() / "a.png").string() + ": it is cut off after its pixels";
+    const std::string odd_tar =
+        tar.string() + ": the mark of its end is missing; it may be cut off";
+    if (*path == '\0') {
+      EXPECT_THAT(data.warnings, ElementsAre(odd_tar, odd_png, odd_tar, odd_png));
+    } else {
+      EXPECT_THAT(data.warnings, ElementsAre(odd_tar, odd_png, odd_png));
+    }
+  }
+}
+
 TEST_F(ImagesTest, PixelsOfTheRightSizeComeBackExactly) {
   const Image image = smooth_image(4, 4, 3);
   write_png("a.png", image);

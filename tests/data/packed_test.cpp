@@ -190,6 +190,15 @@ TEST(Packed, RefusesOtherSafetensors) {
   };
   EXPECT_THAT(refusal(whole, with("sparse_transformer.data", "2")), HasSubstr("version 2"));
   EXPECT_THAT(refusal(whole, with("kind", "smell")), HasSubstr("kind 'smell'"));
+  const std::string longer(100'000, '['), shown = longer.substr(0, 80) + "...";
+  EXPECT_THAT(refusal(whole, with("sparse_transformer.data", longer)),
+              HasSubstr("version " + shown + ", which"));
+  EXPECT_THAT(refusal(whole, with("kind", longer)), HasSubstr("kind '" + shown + "'"));
+  EXPECT_THAT(refusal(whole, with("shape", longer)), HasSubstr("shape of '" + shown + "'"));
+  EXPECT_THAT(
+      refusal(whole,
+              {{"sparse_transformer.data", "1"}, {"kind", "sound"}, {"sample_rate", longer}}),
+      HasSubstr("sample_rate of '" + shown + "'"));
   EXPECT_THAT(refusal(whole, with("shape", "[2, 2")), HasSubstr("shape of '[2, 2'"));
   EXPECT_THAT(refusal(whole, with("shape", "[2, 2, 2]")), HasSubstr("shape of '[2, 2, 2]'"));
   EXPECT_THAT(refusal(whole, with("shape", "[2, -2, 1]")), HasSubstr("shape of '[2, -2, 1]'"));

@@ -83,11 +83,27 @@ TEST(Exif, orientation_is_an_integer_of_any_type) {
     for (const auto& [type, size] :
          {std::pair(1U, 1), {3U, 2}, {4U, 4}, {6U, 1}, {8U, 2}, {9U, 4}}) {
       EXPECT_EQ(exif_orientation(orientation_block(type, 1, size, little)), 6) << type;
-      EXPECT_EQ(exif_orientation(orientation_block(type, 2, size, little)), std::nullopt) << type;
+      EXPECT_EQ(exif_orientation(orientation_block(type, 0, size, little)), std::nullopt) << type;
     }
     for (const std::uint32_t type : {0U, 2U, 5U, 7U, 11U, 13U}) {  // text, fractions …
       EXPECT_EQ(exif_orientation(orientation_block(type, 1, 2, little)), std::nullopt) << type;
     }
+  }
+}
+
+TEST(Exif, the_first_of_several_orientations_counts) {
+  for (const bool little : {true, false}) {
+    for (const auto& [type, size] : {std::pair(1U, 1), {3U, 2}}) {
+      EXPECT_EQ(exif_orientation(orientation_block(type, 2, size, little)), 6) << type;
+    }
+    // Four values of 16 bits do not fit into the field, which says where they are: after the block.
+    auto block = orientation_block(3, 4, 4, little);
+    block[18 + (little ? 0 : 3)] = static_cast<std::byte>(block.size());
+    block.resize(block.size() + 8);
+    block[block.size() - 8 + (little ? 0 : 1)] = std::byte{6};
+    EXPECT_EQ(exif_orientation(block), 6);
+    block.resize(block.size() - 8);
+    EXPECT_EQ(exif_orientation(block), 1) << "beyond the block";
   }
 }
 

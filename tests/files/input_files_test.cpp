@@ -25,8 +25,10 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 using ::testing::ThrowsMessage;
 
 void put(const std::filesystem::path& path, const std::string& content) {
@@ -254,6 +256,104 @@ TEST_F(InputFiles, gzip_files_one_behind_the_other_count_as_one) {
   write_archive(path("b.gz"), ARCHIVE_FORMAT_RAW, ARCHIVE_FILTER_GZIP, {{"data", "two"}});
   put(path("c.gz"), get(path("a.gz")) + get(path("b.gz")));
   EXPECT_THAT(opened({path("c.gz")}), ElementsAre(Pair(path("c.gz/c"), "one two")));
+}
+
+/// What is told of the archive when it is opened, without its name.
+std::vector<std::string> warnings_of(const std::string& name) {
+  std::vector<std::string> warnings;
+  open_inputs({name}, {}, &warnings);
+  for (std::string& warning : warnings) {
+    EXPECT_THAT(warning, StartsWith(name + ": "));
+    warning.erase(0, name.size() + 2);
+  }
+  return warnings;
+}
+
+TEST_F(InputFiles, tars_one_after_another_count_as_one) {
+  for (const auto& [name, filter] : {std::pair("a.tar", ARCHIVE_FILTER_NONE),
+                                     {"a.tar.gz", ARCHIVE_FILTER_GZIP},
+                                     {"a.tar.xz", ARCHIVE_FILTER_XZ}}) {
+    write_archive(path(name), ARCHIVE_FORMAT_TAR_USTAR, filter, {{"one", "1"}, {"two", "2"}});
+    write_archive(path("b"), ARCHIVE_FORMAT_TAR_USTAR, filter, {{"three", "3"}});
+    put(path(name), get(path(name)) + get(path("b")));
+    EXPECT_THAT(opened({path(name)}),
+                ElementsAre(Pair(path(name) + "/one", "1"), Pair(path(name) + "/three", "3"),
+                            Pair(path(name) + "/two", "2")));
+    EXPECT_THAT(warnings_of(path(name)), IsEmpty());
+  }
+}
+
+TEST_F(InputFiles, a_tar_without_the_mark_of_its_end_is_told) {
+  const Entries entries{{"a", "1"}, {"b", noise(700)}, {"c", "3"}};
+  write_archive(path("whole.tar"), ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, entries);
+  const std::string cut = get(path("whole.tar")).substr(0, 2560);  // after b: 2 + 3 blocks
+  put(path("a.tar"), cut);
+  write_archive(path("a.tar.gz"), ARCHIVE_FORMAT_RAW, ARCHIVE_FILTER_GZIP, {{"data", cut}});
+  for (const char* name : {"a.tar", "a.tar.gz"}) {
+    EXPECT_THAT(opened({path(name)}), SizeIs(2));
+    EXPECT_THAT(warnings_of(path(name)),
+                ElementsAre("the mark of its end is missing; it may be cut off"));
+  }
+}
+
+TEST_F(InputFiles, bytes_after_the_end_are_told) {
+  const Entries entries{{"a", "1"}, {"b", noise(700)}};
+  const std::string junk(700, 'x');
+  for (const int i : {0, 1}) {  // the others are refused
+    for (const int format : {ARCHIVE_FORMAT_RAW, ARCHIVE_FORMAT_TAR_USTAR}) {
+      const std::string name = path(std::string("a.") + kCompressions[i].name);
+      write_archive(name, format, kCompressions[i].filter, {entries[1]});
+      const std::string whole = get(name);
+      put(name, whole + std::string(300, '\0'));
+      EXPECT_THAT(warnings_of(name), IsEmpty());
+      put(name, whole + junk);
+      EXPECT_THAT(warnings_of(name), ElementsAre("700 bytes after its end are left out")) << name;
+      EXPECT_THAT(opened({name}), ElementsAre(Pair(testing::_, entries[1].second)));
+    }
+  }
+  write_archive(path("a.tar"), ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, entries);
+  for (const std::size_t size : {100, 512, 700}) {
+    put(path("b.tar"), get(path("a.tar")) + junk.substr(0, size));
+    EXPECT_THAT(warnings_of(path("b.tar")),
+                ElementsAre("what follows the mark of its end is no archive and is left out"));
+    EXPECT_THAT(opened({path("b.tar")}), SizeIs(2));
+  }
+  write_archive(path("a.zip"), ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, entries);
+  EXPECT_THAT(warnings_of(path("a.zip")), IsEmpty());
+  const std::string zip = get(path("a.zip"));
+  put(path("a.zip"), zip + zip);
+  EXPECT_THAT(warnings_of(path("a.zip")),
+              ElementsAre(std::to_string(zip.size()) + " bytes before its files are left out"));
+}
+
+TEST_F(InputFiles, faults_are_named_in_words_of_our_own) {
+  const auto refusal = [&](const std::string& name) {
+    return message_of<UserError>([&] { open_inputs({name}); });
+  };
+  const std::string zip = path("a.zip"), begin = "cannot expand ";
+  write_archive(zip, ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, {{"a", "1"}, {"b", noise(9000)}});
+  std::string damaged = get(zip);
+  damaged[damaged.size() - 1000] ^= 1;
+  put(zip, damaged);
+  EXPECT_EQ(refusal(zip), begin + zip + ": b has a wrong checksum");
+  for (const int i : {2, 3}) {
+    const std::string name = path(std::string("a.txt.") + kCompressions[i].name);
+    write_archive(name, ARCHIVE_FORMAT_RAW, kCompressions[i].filter, {{"data", noise(90'000)}});
+    put(name, get(name).substr(0, 50'000));
+    EXPECT_EQ(refusal(name), begin + name + ": it is damaged or cut off");
+  }
+  const std::string tar = path("a.tar");
+  write_archive(tar, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE,
+                {{"a", "1"}, {"b", noise(9000)}});
+  put(tar, get(tar).substr(0, 5000));
+  EXPECT_EQ(refusal(tar), begin + tar + ": b is damaged or cut off");
+}
+
+TEST_F(InputFiles, a_name_longer_than_any_file_systems_is_cut) {
+  write_archive(path("a.tar"), ARCHIVE_FORMAT_TAR_PAX_RESTRICTED, ARCHIVE_FILTER_NONE,
+                {{std::string(100'000, 'n'), "1"}});
+  EXPECT_THAT(opened({path("a.tar")}),
+              ElementsAre(Pair(path("a.tar/") + std::string(4096, 'n'), "1")));
 }
 
 TEST_F(InputFiles, file_made_to_fill_the_disk_is_refused) {

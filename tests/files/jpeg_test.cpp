@@ -14,7 +14,9 @@ namespace sparse_transformer {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 /// Where the bytes first stand in the file; its end where nowhere.
@@ -42,12 +44,13 @@ TEST(Jpeg, inks_become_light) {
   constexpr std::array<std::array<std::uint8_t, 3>, 4> kLight = {
       {{0, 255, 255}, {127, 127, 127}, {255, 255, 255}, {191, 95, 0}}};
   for (std::size_t i = 0; i < kInks.size(); ++i) {
+    // A file without Adobe's marker is taken for one of Adobe's, too: 255 is no ink.
     for (const auto& [ycck, adobe] : {std::pair(false, false), {false, true}, {true, true}}) {
       Image inks = black_image(16, 16, 4);
       Image light = black_image(16, 16, 3);
       for (std::size_t at = 0; at < inks.pixels.size(); ++at) {
         const std::uint8_t ink = kInks.at(i).at(at % 4);
-        inks.pixels[at] = adobe ? static_cast<std::uint8_t>(255 - ink) : ink;
+        inks.pixels[at] = static_cast<std::uint8_t>(255 - ink);
       }
       for (std::size_t at = 0; at < light.pixels.size(); ++at) {
         light.pixels[at] = kLight.at(i).at(at % 3);
@@ -130,6 +133,27 @@ TEST(Jpeg, every_truncation_is_refused) {
       EXPECT_THAT(message_of<UserError>([&] { decode_jpeg(cut, "a.jpg"); }),
                   StartsWith("a.jpg is not a whole JPEG: "))
           << size;
+    }
+  }
+}
+
+TEST(Jpeg, what_is_cut_off_after_its_pixels_is_read_and_told) {
+  for (const bool progressive : {false, true}) {
+    const auto whole = make_jpeg({.image = smooth_image(20, 20, 3), .progressive = progressive});
+    const Image expected = decode_jpeg(whole, "a.jpg");
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      const auto cut = std::span(whole).first(size);
+      std::vector<std::string> warnings;
+      const auto read = [&] { return decode_jpeg(cut, "a.jpg", 0, &warnings); };
+      if (size + 2 < whole.size()) {
+        EXPECT_EQ(message_of<UserError>(read),
+                  "a.jpg is not a whole JPEG: it is damaged or cut off")
+            << size;
+        EXPECT_THAT(warnings, IsEmpty());
+      } else {  // all but the end's marker
+        EXPECT_EQ(read().pixels, expected.pixels);
+        EXPECT_THAT(warnings, ElementsAre("a.jpg: it is cut off after its pixels"));
+      }
     }
   }
 }

@@ -22,6 +22,28 @@ TEST(Json, IsAsciiAndReadsBackAsItWas) {
   EXPECT_EQ(Json::parse(text), json);
 }
 
+std::string fault_of(std::string_view text) {
+  try {
+    parse_json(text, 2);
+  } catch (const JsonFault& fault) {
+    return fault.what();
+  }
+  return "";
+}
+
+TEST(Json, FaultsAreNamed) {
+  EXPECT_EQ(parse_json(R"({"a": {"b": 1}, "b": 2})", 2).at("a").at("b"), 1);
+  EXPECT_EQ(fault_of(R"({"a": )"), "is not valid JSON (at byte 7)");
+  EXPECT_EQ(fault_of("{\"tr\xff\"}"), "is not valid JSON (at byte 5)");
+  EXPECT_EQ(fault_of("1e999"), "is not valid JSON");
+  EXPECT_EQ(fault_of("[[[1]]]"), "is nested too deeply");
+  EXPECT_EQ(fault_of(std::string_view("{}\0x", 4)), "contains a NUL byte");
+  EXPECT_EQ(fault_of(R"({"a": {}, "b": 1, "a": {}})"), "names 'a' twice");
+  EXPECT_EQ(fault_of(R"({"a": {"b": 1, "b": 1}})"), "names 'b' twice");
+  const std::string longer(1000, 'k'), key = "\"" + longer + "\": 1";
+  EXPECT_EQ(fault_of("{" + key + "," + key + "}"), "names '" + longer.substr(0, 80) + "...' twice");
+}
+
 TEST(Json, IsIndentedWhereAsked) {
   EXPECT_EQ(json_text(Json{{"a", 1}}, 2), "{\n  \"a\": 1\n}");
   EXPECT_EQ(json_text(nlohmann::json{{"b", 1}, {"a", 2}}), R"({"a":2,"b":1})");

@@ -183,9 +183,40 @@ TEST(Midi, a_note_without_an_end_ends_with_its_track) {
   EXPECT_THAT(score.notes, ElementsAre(MidiNote{0, 0, 60, 0, 96}));
 }
 
-TEST(Midi, a_track_may_lack_its_end_but_nothing_counts_behind_it) {
+TEST(Midi, a_track_may_lack_its_end_but_what_follows_it_is_only_told) {
   EXPECT_EQ(read(one_track(kNote)).notes.size(), 1U);
-  EXPECT_EQ(read(one_track(kEnd + kNote)).notes.size(), 0U);
+  EXPECT_THAT(read(one_track(kNote)).warnings, IsEmpty());
+  const MidiScore score = read(one_track(kEnd + kNote));
+  EXPECT_EQ(score.notes.size(), 0U);
+  EXPECT_THAT(score.warnings, ElementsAre("track 1 has 8 bytes after its end, which are left out"));
+}
+
+std::string track_of_size(std::uint32_t size, const std::string& events) {
+  return "MTrk" + big_endian(size, 4) + events;
+}
+
+TEST(Midi, the_end_of_a_track_counts_more_than_its_size) {
+  const std::string events = kNote + kEnd;  // 12 bytes
+  for (const std::uint32_t size : {0U, 5U, 8U, 11U, 13U, 500U, 0xFFFFFFFFU}) {
+    const std::string warning =
+        "track 1 has 12 bytes, though its header says " + std::to_string(size);
+    const MidiScore alone = read(header(0, 1) + track_of_size(size, events));
+    EXPECT_THAT(alone.notes, ElementsAre(MidiNote{0, 0, 60, 0, 96})) << size;
+    EXPECT_THAT(alone.warnings, ElementsAre(warning)) << size;
+    const MidiScore first = read(header(1, 2) + track_of_size(size, events) + track(events));
+    EXPECT_THAT(first.notes, ElementsAre(MidiNote{0, 0, 60, 0, 96}, MidiNote{1, 0, 60, 0, 96}))
+        << size;
+    EXPECT_THAT(first.warnings, ElementsAre(warning)) << size;
+  }
+  const std::string second = track(events);
+  const std::uint32_t both = 12 + 20;  // as if the second track belonged to the first
+  EXPECT_EQ(read(header(1, 2) + track_of_size(both, events) + second).notes.size(), 2U);
+  EXPECT_THAT(refusal(header(0, 1) + track_of_size(12, kNote)), HasSubstr("cut off"));
+}
+
+TEST(Midi, files_one_after_another_are_refused) {
+  const std::string file = one_track(kNote + kEnd);
+  EXPECT_EQ(refusal(file + file), "a.mid: several MIDI files one after another, expected one");
 }
 
 TEST(Midi, chunks_of_other_kinds_are_passed_over) {
@@ -282,7 +313,7 @@ TEST(Midi, what_cannot_be_read_is_named) {
   EXPECT_EQ(refusal("RIFF\x40\0\0\0RMIDdata"s),
             "a.mid: a MIDI file inside a RIFF file (.rmi), expected a plain MIDI file");
   EXPECT_THAT(refusal("MThd" + big_endian(4, 4) + std::string(6, '\0')), HasSubstr("header"));
-  EXPECT_THAT(refusal(header(0, 1) + "MTrk\xff\xff\xff\xff" + kEnd), HasSubstr("cut off"));
+  EXPECT_THAT(refusal(header(0, 1) + "MTrk\xff\xff\xff\xff" + kNote), HasSubstr("cut off"));
   EXPECT_THAT(refusal(one_track("\0\xf0\xff\xff\xff\x7f"s + kEnd)), HasSubstr("cut off"));
   EXPECT_THAT(refusal(one_track("\0\xff\1\xff\xff\xff\x7f"s + kEnd)), HasSubstr("cut off"));
   EXPECT_THAT(refusal(one_track("\xff\xff\xff\xff\x7f"s + kEnd)), HasSubstr("4 bytes"));

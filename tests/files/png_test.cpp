@@ -18,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
 using Text = std::map<std::string, std::string>;
@@ -258,6 +259,41 @@ TEST(Png, every_truncation_is_refused) {
         << size;
     EXPECT_THROW(read_png_text(cut, "a.png"), UserError);
   }
+}
+
+TEST(Png, what_is_cut_off_after_its_pixels_is_read_and_told) {
+  const Image image = ramp(8, 8, 3);
+  std::vector<std::byte> whole = encode_png(image, {});
+  const std::size_t end = whole.size() - 12;  // of the pixels; IEND follows
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    std::vector<std::string> warnings;
+    const auto read = [&] { return decode_png(std::span(whole).first(size), "a.png", &warnings); };
+    if (size < end) {
+      EXPECT_EQ(message_of<UserError>(read), "a.png is not a whole PNG: it is cut off") << size;
+      EXPECT_THAT(warnings, IsEmpty());
+    } else {
+      EXPECT_EQ(read().pixels, image.pixels) << size;
+      EXPECT_THAT(warnings, ElementsAre("a.png: it is cut off after its pixels"));
+    }
+  }
+  // Of interlaced pixels, too, some may be missing.
+  const std::vector<std::vector<std::uint8_t>> rows(8, std::vector<std::uint8_t>(8, 7));
+  const auto laced = make_png({.interlaced = true, .width = 8, .height = 8, .rows = rows});
+  std::vector<std::string> warnings;
+  EXPECT_EQ(decode_png(std::span(laced).first(laced.size() - 12), "a.png", &warnings).pixels,
+            std::vector<std::uint8_t>(64, 7));
+}
+
+TEST(Png, faults_are_named_in_words_of_our_own) {
+  std::vector<std::byte> file = encode_png(ramp(8, 8, 3), {});
+  const auto refusal = [&] { return message_of<UserError>([&] { decode_png(file, "a.png"); }); };
+  const std::size_t sum = 8 + 8 + 13;  // of IHDR
+  file[sum] ^= std::byte{1};
+  EXPECT_EQ(refusal(), "a.png is not a whole PNG: its chunk IHDR has a wrong checksum");
+  file[sum] ^= std::byte{1};
+  file[8 + 8 + 8] = std::byte{3};  // bits
+  seal_chunk(file, 12, 17);
+  EXPECT_EQ(refusal(), "a.png is not a whole PNG: its chunk IHDR is damaged");
 }
 
 TEST(Png, damaged_bytes_never_crash) {

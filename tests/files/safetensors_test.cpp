@@ -18,6 +18,7 @@ namespace sparse_transformer {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -147,7 +148,11 @@ TEST_F(Safetensors, header_faults_are_named) {
   EXPECT_THAT(refusal("{\"a\":", ""), HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal("{} x", ""), HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal(std::string("{}\0x", 4), ""), HasSubstr("NUL"));
-  EXPECT_THAT(refusal("{\"\xff\":1}", ""), HasSubstr("not valid JSON"));
+  EXPECT_EQ(refusal("{\"tr\xff"
+                    "in\":1}",
+                    ""),
+            path().string() +
+                " is not a whole safetensors file: its header is not valid JSON (at byte 5)");
   EXPECT_THAT(refusal(std::string(R"({"a":)") + std::string(100'000, '['), ""),
               HasSubstr("nested"));
   EXPECT_THAT(refusal(R"({"__metadata__":{"k":"1","k":"2"}})", ""), HasSubstr("'k' twice"));
@@ -173,6 +178,17 @@ TEST_F(Safetensors, tensor_faults_are_named) {
   EXPECT_THAT(refusal(tensor("U8", "[1]", "[0,2]"), "xx"), HasSubstr("takes 2 bytes"));
   EXPECT_THAT(refusal(tensor("U8", "[1]", "[0,1]"), "xx"), HasSubstr("after its last"));
   EXPECT_THAT(refusal(tensor("U8", "[1]", "[1,2]"), "xx"), HasSubstr("hole"));
+}
+
+TEST_F(Safetensors, names_and_types_are_cut_where_they_are_long) {
+  const std::string longer(100'000, 'x'), shown = longer.substr(0, 80) + "...";
+  EXPECT_THAT(refusal("{\"" + longer + "\":5}", ""),
+              EndsWith("tensor '" + shown + "' has no description"));
+  EXPECT_THAT(refusal("{\"__metadata__\":{\"" + longer + "\":1}}", ""),
+              EndsWith("metadata '" + shown + "' is not a string"));
+  EXPECT_THAT(
+      refusal("{\"a\":{\"dtype\":\"" + longer + "\",\"shape\":[1],\"data_offsets\":[0,1]}}", "x"),
+      HasSubstr("type " + shown + "; known"));
 }
 
 TEST_F(Safetensors, sizes_that_overflow_are_refused) {

@@ -52,7 +52,10 @@ void read_png(Content bytes) {
   read_png_text(bytes, "x");
 }
 
-void read_picture(Content bytes) { decode_picture(bytes, "x"); }
+void read_picture(Content bytes) {
+  std::vector<std::string> warnings;
+  decode_picture(bytes, "x", 0, &warnings);
+}
 
 void read_sound(Content bytes) {
   SoundReader reader(bytes, "x", 8000);

@@ -268,6 +268,26 @@ std::string problem_of(const fs::path& checkpoint) {
   return "";
 }
 
+TEST_F(CheckpointFolder, AManifestThatNamesSomethingTwiceIsRefused) {
+  TrainingProgress progress;
+  progress.step = 4;
+  const fs::path checkpoint = write_checkpoint(
+      checkpoints(), {.model = {{"w", at::ones({2})}}, .average = {}, .optimizer = {}}, progress,
+      "");
+  const std::string whole = read_file(checkpoint / "manifest.json");
+  const auto problem = [&](const std::string& name, const std::string& twice) {
+    std::string manifest = whole;
+    manifest.replace(manifest.find("\"" + name + "\""), name.size() + 2, twice);
+    temporary_.write_text("checkpoints/step-00000004/manifest.json", manifest);
+    return problem_of(checkpoint);
+  };
+  const std::string begin = checkpoint.string() + ": damaged checkpoint: manifest.json ";
+  EXPECT_EQ(problem("sha256", R"("sha256": {}, "sha256")"), begin + "names 'sha256' twice");
+  EXPECT_EQ(problem("state.json", R"("state.json": "", "state.json")"),
+            begin + "names 'state.json' twice");
+  EXPECT_EQ(problem("sha256", "7"), begin + "is not valid JSON (at byte 5)");
+}
+
 TEST_P(ManifestCase, NamesEveryFileOfTheCheckpoint) {
   TrainingProgress progress;
   progress.step = 4;
