@@ -189,7 +189,9 @@ TEST_F(FullDisk, TheLastSaveFailsAtOnce) {
   const CommandResult result =
       run_limited(40, "train --run a --resume --set training.steps=9 --quiet");
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.err, MatchesRegex("error: cannot write [^\n]*step-00000009[^\n]+\n"));
+  EXPECT_THAT(result.err,
+              MatchesRegex("error: step 9 was not saved: cannot write [^\n]*step-00000009[^\n]+"
+                           "; the last checkpoint is [^\n]*step-00000008\n"));
   EXPECT_EQ(run("train --run a --resume --set training.steps=9").exit_code, 0);
 }
 
@@ -227,7 +229,7 @@ TEST_F(LittleMemory, EachCommandAdvisesWhatHelpsThere) {
   EXPECT_THAT(read("b/log.txt"), testing::HasSubstr("info: out of memory\n"));
   expect_out_of_memory(
       "evaluate a --set data.path=long.bin --set data.split.test=7900000" + at_a_time("100000"),
-      "--set training.micro_batch=1, sequences scored at a time, needs less");
+      "fewer sequences at a time need less: --set training.micro_batch=1 is the fewest");
   expect_out_of_memory("sample a --out x.txt --count 100000 --batch 100000",
                        "a smaller --batch, --count or --length needs less");
 }
