@@ -24,6 +24,7 @@ class RunFolder {
   /// run's own is gone.
   std::filesystem::path config_to_read() const;
   std::filesystem::path log() const { return path_ / "log.txt"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   /// samples/step-00001000 with this extension.
   std::filesystem::path samples(std::int64_t step, std::string_view extension) const;

@@ -419,13 +419,15 @@ void run_training(const TrainRequest& request) {
   }
   if (init_from) trainer.start_from(*init_from);
 
+  check_regular_if_there(run.log());
+  check_regular_if_there(run.metrics());
+
   // What the user got wrong has been said by now: only here does the run change.
   if (goes_on) {
     write_file(run.config(), resolved_yaml(settings));
   } else {
     run.begin(resolved_yaml(settings));
   }
-  check_regular_if_there(run.log());
   const LogFile log_file(run.log());
   log_info("run " + run.path().string() + ", data " + data.source);
   log_beginning(plan, total_steps(settings, data));

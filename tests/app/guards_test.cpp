@@ -174,9 +174,12 @@ TEST_F(Guards, ARunAndItsDataAreApart) {
   train("d2", "--set data.path=d --set training.steps=1");  // its name only begins like the data's
 }
 
-TEST_F(Guards, ALogThatIsNoFileIsRefused) {
+TEST_F(Guards, ALogOrFiguresThatAreNoFileAreRefused) {
   ASSERT_EQ(sh("rm a/log.txt && mkfifo a/log.txt").exit_code, 0);
-  expect_refused("train --run a --resume --set training.steps=5", {"log.txt is not a regular"});
+  const std::string resume = "train --run a --resume --set training.steps=5";
+  expect_refused(resume, {"log.txt is not a regular"});
+  ASSERT_EQ(sh("rm a/log.txt a/metrics.jsonl && mkfifo a/metrics.jsonl").exit_code, 0);
+  expect_refused(resume, {"metrics.jsonl is not a regular"});
 }
 
 // The largest size of files stands for a full disk; it holds for what the test keeps of stderr too.
