@@ -51,7 +51,7 @@ void on_message(j_common_ptr jpeg, int level) {
     case JWRN_JFIF_MAJOR:
     case JWRN_NOT_SEQUENTIAL:
       return;
-    case JWRN_JPEG_EOF:  // libjpeg goes on as if the marker of the end were there
+    case JWRN_JPEG_EOF:  // libjpeg continues as if the marker of the end were there
       session_of(jpeg).is_cut = true;
       return;
     default:

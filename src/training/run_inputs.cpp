@@ -39,8 +39,9 @@ std::vector<fs::path> inputs_of(const Config& config) {
 }
 
 std::vector<fs::path> inputs_of_run(const fs::path& folder) {
-  std::vector<fs::path> inputs = named_by_config_of(folder);
   std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) return {};  // a config may be a pipe, read only once
+  std::vector<fs::path> inputs = named_by_config_of(folder);
   fs::path run = fs::weakly_canonical(folder, ignored);
   if (fs::exists(run / "manifest.json", ignored)) inputs.push_back(run);
   if (run.parent_path().filename() == "checkpoints") run = run.parent_path().parent_path();

@@ -86,8 +86,8 @@ Settings settings_of(const RunFolder& run) {
 }
 
 /// Throws UserError with every difference that a resumed run may not have.
-void check_resumable(const RunFolder& run, const Settings& settings) {
-  auto refused = settings_differences(settings_of(run), settings);
+void check_resumable(const RunFolder& run, const Settings& before, const Settings& settings) {
+  auto refused = settings_differences(before, settings);
   std::erase_if(refused, [](const auto& difference) { return is_free_to_change(difference.key); });
   if (refused.empty()) return;
   throw UserError(run.path().string() +
@@ -339,9 +339,13 @@ Plan plan_of(const TrainRequest& request, const RunFolder& run, std::optional<Co
   if (!goes_on) run.check_is_free();
   const Config config = given ? std::move(*given) : config_of_run(run, request.overrides);
   const Settings settings = read_settings(config);
-  if (goes_on) check_resumable(run, settings);
+  bool keeps_data = false;
+  if (goes_on) {
+    const Settings before = settings_of(run);
+    check_resumable(run, before, settings);
+    keeps_data = before.data.paths() == settings.data.paths();
+  }
   // A run of an older program may lie in its data.
-  const bool keeps_data = goes_on && settings_of(run).data.paths() == settings.data.paths();
   if (!keeps_data) check_is_apart(run, settings.data);
   Plan plan{.run = run,
             .goes_on = goes_on,

@@ -149,6 +149,14 @@ TEST_F(Guards, AnOutputIsNoInput) {
   EXPECT_EQ(contents_of(folder()), before);
 }
 
+// Looking for what the output must not replace reads no pipe a second time.
+TEST_F(Guards, AConfigFromAPipeIsReadOnce) {
+  const CommandResult result =
+      sh("mkfifo pipe; cat tiny.yaml >pipe & timeout 20 \"$PROGRAM\" pattern pipe --out p.png");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(exists("p.png"));
+}
+
 TEST_F(Guards, ARunAndItsDataAreApart) {
   ASSERT_EQ(sh("mkdir d e; cp data.bin d; cp data.bin e; ln -s d link").exit_code, 0);
   const std::vector<std::string> lines = {"--run d/new --set data.path=d",
