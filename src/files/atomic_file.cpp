@@ -15,14 +15,6 @@
 
 namespace sparse_transformer {
 
-namespace {
-
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : ".";
-}
-
-}  // namespace
-
 /// A short name, so that the final one may be as long as the file system allows.
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   check_regular_if_there(path_);

@@ -44,10 +44,6 @@ bool is_unsupported(int error_number) {
   return error_number == EINVAL || error_number == EOPNOTSUPP || error_number == ENOSYS;
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : ".";
-}
-
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -128,6 +124,10 @@ std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
 }
 
 void check_regular_if_there(const std::filesystem::path& file) {

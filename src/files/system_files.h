@@ -70,6 +70,9 @@ LockResult try_to_lock(int descriptor);
 /// The name of this machine.
 std::string host_name();
 
+/// The folder that holds a file of this path; "." for a name alone.
+std::filesystem::path folder_of(const std::filesystem::path& path);
+
 /// Throws UserError where a folder, a device or a pipe has this name: to write it as a file would
 /// replace it (root's `--out /dev/null`) or wait for ever.
 void check_regular_if_there(const std::filesystem::path& file);

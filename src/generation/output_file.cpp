@@ -15,10 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : ".";
-}
-
 void check_is_named(const fs::path& path) {
   if (path.empty()) throw UserError("--out: got '', expected a file's name");
 }

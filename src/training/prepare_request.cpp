@@ -10,6 +10,7 @@
 #include "config/words.h"
 #include "data/packed.h"
 #include "data/survey.h"
+#include "files/system_files.h"
 #include "generation/output_file.h"
 #include "runtime/format.h"
 #include "runtime/log.h"
@@ -29,8 +30,7 @@ namespace fs = std::filesystem;
 void check_space(const fs::path& out, const DataSet& data) {
   const std::int64_t size = data.train->size() + data.valid->size() + data.test->size();
   std::error_code failed;
-  const fs::space_info space =
-      fs::space(out.has_parent_path() ? out.parent_path() : fs::path("."), failed);
+  const fs::space_info space = fs::space(folder_of(out), failed);
   if (failed || std::cmp_less_equal(size, space.available)) return;
   throw WorldError(out.string() + ": the packed data take " + format_bytes(size) +
                    ", the disk has " + format_bytes(static_cast<std::int64_t>(space.available)) +
