@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <ranges>
 #include <string>
 #include <system_error>
 
@@ -154,7 +153,8 @@ void make_folder(const std::filesystem::path& folder, std::vector<std::filesyste
        each = each.parent_path()) {
     missing.push_back(each);
   }
-  for (const fs::path& each : std::views::reverse(missing)) {
+  for (; !missing.empty(); missing.pop_back()) {
+    const fs::path& each = missing.back();
     if (::mkdir(each.c_str(), 0777) == 0) {
       created.push_back(each);
       flush_folder(folder_of(each));
