@@ -22,10 +22,23 @@ std::string default_text(const std::string& value) { return " (default: " + valu
   throw UserError(long_name(names) + ": got '" + one_line(given) + "', expected " + expected);
 }
 
+// Nothing where there are no values.
+std::string default_text(const std::vector<std::int64_t>& values) {
+  std::string text;
+  for (const std::int64_t value : values) text += (text.empty() ? "" : ",") + std::to_string(value);
+  return text.empty() ? "" : default_text(text);
+}
+
 std::int64_t whole_number(const std::string& names, const std::string& text) {
   const std::optional<std::int64_t> number = parse_integer(text);
   if (!number) refuse(names, text, "a whole number" + integer_limit(text));
   return *number;
+}
+
+void read_into(std::vector<std::int64_t>& values, const std::string& names,
+               const std::vector<std::string>& texts) {
+  values.clear();
+  for (const std::string& text : texts) values.push_back(whole_number(names, text));
 }
 
 // "train, valid or test"
@@ -93,15 +106,19 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<s
 
 CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<std::int64_t>& values,
                          const std::string& meaning) {
-  const auto read = [&values, names](const std::vector<std::string>& texts) {
-    values.clear();
-    for (const std::string& text : texts) values.push_back(whole_number(names, text));
+  return add_texts(
+      app, names, [&values, names](const auto& texts) { read_into(values, names, texts); },
+      meaning + default_text(values));
+}
+
+CLI::Option* add_numbers_or_word(CLI::App& app, const std::string& names,
+                                 std::vector<std::int64_t>& values, const std::string& word,
+                                 bool& word_given, const std::string& meaning) {
+  const auto read = [&values, &word_given, names, word](const std::vector<std::string>& texts) {
+    word_given = texts == std::vector<std::string>{word};
+    if (!word_given) read_into(values, names, texts);
   };
-  std::string defaults;
-  for (const std::int64_t value : values) {
-    defaults += (defaults.empty() ? "" : ",") + std::to_string(value);
-  }
-  return add_texts(app, names, read, values.empty() ? meaning : meaning + default_text(defaults));
+  return add_texts(app, names, read, meaning + default_text(values));
 }
 
 CLI::Option* add_words(CLI::App& app, const std::string& names,

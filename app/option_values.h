@@ -32,6 +32,11 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<s
 CLI::Option* add_numbers(CLI::App& app, const std::string& names, std::vector<std::int64_t>& values,
                          const std::string& meaning);
 
+/// The same, or a word in the place of the numbers, which sets `word_given`.
+CLI::Option* add_numbers_or_word(CLI::App& app, const std::string& names,
+                                 std::vector<std::int64_t>& values, const std::string& word,
+                                 bool& word_given, const std::string& meaning);
+
 /// An option for one of `words`. `choose` is told the index of the one that was given.
 CLI::Option* add_words(CLI::App& app, const std::string& names,
                        std::span<const std::string_view> words, std::size_t default_word,

@@ -14,9 +14,11 @@ void add_evaluate(CLI::App& app, Action& run) {
       ->required()
       ->type_name("");
   add_choice(app, "--split", request->split, kSplitWords, "what to score")->type_name("SPLIT");
-  add_numbers(app, "--min-context", request->min_contexts,
-              "streams: tokens that must stand before each scored one, in overlapping windows; "
-              "one number or several, M[,M...], which give a table")
+  add_numbers_or_word(
+      app, "--min-context", request->min_contexts, "paper", request->papers_contexts,
+      "streams: tokens that must stand before each scored one, in overlapping windows; one number "
+      "or several, M[,M...], which give a table; paper: those of the paper's table 3, 1/2, 3/4, "
+      "7/8, 31/32, 63/64 and 95/96 of n")
       ->type_name("M");
   app.add_option("--set", request->overrides,
                  "a setting of the checkpoint's config, such as data.path=FILE")
@@ -26,7 +28,8 @@ void add_evaluate(CLI::App& app, Action& run) {
   app.footer(
       "Examples:\n"
       "  sparse-transformer evaluate runs/first --split valid\n"
-      "  sparse-transformer evaluate runs/first/checkpoints/latest --min-context 0,512,960");
+      "  sparse-transformer evaluate runs/first/checkpoints/latest --min-context 0,512,960\n"
+      "  sparse-transformer evaluate runs/enwik8 --min-context paper");
   run = [request] { write_to_stdout(run_evaluation(*request)); };
 }
 

@@ -23,7 +23,7 @@ Embedding::Embedding(const ModelSettings& settings, SequenceLayout layout,
       start_(at::empty({settings.width})) {
   const std::int64_t width = settings.width;
   for (const std::int64_t size : layout_.axes) position_.push_back(at::empty({size, width}));
-  for (const AugmentationKind kind : used_kinds(settings.augmentation)) {
+  for (const AugmentationKind kind : told_kinds(settings.augmentation)) {
     augmentation_.push_back({kind, at::empty({forms_of(kind) - 1, width})});
   }
 }

@@ -209,7 +209,7 @@ std::vector<TensorShape> parameter_shapes(const ModelSettings& settings,
         {"embedding.position." + std::to_string(axis) + ".weight", {layout.axes[axis], d}});
   }
   shapes.push_back({"embedding.start", {d}});
-  for (const AugmentationKind kind : used_kinds(settings.augmentation)) {
+  for (const AugmentationKind kind : told_kinds(settings.augmentation)) {
     shapes.push_back({augmentation_name(kind), {forms_of(kind) - 1, d}});
   }
   for (std::int64_t layer = 0; layer < settings.layers; ++layer) add_block(settings, layer, shapes);

@@ -15,6 +15,7 @@ struct EvaluateRequest {
   std::vector<std::string> overrides;
   Split split = Split::kTest;
   std::vector<std::int64_t> min_contexts = {0};
+  bool papers_contexts = false;  // those of the paper's table 3 in their place
   bool json = false;
 };
 
@@ -23,6 +24,6 @@ struct EvaluateRequest {
 /// `examples`, `split`, `weights`, `min_context`, `step` and `checkpoint` (of the first
 /// min_context; several are a list `results` of such objects beside it). Throws UserError, before
 /// anything is scored; Interrupted.
-std::string run_evaluation(const EvaluateRequest& request);
+std::string run_evaluation(EvaluateRequest request);
 
 }  // namespace sparse_transformer

@@ -85,8 +85,23 @@ Settings settings_of(const RunFolder& run) {
   }
 }
 
+/// Throws UserError for a run of version 0.1.0 that learned forms of pictures which have another
+/// meaning since: quarter turns went the other way, reversal also turned the channels round. Its
+/// config.yaml does not give the settings that came with the change.
+void check_forms(const RunFolder& run, const Settings& settings) {
+  const AugmentationSettings& augmentation = settings.model.augmentation;
+  const bool has_changed = augmentation.rotation || augmentation.reversal;
+  if (settings.data.picture_shape().empty() || !has_changed) return;
+  if (config_of_run(run, {}).gives("model.augmentation.jigsaw")) return;
+  throw UserError(run.path().string() +
+                  ": it was trained by version 0.1.0, whose model.augmentation.rotation turned "
+                  "pictures the other way and whose reversal turned their channels round, too; it "
+                  "can be evaluated and sampled, but not trained further");
+}
+
 /// Throws UserError with every difference that a resumed run may not have.
 void check_resumable(const RunFolder& run, const Settings& before, const Settings& settings) {
+  check_forms(run, settings);
   auto refused = settings_differences(before, settings);
   std::erase_if(refused, [](const auto& difference) { return is_free_to_change(difference.key); });
   if (refused.empty()) return;

@@ -36,7 +36,9 @@ TEST_F(Evaluate, AsJsonIsOneObject) {
 TEST_F(Evaluate, ForPeopleIsOneLine) {
   const CommandResult result = run("evaluate a --split valid");
   EXPECT_THAT(result.out, testing::MatchesRegex("[0-9.]+ bits a byte, valid split, 200 tokens in 7 "
-                                                "windows, average weights of step [48]\n"));
+                                                "windows without overlap, average weights of step "
+                                                "[48]; --min-context 16 scores as the paper does, "
+                                                "which gives less\n"));
 }
 
 TEST_F(Evaluate, LeastContextsForPeopleAreATable) {
@@ -56,6 +58,15 @@ TEST_F(Evaluate, LeastContextsForPeopleAreATable) {
                 results[i].at("bits").get<double>(), 5.1e-5);
   }
   EXPECT_EQ(lines_of(run("evaluate a --min-context 16").out).size(), 3U);
+}
+
+// 1/2, 3/4, 7/8 and 31/32 of 32; further parts are no whole tokens.
+TEST_F(Evaluate, ThePapersContextsAreParts) {
+  const Json results = evaluate("a --min-context paper").at("results");
+  ASSERT_EQ(results.size(), 4U);
+  const std::vector<int> contexts = {16, 24, 28, 31};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(results[i].at("min_context"), contexts[i]);
+  expect_refused("evaluate a --min-context 0,paper", {"got 'paper', expected a whole number"});
 }
 
 TEST_F(Evaluate, EveryTokenOfEverySplitCountsOnce) {

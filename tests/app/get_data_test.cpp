@@ -19,6 +19,13 @@ constexpr const char* kMaestro = "maestro-v3.0.0-midi.zip";
 
 class GetData : public testing::Test {
  protected:
+  /// A ZIP with the file "batch", which holds "pictures".
+  std::string zip_of_one_file() const {
+    folder_.write_text("batch", "pictures");
+    run_shell("python3 -m zipfile -c one.zip batch", {.environment = {}, .folder = folder_.path()});
+    return read_text(path("one.zip"));
+  }
+
   CommandResult get(const std::string& words) const {
     return run_shell(SPARSE_TRANSFORMER_SCRIPTS "/get-data.sh " + words,
                      {.environment = {{"SPARSE_TRANSFORMER_DATA_ADDRESS", server_.address()}},
@@ -28,7 +35,10 @@ class GetData : public testing::Test {
 
   TemporaryFolder folder_;
   std::string content_ = std::string(100'000, 'a') + std::string(100'000, 'b');
-  LocalServer server_{{{kMaestro, content_}, {"enwik8.zip", "not enwik8"}}};
+  LocalServer server_{{{kMaestro, content_},
+                       {"enwik8.zip", "not enwik8"},
+                       {"Imagenet32_train_npz.zip", zip_of_one_file()},
+                       {"Imagenet32_val_npz.zip", zip_of_one_file()}}};
 };
 
 TEST_F(GetData, DownloadsOnceAndSaysTheSizeFirst) {
@@ -67,6 +77,28 @@ TEST_F(GetData, NeverTouchesAFileOfTheUsers) {
   EXPECT_THAT(result.err, HasSubstr("move it away"));
   EXPECT_EQ(read_text(path("enwik8.zip")), "mine");
   EXPECT_THAT(server_.requests(), IsEmpty());
+}
+
+// The paper's pictures, which their publisher has withdrawn.
+TEST_F(GetData, SaysWhereThePicturesOfPixelRnnAre) {
+  const CommandResult missing = get("imagenet64 .");
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("train_64x64.tar: 13GB from " + server_.address()));
+  EXPECT_THAT(missing.err, HasSubstr("torrent 96816a530ee002254d29bf7a61c0c158d3dedc3b"));
+  EXPECT_THAT(get("imagenet32 .").err,
+              HasSubstr("torrent bf62f5051ef878b9c357e6221e879629a9b4b172"));
+  folder_.write_text("train_64x64.tar", "other pictures");
+  const CommandResult wrong = get("imagenet64 .");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("train_64x64.tar is there, but is not the file"));
+  EXPECT_EQ(read_text(path("train_64x64.tar")), "other pictures");
+}
+
+TEST_F(GetData, UnpacksArchivesOfArchives) {
+  const CommandResult result = get("imagenet32-npz here");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(read_text(path("here/imagenet32-npz/train/batch")), "pictures");
+  EXPECT_EQ(read_text(path("here/imagenet32-npz/val/batch")), "pictures");
 }
 
 TEST_F(GetData, FailuresAndMistakesAreNamed) {
