@@ -28,7 +28,7 @@ struct AugmentationSettings {
   bool reversal = false;       // by half a turn; a stream: the last token first
   bool jigsaw = false;         // the four quarters of a picture in another order
   // The share of sequences that are shown as they are; none: each form is equally likely.
-  std::optional<double> unaugmented;
+  std::optional<double> unaugmented = {};
   bool told = true;             // whether the start vector tells the forms
   bool moves_positions = true;  // whether a token keeps the position embedding of its old place
   void describe(FieldVisitor& visit);
