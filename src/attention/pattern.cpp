@@ -46,6 +46,8 @@ Shared summary_piece(const AttentionSettings& settings) {
 const std::vector<NamedPattern>& patterns() {
   static const std::vector<NamedPattern> list = {
       {"dense", [](const AttentionSettings&) { return Band{}; }},
+      // l keys, as in the released code. The paper's formula (§4.3) has l + 1; the one more is in
+      // the column, so that their union is the same.
       {"local", [](const AttentionSettings& s) { return Band{.high = *s.stride - 1}; }},
       {"row",
        [](const AttentionSettings& s) {
@@ -275,13 +277,15 @@ std::int64_t count_empty_queries(const HeadGroup& group, std::int64_t head, std:
 void AttentionSettings::describe(FieldVisitor& visit) {
   constexpr std::int64_t kOne = 1;
   visit.field("stride", stride,
-              "l, positions a row; default: a picture's row, else the power of two nearest to √n",
+              "l, positions a row; best the period of the data, as a picture's row or a bar of "
+              "music; default: a picture's row, else the power of two nearest to √n",
               between(kOne, kMostPositions));
   visit.field(
       "layers", layers,
       "what each layer's heads attend to, repeated over the depth: dense, local, row, "
       "column, previous, summary, a union such as row+summary, a list with one pattern a "
-      "head group, strided (local and column in turn), fixed (row+summary), or what is defined");
+      "head group, strided (local and column in turn; the paper's for pictures and music, whose "
+      "period the stride fits), fixed (row+summary; the paper's for text), or what is defined");
   visit.field("last", last, "patterns of the final layers, instead of the cycle");
   visit.field("summary", summary, "c, columns of every earlier row that summary attends to",
               between(kOne, kMostPositions));

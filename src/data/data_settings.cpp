@@ -141,6 +141,10 @@ void DataSettings::describe(FieldVisitor& visit) {
       "pictures: 16, 16, 3)",
       between<std::int64_t>(1, kMostPictureSide));
   visit.section("split", split, "what is kept from training, to validate and to test");
+  visit.field("expected_sequences", expected_sequences,
+              "training sequences that an epoch should have: `inspect` computes the cost of epochs "
+              "with it, and `train` warns of other data",
+              between<std::int64_t>(1, 1'000'000'000'000));
   visit.choice("damaged", damaged, kDamagedFiles,
                "a file that cannot be decoded is skipped, with a warning, or stops the program");
   visit.section("images", images, "how the source `images` reads pictures");

@@ -74,6 +74,7 @@ struct DataSettings {
   // pictures of this shape, one after another.
   std::vector<std::int64_t> shape;
   SplitSettings split;
+  std::optional<std::int64_t> expected_sequences;  // of an epoch, where the data are known
   DamagedFiles damaged = DamagedFiles::kSkip;
   ImageSettings images;
   NumpySettings numpy;

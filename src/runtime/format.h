@@ -22,6 +22,9 @@ std::string format_duration(double seconds);
 /// FLOPs.
 std::string format_rate(double quantity);
 
+/// A quantity of any size with a power of ten, two digits: "6.6e18". For the FLOPs of a training.
+std::string format_power(double quantity);
+
 /// With this many digits after the point: format_fixed(2.3149, 2) → "2.31".
 std::string format_fixed(double value, int decimals);
 

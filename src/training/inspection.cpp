@@ -8,6 +8,7 @@
 #include "config/words.h"
 #include "files/json.h"
 #include "runtime/format.h"
+#include "training/run_length.h"
 
 namespace sparse_transformer {
 namespace {
@@ -23,6 +24,19 @@ std::string shape_text(const std::vector<std::int64_t>& sizes) {
 std::string line(std::string name, const std::string& value, std::size_t column = 20) {
   name.resize(std::max(column, name.size() + 2), ' ');
   return printable(name + value) + "\n";
+}
+
+/// What the whole run costs.
+std::string cost_text(const Inspection& inspection) {
+  if (!inspection.steps) {
+    return line("to the end", "not known before the data are opened: see train --dry-run");
+  }
+  const double flops = total_flops(inspection.settings, inspection.size, *inspection.steps);
+  return line("to the end",
+              format_count(*inspection.steps) + (*inspection.steps == 1 ? " step, " : " steps, ") +
+                  format_power(flops) + " FLOPs: " + format_duration(seconds_on_h100(flops)) +
+                  " of one H100 at " + format_fixed(100 * kAssumedShare, 0) + "% of its " +
+                  format_fixed(kH100Flops / 1e12, 0) + " TFLOP/s (assumed)");
 }
 
 /// What the step would take with each choice.
@@ -49,7 +63,7 @@ std::string size_text(const Inspection& inspection) {
                                   format_fixed(dense, 1) + " (" +
                                   format_fixed(100 * size.attention_pairs_per_query / dense, 2) +
                                   "%), mean over queries, heads and layers") +
-         line("memory of a step", format_bytes(size.memory_bytes())) +
+         cost_text(inspection) + line("memory of a step", format_bytes(size.memory_bytes())) +
          line("  state", format_bytes(size.state_bytes) + ": weights, gradients, two moments" +
                              (training.average > 0 ? ", average" : "")) +
          line("  activations",
@@ -101,6 +115,7 @@ Inspection inspect(const std::vector<std::string>& paths,
   inspection.size =
       model_size(inspection.settings.model, sequence_layout(inspection.settings),
                  training.sequences_at_a_time(), training.average > 0, training.computation());
+  inspection.steps = expected_steps(inspection.settings);
   for (std::size_t i = 0; i < kRecomputeWords.size(); ++i) {
     inspection.memory_by_recompute[i] =
         inspection.size.state_bytes + inspection.size.activation_bytes_by_recompute.at(i);
@@ -122,6 +137,12 @@ std::string inspection_json(const Inspection& inspection) {
   for (std::size_t i = 0; i < kRecomputeWords.size(); ++i) {
     json["memory_bytes_by_recompute"][std::string(kRecomputeWords.at(i))] =
         inspection.memory_by_recompute.at(i);
+  }
+  if (inspection.steps) {
+    const double flops = total_flops(inspection.settings, inspection.size, *inspection.steps);
+    json["steps"] = *inspection.steps;
+    json["total_flops"] = flops;
+    json["assumed_h100_seconds"] = seconds_on_h100(flops);
   }
   if (inspection.progress) json["step"] = inspection.progress->step;
   return json_text(json) + "\n";

@@ -19,6 +19,7 @@ struct Inspection {
   ModelSize size;
   /// memory_bytes() for each choice of training.recompute, the others as they are.
   std::array<std::int64_t, kRecomputeWords.size()> memory_by_recompute = {};
+  std::optional<std::int64_t> steps;         // of the whole run, where the config says
   std::optional<TrainingProgress> progress;  // of a checkpoint
 };
 
@@ -31,7 +32,8 @@ Inspection inspect(const std::vector<std::string>& paths,
 std::string inspection_text(const Inspection& inspection);
 
 /// One JSON object: parameters, flops_per_token, attention_pairs_per_query, memory_bytes,
-/// memory_bytes_by_recompute (an object of the three), and of a checkpoint step.
+/// memory_bytes_by_recompute (an object of the three); where the run's length is known, steps,
+/// total_flops and assumed_h100_seconds; of a checkpoint, step.
 std::string inspection_json(const Inspection& inspection);
 
 }  // namespace sparse_transformer

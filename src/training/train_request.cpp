@@ -26,6 +26,7 @@
 #include "training/memory_limit.h"
 #include "training/preview.h"
 #include "training/run_folder.h"
+#include "training/run_length.h"
 #include "training/run_lock.h"
 #include "training/step_review.h"
 #include "training/trainer.h"
@@ -44,15 +45,16 @@ bool is_told(const std::string& key) {
 /// Settings that a resumed run may change: those that are told, those that move weights by rounding
 /// alone, and those that say what happens when something goes wrong.
 bool is_free_to_change(const std::string& key) {
-  constexpr std::array<std::string_view, 16> free = {
-      "training.steps",        "training.epochs",
-      "training.device",       "training.micro_batch",
-      "training.log_every",    "training.evaluate_every",
-      "training.sample_every", "training.evaluate_examples",
-      "training.sample_count", "training.checkpoint_every",
-      "training.keep",         "data.path",
-      "training.recompute",    "training.non_finite",
-      "training.watch",        "training.kernels"};
+  constexpr std::array<std::string_view, 17> free = {
+      "training.steps",         "training.epochs",
+      "training.device",        "training.micro_batch",
+      "training.log_every",     "training.evaluate_every",
+      "training.sample_every",  "training.evaluate_examples",
+      "training.sample_count",  "training.checkpoint_every",
+      "training.keep",          "data.path",
+      "training.recompute",     "training.non_finite",
+      "training.watch",         "training.kernels",
+      "data.expected_sequences"};
   return is_told(key) || std::find(free.begin(), free.end(), key) != free.end();
 }
 
@@ -157,13 +159,20 @@ Checkpoint checkpoint_to_start_from(const fs::path& named, const Settings& setti
       ": --init-from needs weights of the same shapes: " + in_words(differences, "there", "here"));
 }
 
-void log_size(const Settings& settings) {
+void log_size(const Settings& settings, std::int64_t steps) {
   const ModelSize size =
       model_size(settings.model, sequence_layout(settings), settings.training.sequences_at_a_time(),
                  settings.training.average > 0.0, settings.training.computation());
   log_info(format_count(size.parameters) + " parameters, " + format_bytes(size.memory_bytes()) +
            " for a training step, " + format_fixed(size.attention_pairs_per_query, 1) +
-           " keys a query");
+           " keys a query, " + format_power(total_flops(settings, size, steps)) +
+           " FLOPs to the end");
+}
+
+void warn_of_other_count(const DataSettings& data, std::int64_t per_epoch) {
+  if (!data.expected_sequences || *data.expected_sequences == per_epoch) return;
+  log_warning("data.expected_sequences: " + format_count(*data.expected_sequences) +
+              " training sequences are expected, the data have " + format_count(per_epoch));
 }
 
 void warn_of_changes(const Checkpoint& newest, const Settings& settings) {
@@ -408,8 +417,10 @@ void log_training_examples(const Plan& plan) {
 }
 
 /// What is said of a run before its first step.
-void log_beginning(const Plan& plan, std::int64_t steps) {
-  log_size(plan.settings);
+void log_beginning(const Plan& plan, std::int64_t per_epoch) {
+  const std::int64_t steps = total_steps(plan.settings.training, per_epoch);
+  log_size(plan.settings, steps);
+  warn_of_other_count(plan.settings.data, per_epoch);
   warn_of_patterns(plan.settings);
   warn_of_warmup(plan.settings.training, steps);
   if (plan.newest) warn_of_changes(*plan.newest, plan.settings);
@@ -449,7 +460,7 @@ void run_training(const TrainRequest& request) {
   }
   const LogFile log_file(run.log());
   log_info("run " + run.path().string() + ", data " + data.source);
-  log_beginning(plan, total_steps(settings, data));
+  log_beginning(plan, sequences_per_epoch(settings, data));
   if (!newest) log_training_examples(plan);
   train_and_log_end(trainer, plan);
 }
@@ -459,10 +470,11 @@ std::string dry_run(const TrainRequest& request) {
   const Plan plan = plan_of(request, folder_of(request), given_config(request));
   const auto& [run, goes_on, settings, data, newest, init_from] = plan;
   if (newest) check_same_data(*newest, data, hash_of(data));
-  const std::int64_t steps = total_steps(settings, data);
-  log_beginning(plan, steps);
-  log_info(format_count(steps) + " steps of " + format_count(settings.training.batch) +
-           " sequences on " + choose_device(settings.training.device).str());
+  const std::int64_t per_epoch = sequences_per_epoch(settings, data);
+  log_beginning(plan, per_epoch);
+  log_info(format_count(total_steps(settings.training, per_epoch)) + " steps of " +
+           format_count(settings.training.batch) + " sequences on " +
+           choose_device(settings.training.device).str());
   log_info("the first sequence begins with " + beginning_of_first_example(settings, data));
   return resolved_yaml(settings);
 }

@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "config/checked_integer.h"
 #include "config/errors.h"
 #include "files/error_message.h"
 #include "runtime/device.h"
@@ -16,8 +15,8 @@
 #include "training/chosen_kernels.h"
 #include "training/data_identity.h"
 #include "training/evaluation.h"
-#include "training/limits.h"
 #include "training/preview.h"
+#include "training/run_length.h"
 #include "training/schedule.h"
 
 namespace sparse_transformer {
@@ -26,11 +25,11 @@ Trainer::Trainer(const Settings& settings, const DataSet& data, const RunFolder&
     : settings_(settings),
       data_(data),
       run_(run),
-      steps_(total_steps(settings, data)),
       device_(choose_training_device(settings.training.device, settings.training.deterministic)),
       sequences_(data, settings.data.sequence_length(),
                  static_cast<std::uint64_t>(settings.training.seed),
                  {settings.data.transpose, settings.data.mirror}),
+      steps_(total_steps(settings.training, sequences_.per_epoch())),
       learner_(settings, device_),
       keeper_(run.checkpoints(), resolved_yaml(settings), settings.training.keep),
       review_(settings.training),
@@ -290,30 +289,6 @@ void Trainer::save_before_leaving() {
   if (saved_) return;  // as it is after going back
   save_last();
   log_info("saved step " + format_count(progress_.step));
-}
-
-std::int64_t total_steps(const Settings& settings, const DataSet& data) {
-  const TrainingSettings& training = settings.training;
-  if (training.steps) return *training.steps;
-  if (!training.epochs) {
-    throw UserError("training.steps: neither steps nor epochs are given; say how long to train");
-  }
-  const TrainingSequences sequences(data, settings.data.sequence_length(),
-                                    static_cast<std::uint64_t>(training.seed));
-  const auto too_many = [&] {
-    return SettingError("training.epochs", std::to_string(*training.epochs) + " passes over " +
-                                               std::to_string(sequences.per_epoch()) +
-                                               " sequences are more than " +
-                                               std::to_string(kMostSteps) + " steps");
-  };
-  try {
-    const CheckedInteger count = CheckedInteger(*training.epochs) * sequences.per_epoch();
-    const std::int64_t steps = (count + training.batch - 1).value() / training.batch;
-    if (steps <= kMostSteps) return steps;
-  } catch (const IntegerOverflow&) {
-    throw too_many();
-  }
-  throw too_many();
 }
 
 void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash) {

@@ -20,9 +20,6 @@
 
 namespace sparse_transformer {
 
-/// Steps of a whole run: training.steps, or its epochs over the training split.
-std::int64_t total_steps(const Settings& settings, const DataSet& data);
-
 /// Throws UserError where the checkpoint is not of these data, whose content hash is `hash`.
 void check_same_data(const Checkpoint& checkpoint, const DataSet& data, const std::string& hash);
 
@@ -71,9 +68,9 @@ class Trainer {
   const Settings& settings_;
   const DataSet& data_;
   const RunFolder& run_;
-  std::int64_t steps_;
   c10::Device device_;
   TrainingSequences sequences_;
+  std::int64_t steps_;
   Learner learner_;
   CheckpointKeeper keeper_;
   TrainingProgress progress_;

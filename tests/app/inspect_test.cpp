@@ -12,6 +12,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr const char* kConfig =
@@ -48,13 +49,23 @@ TEST_F(Inspecting, InspectGivesFiguresAndTensors) {
                     HasSubstr("blocks.I.attention.query_key_value.weight"), HasSubstr("[48, 16]")));
 }
 
+TEST_F(Inspecting, TheCostOfARunIsTold) {
+  EXPECT_THAT(run("inspect a.yaml").out, HasSubstr("to the end          1 step, "));
+  const std::string epochs = "inspect a.yaml --set training.steps=null --set training.epochs=10";
+  EXPECT_THAT(run(epochs).out, HasSubstr("to the end          not known before"));
+  EXPECT_THAT(run(epochs + " --set data.expected_sequences=1601").out,
+              HasSubstr("to the end          1,001 steps, "));
+  EXPECT_THAT(run(epochs + " --json").out, Not(HasSubstr("total_flops")));
+}
+
 TEST_F(Inspecting, InspectAsJsonIsOneObject) {
   const CommandResult result = run("inspect a.yaml --json");
   EXPECT_THAT(result.out,
               MatchesRegex(R"(\{"parameters":[0-9]+,"flops_per_token":[0-9.]+,)"
                            R"("attention_pairs_per_query":[0-9.]+,"memory_bytes":[0-9]+,)"
                            R"("memory_bytes_by_recompute":\{"none":[0-9]+,"attention":[0-9]+,)"
-                           R"("block":[0-9]+\}\})"
+                           R"("block":[0-9]+\},"steps":1,"total_flops":[0-9.]+,)"
+                           R"("assumed_h100_seconds":[0-9.e-]+\})"
                            "\n"));
 }
 

@@ -48,6 +48,13 @@ TEST(Format, GivesRatesInThreeDigits) {
   EXPECT_EQ(format_rate(3.4127e15), "3.41P");
 }
 
+TEST(Format, GivesLargeQuantitiesWithAPowerOfTen) {
+  EXPECT_EQ(format_power(6.64e18), "6.6e18");
+  EXPECT_EQ(format_power(9.96e20), "1.0e21");
+  EXPECT_EQ(format_power(1500), "1.5e3");
+  EXPECT_EQ(format_power(0.02), "2.0e-2");
+}
+
 TEST(Format, RoundsToFixedDigits) {
   EXPECT_EQ(format_fixed(2.3149, 2), "2.31");
   EXPECT_EQ(format_fixed(1e20, 1), "100000000000000000000.0");

@@ -11,6 +11,7 @@
 
 #include "training/inspection.h"
 #include "training/learner.h"
+#include "training/run_length.h"
 
 namespace sparse_transformer {
 namespace {
@@ -67,6 +68,21 @@ TEST(Configs, ThePapersModelsHaveItsPairs) {
   EXPECT_DOUBLE_EQ(of("enwik8-dense.yaml").size.attention_pairs_per_query, 75'503'616 / 12288.0);
   EXPECT_DOUBLE_EQ(of("enwik8-strided.yaml").size.attention_pairs_per_query,
                    (595'968 + 1'564'736) / 2.0 / 12288);
+}
+
+TEST(Configs, ThePapersTrainingsCostWhatTheySay) {
+  const auto flops = [](const Inspection& inspection) {
+    return total_flops(inspection.settings, inspection.size, inspection.steps.value());
+  };
+  const Inspection cifar10 = of("cifar10.yaml");
+  EXPECT_EQ(cifar10.steps, 120 * 48'000 / 16);
+  EXPECT_NEAR(flops(cifar10), 6.6e18, 0.05e18);
+  const Inspection enwik8 = of("enwik8.yaml");
+  EXPECT_EQ(enwik8.steps, 80 * 7'323 / 16);
+  EXPECT_NEAR(flops(enwik8), 6.2e18, 0.05e18);
+  const Inspection imagenet64 = of("imagenet64.yaml");
+  EXPECT_EQ(imagenet64.steps, (70LL * 1'231'149 + 127) / 128);
+  EXPECT_NEAR(flops(imagenet64), 9.9e20, 0.05e20);
 }
 
 std::vector<std::string> all_names() {
