@@ -10,6 +10,7 @@
 #include "config/characters.h"
 #include "files/png.h"
 #include "tests/app/tiny_runs.h"
+#include "tests/files/archive_file.h"
 #include "tests/files/picture_files.h"
 
 namespace sparse_transformer {
@@ -48,6 +49,36 @@ class Images : public TinyRuns {
           "model: {attention: {stride: 18}}\n");
   }
 };
+
+#ifdef SPARSE_TRANSFORMER_FAIL_CALLS  // a sanitizer takes more memory than the limit
+// ImageNet of 64 x 64 pixels comes so, 1.28 million of them. These are 246 MB once they are
+// decoded.
+TEST_F(Images, APackOfATarOfManyIsMadeAndReadInLessMemoryThanItsSize) {
+  Entries entries;
+  for (int i = 0; i < 20'000; ++i) {
+    Image image = {.width = 64, .height = 64, .channels = 3, .pixels = {}};
+    image.pixels.assign(64 * 64 * 3, static_cast<std::uint8_t>(i));
+    image.pixels[0] = static_cast<std::uint8_t>(i / 256);  // no two are equal
+    const auto png = encode_png(image, {});
+    entries.emplace_back("train_64x64/" + std::to_string(i) + ".png",
+                         std::string(reinterpret_cast<const char*>(png.data()), png.size()));
+  }
+  write_archive(folder() / "train_64x64.tar", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE,
+                entries);
+  const std::string limited = "ulimit -d 150000 && OMP_NUM_THREADS=2 \"$PROGRAM\" ";  // KiB
+  const CommandResult prepared = sh(limited +
+                                    "prepare photos.yaml --set data.path=train_64x64.tar "
+                                    "--set data.shape=[64,64,3] --out pack.safetensors");
+  ASSERT_EQ(prepared.exit_code, 0) << prepared.err;
+  EXPECT_THAT(prepared.out, HasSubstr("train  19,990  245,637,120"));
+  const CommandResult trained = sh(limited +
+                                   "train photos.yaml --set data.source=packed "
+                                   "--set data.path=pack.safetensors --set data.shape=[64,64,3] "
+                                   "--set data.split={} --set training.steps=1 --set "
+                                   "training.batch=1 --set training.micro_batch=1 --run album");
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+}
+#endif
 
 TEST_F(Images, AFolderOfPicturesTrainsAndGivesPictures) {
   const CommandResult trained = run("train photos.yaml --run album");

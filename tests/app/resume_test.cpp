@@ -189,6 +189,32 @@ TEST_F(Resume, AConfigThatWasChangedInTheRunIsRefused) {
                  {"model.dropout is 0.1 in the run, 0.3 now"});
 }
 
+// Version 0.1.0 turned pictures the other way; its config.yaml has none of the settings since.
+TEST_F(Resume, ARunThatLearnedOtherFormsIsNotTrainedFurther) {
+  const std::string data =
+      "--set data.sequence=192 --set data.source=generated --set data.shape=[8,8,3] "
+      "--set model.attention.stride=24 --set data.generated.items=500 ";
+  train("now", data + "--set model.augmentation.rotation=true");
+  train("untouched", data + "--set model.augmentation.colours=true");
+  for (const std::string name : {"now", "untouched"}) {
+    std::istringstream config(read(fs::path(name) / "config.yaml"));
+    std::string of_version_0_1_0;
+    for (std::string line; std::getline(config, line);) {
+      const bool is_new = line.find("jigsaw:") != std::string::npos ||
+                          line.find("unaugmented:") != std::string::npos ||
+                          line.find("told:") != std::string::npos ||
+                          line.find("moves_positions:") != std::string::npos;
+      if (!is_new) of_version_0_1_0 += line + "\n";
+    }
+    resume(name, "--set training.steps=9");
+    write(fs::path(name) / "config.yaml", of_version_0_1_0);
+  }
+  expect_refused("train --run now --resume --set training.steps=10", {"version 0.1.0", "rotation"});
+  EXPECT_EQ(run("evaluate now").exit_code, 0);
+  EXPECT_EQ(run("sample now --out x.png").exit_code, 0);
+  resume("untouched", "--set training.steps=10");
+}
+
 TEST_F(Resume, SettingsThatMoveNoWeightMayChange) {
   train("a");
   fs::rename(folder() / "data.bin", folder() / "moved.bin");

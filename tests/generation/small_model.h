@@ -24,6 +24,8 @@ struct SmallModel {
   std::int64_t depth = 2;
   double qk_ratio = 0.5;  // queries and keys narrower than values
   std::int64_t head_width = 8;
+  std::vector<std::int64_t> picture = {};  // height, width, channels; n is their product
+  AugmentationSettings augmentation = {};
 };
 
 /// A definition of each way in which a cache keeps keys.
@@ -63,11 +65,12 @@ inline std::unique_ptr<Transformer> make_model(const SmallModel& m,
   settings.attention.summary = m.summary;
   settings.attention.layers = m.layers;
   settings.attention.define = small_definitions();
+  settings.augmentation = m.augmentation;
   // Far above the usual spread, so that every key counts.
   settings.initialisation = {.token = 1.0, .position = 1.0, .weight = 2.0, .residual = 1.0};
-  resolve(settings, m.n, {});
-  auto model =
-      std::make_unique<Transformer>(settings, sequence_layout(m.n, {}, m.stride), computation);
+  resolve(settings, m.n, m.picture);
+  auto model = std::make_unique<Transformer>(settings, sequence_layout(m.n, m.picture, m.stride),
+                                             computation);
   initialise(*model, 5);
   at::manual_seed(5);
   model->parameters().back().tensor.normal_(0.0, 1.0 / std::sqrt(settings.width));
@@ -75,7 +78,7 @@ inline std::unique_ptr<Transformer> make_model(const SmallModel& m,
 }
 
 /// Every pattern, head groups and cycles of layers, n a multiple of l or not and past 3·l, queries
-/// as wide as values or not.
+/// as wide as values or not; and a model that training told of augmentations.
 inline std::vector<SmallModel> small_models() {
   const std::vector<WordLists> patterns = {
       {{"dense"}},
@@ -106,6 +109,15 @@ inline std::vector<SmallModel> small_models() {
     models.push_back(
         {.layers = layers, .n = 39, .stride = 6, .summary = 2, .heads = 6, .depth = 3});
   }
+  models.push_back({.layers = {{"strided"}},
+                    .n = 48,
+                    .stride = 12,
+                    .picture = {4, 4, 3},
+                    .augmentation = {.rotation = true,
+                                     .colours = true,
+                                     .transposition = true,
+                                     .reversal = true,
+                                     .jigsaw = true}});
   return models;
 }
 

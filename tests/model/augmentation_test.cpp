@@ -11,6 +11,7 @@
 
 #include "config/errors.h"
 #include "model/embedding.h"
+#include "model/transformer.h"
 
 namespace sparse_transformer {
 namespace {
@@ -231,6 +232,34 @@ TEST(Augmentation, TheEmbeddingOfAShownPictureIsThatOfTheOriginalInAnotherOrder)
       if (place == 26) continue;  // the original's last token is not read
       EXPECT_TRUE(at::equal(shown[i][t + 1], original[i][place + 1])) << i << ", " << t;
     }
+  }
+}
+
+// In the order in which it is shown, no token is told to those before it, whatever the form.
+TEST(Augmentation, NoTokenOfAShownPictureLeaks) {
+  ModelSettings settings;
+  settings.layers = 2;
+  settings.width = 16;
+  settings.heads = 2;
+  settings.attention.layers = {{"local+column"}};
+  settings.augmentation = {
+      .rotation = true, .colours = true, .transposition = true, .reversal = true, .jigsaw = true};
+  resolve(settings, 48, {4, 4, 3});
+  const Transformer model(settings, sequence_layout(48, {4, 4, 3}, 12));
+  at::manual_seed(1);
+  for (const NamedTensor& parameter : model.parameters()) parameter.tensor.normal_(0.0, 0.4);
+  convert_parameters(model, at::kDouble);
+  constexpr std::int64_t kBatch = 8;  // each in another form
+  const AugmentedTokens augmented =
+      augment(at::randint(256, {kBatch, 48}, at::kByte), settings.augmentation, {4, 4, 3}, 3, 0);
+  const at::Tensor before = model.forward(augmented.tokens, nullptr, &augmented.shown);
+  for (const std::int64_t t : {0, 7, 30, 46}) {
+    at::Tensor changed = augmented.tokens.clone();
+    changed.select(1, t).add_(1);
+    const at::Tensor after = model.forward(changed, nullptr, &augmented.shown);
+    EXPECT_TRUE(at::equal(after.narrow(1, 0, t + 1), before.narrow(1, 0, t + 1))) << t;
+    const at::Tensor next = (after - before).abs().select(1, t + 1).sum(-1);
+    EXPECT_TRUE((next > 0).all().item<bool>()) << t;
   }
 }
 
