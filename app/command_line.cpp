@@ -43,7 +43,7 @@ Commands:
 )";
 
 constexpr std::string_view kExitCodes = R"(
-Every command has --help, which `help COMMAND` shows too. Exit codes: 0 done, 2 a mistake in the input, 1 anything else; stopped by a signal: 129 SIGHUP, 130 SIGINT, 138 SIGUSR1, 143 SIGTERM.
+Every command has --help, which `help COMMAND` shows too. Exit codes: 0 done, 2 a mistake in the input, 1 anything else; stopped by a signal: 129 SIGHUP, 130 SIGINT, 138 SIGUSR1, 140 SIGUSR2, 143 SIGTERM, 152 SIGXCPU.
 )";
 
 // The options that every command takes.

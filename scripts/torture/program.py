@@ -69,7 +69,7 @@ class Program:
     def start(self, arguments, folder, environment=None, before=None, **streams):
         """Starts it in the background; `before` is called in the new process."""
         def begin():
-            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
                 signal.signal(each, signal.SIG_DFL)  # ignored, perhaps, where the campaign runs in the background
             if before:
                 before()

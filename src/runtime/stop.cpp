@@ -10,7 +10,7 @@ namespace sparse_transformer {
 
 namespace {
 
-constexpr std::array<int, 4> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+constexpr std::array<int, 6> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
 
 std::atomic<int> requested = 0;
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may use no lock");
@@ -20,7 +20,8 @@ std::array<struct sigaction, kSignals.size()> previous;
 // The first signal is only noted. A SIGINT or SIGTERM after it gets its default action: the signal
 // is blocked while its handler runs, so the process ends when the handler returns, and a shell sees
 // 128 + signal. The others are sent more than once for one event: SIGHUP by the shell and by the
-// kernel when a terminal is closed, SIGUSR1 by a cluster to a job and its steps.
+// kernel when a terminal is closed, SIGUSR1 and SIGUSR2 by a cluster to a job and its steps,
+// SIGXCPU every second.
 void on_signal(int signal) {
   int none = 0;
   if (requested.compare_exchange_strong(none, signal)) return;

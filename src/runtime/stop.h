@@ -1,6 +1,7 @@
-// Stopping by signal. SIGINT (Ctrl-C), SIGTERM, SIGHUP (a closed terminal) and SIGUSR1 (a cluster's
-// warning) ask the program to stop; the work in hand notices at its next safe point, a layer
-// boundary at the latest. A SIGINT or SIGTERM that follows ends the process at once.
+// Stopping by signal. SIGINT (Ctrl-C), SIGTERM, SIGHUP (a closed terminal), SIGUSR1 and SIGUSR2 (a
+// cluster's warnings) and SIGXCPU (the limit of processor time) ask the program to stop; the work
+// in hand notices at its next safe point, a layer boundary at the latest. A SIGINT or SIGTERM that
+// follows ends the process at once.
 #pragma once
 
 namespace sparse_transformer {

@@ -50,7 +50,7 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 void reset_signals(posix_spawnattr_t& attributes) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGPIPE}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE}) {
     sigaddset(&signals, signal);
   }
   check(posix_spawnattr_setsigdefault(&attributes, &signals), "setsigdefault");

@@ -75,7 +75,7 @@ TEST_P(StoppedBySignal, TheRunGoesOnBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, StoppedBySignal,
-                         testing::Values(SIGINT, SIGTERM, SIGHUP, SIGUSR1),
+                         testing::Values(SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU),
                          [](const auto& test) { return ::sigabbrev_np(test.param); });
 
 // One step, and then an evaluation that takes long.

@@ -50,7 +50,7 @@ TEST_P(WaitsForItsConfig, EndsAtTheFirstSignal) {
   const int writer = GetParam().has_writer ? ::open(pipe.c_str(), O_RDWR | O_CLOEXEC) : -1;
   CommandOptions patience = options();
   patience.timeout = std::chrono::seconds(2);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU}) {
     RunningCommand command(shell("exec \"$PROGRAM\" " + std::string(GetParam().line)), patience);
     std::this_thread::sleep_for(std::chrono::milliseconds(500));  // until it waits
     command.send(signal);
@@ -71,7 +71,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(Signals, HelpListsTheExitCodes) {
   const std::string help = run("--help").out;
-  for (const char* code : {"129 SIGHUP", "130 SIGINT", "138 SIGUSR1", "143 SIGTERM"}) {
+  for (const char* code :
+       {"129 SIGHUP", "130 SIGINT", "138 SIGUSR1", "140 SIGUSR2", "143 SIGTERM", "152 SIGXCPU"}) {
     EXPECT_THAT(help, HasSubstr(code));
   }
 }

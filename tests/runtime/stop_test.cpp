@@ -10,7 +10,7 @@
 namespace sparse_transformer {
 namespace {
 
-constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
 
 TEST(Stop, NothingHappensWithoutASignal) {
   const StopSignals signals;
