@@ -233,6 +233,20 @@ void warn_of_patterns(const Settings& settings) {
   }
 }
 
+/// The paper's advice (§4.3, 7.2): text has no period that a stride could fit.
+void advise_on_text(const AttentionSettings& attention, const TokenFormat& format) {
+  const WordLists::value_type strided = {"strided"};
+  const bool is_strided = std::find(attention.layers.begin(), attention.layers.end(), strided) !=
+                          attention.layers.end();
+  if (format.kind != TokenFormat::Kind::kBytes || !is_strided) return;
+  const std::int64_t columns = std::max<std::int64_t>(*attention.stride / 4, 1);
+  log_info(
+      "model.attention.layers: strided is for data with a period that the stride fits, such as "
+      "pictures and music; for text the paper has fixed: --set model.attention.layers=[fixed] "
+      "--set model.attention.summary=" +
+      std::to_string(columns));
+}
+
 void log_what_next(const RunFolder& run, const TokenFormat& format) {
   const std::string path = path_argument(run.path());
   const std::string out = "samples" + std::string(sample_extension(format));
@@ -422,6 +436,7 @@ void log_beginning(const Plan& plan, std::int64_t per_epoch) {
   log_size(plan.settings, steps);
   warn_of_other_count(plan.settings.data, per_epoch);
   warn_of_patterns(plan.settings);
+  advise_on_text(plan.settings.model.attention, plan.data.format);
   warn_of_warmup(plan.settings.training, steps);
   if (plan.newest) warn_of_changes(*plan.newest, plan.settings);
   if (plan.newest) log_info("going on from " + plan.newest->folder().string());

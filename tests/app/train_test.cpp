@@ -233,6 +233,18 @@ TEST_F(Train, WarnsOfPatternsThatSeeTooLittleOrEverything) {
   EXPECT_THAT(said("[previous]", "2"), HasSubstr("warning: 8 of 32 positions have no key"));
 }
 
+TEST_F(Train, AdvisesOnAStridedPatternForText) {
+  const std::string strided = "train tiny.yaml --dry-run --set model.attention.layers=[strided]";
+  const std::string advice =
+      "for text the paper has fixed: --set model.attention.layers=[fixed] --set "
+      "model.attention.summary=2\n";
+  EXPECT_THAT(run(strided).err, HasSubstr(advice));
+  EXPECT_THAT(run(strided + " --set data.sequence=null --set data.shape=[8,8,1]").err,
+              Not(HasSubstr("for text")));
+  EXPECT_THAT(run("train tiny.yaml --dry-run --set model.attention.layers=[fixed]").err,
+              Not(HasSubstr("for text")));
+}
+
 TEST_F(Train, WarnsOfAWarmUpThatTakesTheWholeRun) {
   const std::string warning = "warning: training.warmup: 8 of 8 steps";
   EXPECT_THAT(run("train tiny.yaml --dry-run --set training.warmup=8").err, HasSubstr(warning));
