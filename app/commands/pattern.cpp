@@ -83,6 +83,9 @@ void add_pattern(CLI::App& app, Action& run) {
       ->type_name("POSITION");
   app.add_flag("--json", options->json, "the counts as one JSON object");
   app.footer(
+      "The paper: strided for data with a period that the stride fits (pictures, music), fixed for "
+      "text.\n"
+      "\n"
       "Examples:\n"
       "  sparse-transformer pattern configs/cifar10.yaml --out pattern.png\n"
       "  sparse-transformer pattern runs/first --layer 1 --out layer.png");

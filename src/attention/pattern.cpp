@@ -225,8 +225,12 @@ HeadGroup make_group(const std::string& text, const AttentionSettings& settings,
       .name = text, .first_head = place.first_head, .heads = place.group_heads, .pieces = {}};
   std::vector<Piece> parts;
   for (const std::string& name : split_union(text)) {
-    const std::vector<Piece> some = named_pieces(name, settings, place);
-    parts.insert(parts.end(), some.begin(), some.end());
+    HeadGroup part{.name = name,
+                   .first_head = place.first_head,
+                   .heads = place.group_heads,
+                   .pieces = named_pieces(name, settings, place)};
+    parts.insert(parts.end(), part.pieces.begin(), part.pieces.end());
+    group.parts.push_back(std::move(part));
   }
   group.pieces = union_pieces(std::move(parts), place);
   return group;

@@ -20,6 +20,9 @@ struct HeadGroup {
   std::int64_t first_head = 0;
   std::int64_t heads = 1;
   std::vector<Piece> pieces;  // disjoint
+  /// The names that the union joins, or the only name, each as a group of its own without parts.
+  /// Their pairs may overlap.
+  std::vector<HeadGroup> parts = {};
 };
 
 struct LayerPattern {

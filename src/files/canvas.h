@@ -13,6 +13,7 @@ namespace sparse_transformer {
 /// Red, green and blue, 0 to 255.
 struct Colour {
   std::uint8_t red = 0, green = 0, blue = 0;
+  bool operator==(const Colour&) const = default;
 };
 
 struct Point {

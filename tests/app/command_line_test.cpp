@@ -8,7 +8,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
@@ -61,6 +60,11 @@ TEST(CommandLine, HelpIsAlsoACommand) {
   }
   expect_refused({"help", "trian"}, "unknown command 'trian' (did you mean 'train'?)");
   expect_refused({"hlep"}, "(did you mean 'help'?)");
+}
+
+TEST(CommandLine, HelpAdvisesAPattern) {
+  EXPECT_THAT(run_program({"pattern", "--help"}).out,
+              ContainsRegex("strided for data with a period .+, fixed for text"));
 }
 
 TEST(CommandLine, HelpShowsDefaults) {

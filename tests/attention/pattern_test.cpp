@@ -97,6 +97,19 @@ TEST(Pattern, UnionsAreFewBandsAndListsWhereThatIsPossible) {
   }
 }
 
+// The parts have the pairs that the union takes from only one of them.
+TEST(Pattern, AUnionKnowsItsParts) {
+  const HeadGroup group = layer_of({{"local+column"}, 64, 8, 2, 4}).groups.front();
+  ASSERT_EQ(group.parts.size(), 2U);
+  for (const HeadGroup& part : group.parts) {
+    const HeadGroup alone = layer_of({{part.name}, 64, 8, 2, 4}).groups.front();
+    EXPECT_EQ(part.heads, group.heads);
+    EXPECT_EQ(part.pieces, alone.pieces) << part.name;
+    ASSERT_EQ(alone.parts.size(), 1U);
+    EXPECT_EQ(alone.parts.front().pieces, alone.pieces) << part.name;
+  }
+}
+
 // What is listed of a window over columns is near the window: far rows stay one shared list.
 TEST(Pattern, OnlyTheOverlapIsListed) {
   const auto pieces = layer_of({{"local+summary"}, 64, 8, 2, 4}).groups.front().pieces;
