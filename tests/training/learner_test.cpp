@@ -335,6 +335,7 @@ TEST(Learner, ReplaysNothingOnceAStopIsAskedFor) {
   std::raise(SIGINT);
   EXPECT_THROW(counted.learner.step(counted.batch, 3, 10), Interrupted);
   EXPECT_EQ(counted.count.replays, 1);
+  const StopSignals nothing_asked_for;  // of the tests that follow
 }
 
 TEST(Learner, AStoppedStepLeavesNothingToTheNext) {
