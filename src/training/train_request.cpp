@@ -235,10 +235,8 @@ void warn_of_patterns(const Settings& settings) {
 
 /// The paper's advice (§4.3, 7.2): text has no period that a stride could fit.
 void advise_on_text(const AttentionSettings& attention, const TokenFormat& format) {
-  const WordLists::value_type strided = {"strided"};
-  const bool is_strided = std::find(attention.layers.begin(), attention.layers.end(), strided) !=
-                          attention.layers.end();
-  if (format.kind != TokenFormat::Kind::kBytes || !is_strided) return;
+  const WordLists strided = {{"local"}, {"column"}};  // as resolved settings have it
+  if (format.kind != TokenFormat::Kind::kBytes || attention.layers != strided) return;
   const std::int64_t columns = std::max<std::int64_t>(*attention.stride / 4, 1);
   log_info(
       "model.attention.layers: strided is for data with a period that the stride fits, such as "
