@@ -101,7 +101,7 @@ download() {
   curl --fail --location --continue-at - --retry 3 --output "$file.part" "$address" ||
     {
       elsewhere "$address"
-      die "$address: not downloaded; what came is kept in $file.part, and the next call goes on from there"
+      die "$address: not downloaded; what came is kept in $file.part, and the next call continues from there"
     }
   if [[ $sum == none ]]; then
     say "$name: nobody publishes a checksum of it, so it is not checked; it is $(sha256sum "$file.part" | cut -c 1-64)"

@@ -75,7 +75,7 @@ struct KeySet {
 /// The queries that the drawing shows.
 struct ShownQueries {
   std::int64_t position;  // in the grid
-  std::int64_t first;     // in the matrix: so many of the sequence's first positions
+  std::int64_t first;     // how many positions the matrix shows, from the sequence's first on
 };
 
 std::vector<std::int64_t> keys_of(const ShownHead& shown, std::int64_t t) {
@@ -281,8 +281,8 @@ void draw_legend(Page& page, const std::vector<KeySet>& sets, std::int64_t lengt
   draw_entry(page, {kLater}, {"later: never seen"});
 }
 
-/// The numbers beside a table: 0, step, 2·step … below `count`. From one number to the next it is
-/// so many positions.
+/// The numbers beside a table: 0, step, 2·step … below `count`. One of them stands for `positions`
+/// positions of the table.
 struct Axis {
   std::int64_t count, step;
   std::int64_t positions = 1;
@@ -330,7 +330,7 @@ std::int64_t count_keys(const std::vector<ShownHead>& heads, std::int64_t positi
   return static_cast<std::int64_t>(keys.size());
 }
 
-/// Side in pixels of a dot of a square table of so many positions.
+/// Side in pixels of a dot of a square table with this many rows.
 std::int64_t dot_size(std::int64_t positions) {
   return kSide / divide_up(positions, divide_up(positions, kSide));
 }
