@@ -71,7 +71,7 @@ std::string format_rate(double quantity) {
 std::string format_power(double quantity) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "%.1e", quantity);
-  const std::string shown = text.data();  // "6.6e+18"
+  std::string shown = text.data();  // "6.6e+18"
   const std::size_t exponent = shown.find('e');
   if (exponent == std::string::npos) return shown;  // not finite
   return shown.substr(0, exponent + 1) + std::to_string(std::stoi(shown.substr(exponent + 1)));
