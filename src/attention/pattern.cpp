@@ -21,7 +21,7 @@ struct NamedPattern {
 
 Shared summary_piece(const AttentionSettings& settings) {
   const std::int64_t stride = *settings.stride;
-  const std::int64_t width = settings.summary;
+  const std::int64_t width = settings.summary_columns();
   if (stride % width != 0) {
     throw SettingError(
         "model.attention.summary",
@@ -278,6 +278,13 @@ std::int64_t count_empty_queries(const HeadGroup& group, std::int64_t head, std:
 
 }  // namespace
 
+std::int64_t AttentionSettings::summary_columns() const {
+  if (summary) return *summary;
+  std::int64_t columns = std::max<std::int64_t>(*stride / 4, 1);
+  while (*stride % columns != 0) --columns;
+  return columns;
+}
+
 void AttentionSettings::describe(FieldVisitor& visit) {
   constexpr std::int64_t kOne = 1;
   visit.field("stride", stride,
@@ -289,9 +296,14 @@ void AttentionSettings::describe(FieldVisitor& visit) {
       "what each layer's heads attend to, repeated over the depth: dense, local, row, "
       "column, previous, summary, a union such as row+summary, a list with one pattern a "
       "head group, strided (local and column in turn; the paper's for pictures and music, whose "
-      "period the stride fits), fixed (row+summary; the paper's for text), or what is defined");
+      "period the stride fits), fixed (row+summary; the paper's for text), or what is defined; [] "
+      "= "
+      "fixed for bytes, strided for all else, packed data included");
   visit.field("last", last, "patterns of the final layers, instead of the cycle");
-  visit.field("summary", summary, "c, columns of every earlier row that summary attends to",
+  visit.field("summary", summary,
+              "c, columns of every earlier row that summary attends to; default: a quarter of the "
+              "stride, or "
+              "the largest number below that divides it",
               between(kOne, kMostPositions));
   visit.field("summary_blocks", summary_blocks,
               "sub-blocks of c columns that the heads rotate over; default l / c, 1 = all heads "

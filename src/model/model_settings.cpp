@@ -122,6 +122,7 @@ void resolve(ModelSettings& settings, std::int64_t length,
                            " positions a row are more than the sequence of " +
                            std::to_string(length));
   }
+  settings.attention.summary = settings.attention.summary_columns();
   settings.attention = expanded(settings.attention);
   check_patterns(settings, length);
 }

@@ -53,8 +53,9 @@ std::string one_line(const EvaluationResult& result, const EvaluateRequest& requ
          word_of(kSplitWords, request.split) + " split, " + format_count(result.tokens) +
          " tokens in " + format_count(result.examples) + " " + examples_word(data) +
          (data.is_stream() ? " without overlap" : "") + ", " + weights_text(trained) +
-         (data.is_stream() ? "; --min-context " + std::to_string(n / 2) +
-                                 " scores as the paper does, which gives less"
+         (data.is_stream() ? "; the paper scores with context, which usually gives fewer bits: "
+                             "--min-context " +
+                                 std::to_string(n / 2)
                            : "") +
          "\n";
 }

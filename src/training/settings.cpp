@@ -51,6 +51,14 @@ void make_paths_absolute(DataSettings& data) {
   }
 }
 
+/// The pattern that learns best on small models of the kind (docs/measurements), and the paper's:
+/// fixed for text, strided for data with a period. What packed data are, only their file says.
+WordLists default_layers(const DataSettings& data) {
+  const std::optional<TokenFormat> format = data.token_format();
+  const bool is_text = format && format->kind == TokenFormat::Kind::kBytes;
+  return {{is_text ? "fixed" : "strided"}};
+}
+
 /// What the action gives; a setting at fault is named with where the config gave it.
 template <typename Action>
 auto with_origin(const Config& config, const Action& action) {
@@ -96,6 +104,8 @@ Settings read_settings(const Config& config) {
   config.read(settings);
   make_paths_absolute(settings.data);
   with_origin(config, [&settings] {
+    WordLists& layers = settings.model.attention.layers;
+    if (layers.empty()) layers = default_layers(settings.data);
     resolve(settings.model, settings.data.sequence_length(), settings.data.picture_shape());
     check(settings.training, settings.data.sequence_length());
   });

@@ -196,8 +196,8 @@ void warn_of_warmup(const TrainingSettings& training, std::int64_t steps) {
 bool has_whole_summary(const std::vector<LayerPattern>& layers, const AttentionSettings& settings) {
   const auto is_whole = [&](const Piece& piece) {
     const auto* shared = std::get_if<Shared>(&piece);
-    return shared != nullptr && shared->width == settings.summary &&
-           shared->period == settings.summary;
+    return shared != nullptr && shared->width == *settings.summary &&
+           shared->period == *settings.summary;
   };
   return std::any_of(layers.begin(), layers.end(), [&](const LayerPattern& layer) {
     return std::any_of(layer.groups.begin(), layer.groups.end(), [&](const HeadGroup& group) {
@@ -224,12 +224,12 @@ void warn_of_patterns(const Settings& settings) {
         "be learned (see `sparse-transformer pattern`)");
   }
   const AttentionSettings& attention = settings.model.attention;
-  if (attention.summary > 1 && has_whole_summary(patterns, attention)) {
-    log_warning("model.attention.summary: " + format_count(attention.summary) + " of " +
-                format_count(attention.summary) +
+  if (*attention.summary > 1 && has_whole_summary(patterns, attention)) {
+    log_warning("model.attention.summary: " + format_count(*attention.summary) + " of " +
+                format_count(*attention.summary) +
                 " columns of a row: every earlier row is seen whole, as by dense attention; give "
                 "fewer, such as --set model.attention.summary=" +
-                std::to_string(std::max<std::int64_t>(attention.summary / 4, 1)));
+                std::to_string(std::max<std::int64_t>(*attention.summary / 4, 1)));
   }
 }
 
@@ -237,12 +237,9 @@ void warn_of_patterns(const Settings& settings) {
 void advise_on_text(const AttentionSettings& attention, const TokenFormat& format) {
   const WordLists strided = {{"local"}, {"column"}};  // as resolved settings have it
   if (format.kind != TokenFormat::Kind::kBytes || attention.layers != strided) return;
-  const std::int64_t columns = std::max<std::int64_t>(*attention.stride / 4, 1);
   log_info(
       "model.attention.layers: strided is for data with a period that the stride fits, such as "
-      "pictures and music; for text the paper has fixed: --set model.attention.layers=[fixed] "
-      "--set model.attention.summary=" +
-      std::to_string(columns));
+      "pictures and music; for text the paper has fixed: --set model.attention.layers=[fixed]");
 }
 
 void log_what_next(const RunFolder& run, const TokenFormat& format) {

@@ -53,7 +53,6 @@ TEST_F(BadInput, Settings) {
 TEST_F(BadInput, Patterns) {
   expect_not_trained("--set model.attention.layers=[lokal]", {"lokal", "local"});
   expect_not_trained("--set model.attention.layers=column", {"; write [column]"});
-  expect_not_trained("--set model.attention.layers=[]", {"model.attention.layers"});
   expect_not_trained("--set model.attention.layers=[[local,column,row]]",
                      {"model.heads", "2 heads", "3 head groups"});
   expect_not_trained("--set model.attention.stride=0", {"model.attention.stride"});

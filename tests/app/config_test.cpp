@@ -38,6 +38,24 @@ TEST_F(ConfigCommand, PrintsTheResolvedSettingsOnStdout) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("source: bytes\n"), HasSubstr("sequence: 64\n")));
 }
 
+TEST_F(ConfigCommand, TheKindOfDataGivesTheDefaultPattern) {
+  const std::string fixed = "layers: [row+summary]\n";
+  const std::string strided = "layers: [local, column]\n";
+  const auto layers_of = [&](const std::string& settings) {
+    return run("--set data.sequence=1024 " + settings).out;
+  };
+  EXPECT_THAT(layers_of("--set data.source=bytes"), HasSubstr(fixed));
+  EXPECT_THAT(layers_of("--set data.source=bytes"), HasSubstr("summary: 8\n"));
+  for (const std::string source : {"audio", "midi", "packed"}) {
+    EXPECT_THAT(layers_of("--set data.source=" + source), HasSubstr(strided)) << source;
+  }
+  EXPECT_THAT(run("--set data.source=cifar10").out,
+              AllOf(HasSubstr(strided), HasSubstr("summary: 24\n")));
+  EXPECT_THAT(run("--set data.shape=[8,10,3]").out,  // bytes that are pictures: 7 divides no 30
+              AllOf(HasSubstr(strided), HasSubstr("summary: 6\n")));
+  EXPECT_THAT(layers_of("--set model.attention.layers=[strided]"), HasSubstr(strided));
+}
+
 TEST_F(ConfigCommand, AFileAfterSetIsStillAFile) {
   folder_.write_text("a.yaml", "data: {sequence: 3}\n");
   EXPECT_THAT(run("--set data.sequence=4 a.yaml").out, HasSubstr("sequence: 4\n"));

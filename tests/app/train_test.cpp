@@ -235,9 +235,7 @@ TEST_F(Train, WarnsOfPatternsThatSeeTooLittleOrEverything) {
 
 TEST_F(Train, AdvisesOnAStridedPatternForText) {
   const std::string strided = "train tiny.yaml --dry-run --set model.attention.layers=[strided]";
-  const std::string advice =
-      "for text the paper has fixed: --set model.attention.layers=[fixed] --set "
-      "model.attention.summary=2\n";
+  const std::string advice = "for text the paper has fixed: --set model.attention.layers=[fixed]\n";
   EXPECT_THAT(run(strided).err, HasSubstr(advice));
   EXPECT_THAT(run(strided + " --set data.sequence=null --set data.shape=[8,8,1]").err,
               Not(HasSubstr("for text")));
