@@ -145,6 +145,7 @@ ModelSettings memory_settings() {
   settings.width = 128;
   settings.heads = 2;
   settings.attention.stride = 16;
+  settings.attention.layers = {{"strided"}};
   settings.attention.summary = 8;
   return settings;
 }

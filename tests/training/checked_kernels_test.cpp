@@ -18,6 +18,7 @@ Settings settings_of(Precision precision, Kernels kernels = Kernels::kFused) {
   settings.model.layers = 2;
   settings.model.width = 64;
   settings.model.heads = 2;
+  settings.model.attention.layers = {{"strided"}};
   settings.training.precision = precision;
   settings.training.kernels = kernels;
   resolve(settings.model, 48, {4, 4, 3});
