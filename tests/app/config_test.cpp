@@ -10,7 +10,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::MatchesRegex;
-using ::testing::StartsWith;
 
 class ConfigCommand : public testing::Test {
  protected:

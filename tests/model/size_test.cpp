@@ -127,7 +127,7 @@ void expect_memory(ModelSettings settings, std::int64_t length, std::int64_t bat
       const Computation computation = {static_cast<Precision>(precision),
                                        static_cast<Recompute>(recompute)};
       const ModelSize size = model_size(settings, layout, batch, false, computation);
-      const double predicted =
+      const auto predicted =
           static_cast<double>(size.activation_bytes + 4 * size.parameters);  // and gradients
       const auto measured =
           static_cast<double>(measured_bytes(settings, layout, batch, computation));

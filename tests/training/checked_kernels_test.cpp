@@ -1,5 +1,6 @@
 #include "training/checked_kernels.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
