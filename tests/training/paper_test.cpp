@@ -119,7 +119,8 @@ TEST(Paper, EachSettingOfTheConfigsHasItsFact) {
       if (is_left_out(setting) || after == "null")
         continue;  // the length of a picture is its shape's
       const bool is_given = !line_of(text_of(kConfigs / config), setting).empty();
-      if (setting == "model.attention.summary" && !is_given) continue;  // it follows from the stride
+      if (setting == "model.attention.summary" && !is_given)
+        continue;  // it follows from the stride
       EXPECT_TRUE(settings.contains(setting)) << config << ": " << setting;
     }
   }
