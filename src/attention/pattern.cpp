@@ -296,14 +296,12 @@ void AttentionSettings::describe(FieldVisitor& visit) {
       "what each layer's heads attend to, repeated over the depth: dense, local, row, "
       "column, previous, summary, a union such as row+summary, a list with one pattern a "
       "head group, strided (local and column in turn; the paper's for pictures and music, whose "
-      "period the stride fits), fixed (row+summary; the paper's for text), or what is defined; [] "
-      "= "
-      "fixed for bytes, strided for all else, packed data included");
+      "period the stride fits), fixed (row+summary; the paper's for text), or what is defined; "
+      "[] = fixed for bytes, strided for all else, packed data included");
   visit.field("last", last, "patterns of the final layers, instead of the cycle");
   visit.field("summary", summary,
               "c, columns of every earlier row that summary attends to; default: a quarter of the "
-              "stride, or "
-              "the largest number below that divides it",
+              "stride, or the largest number below that divides it",
               between(kOne, kMostPositions));
   visit.field("summary_blocks", summary_blocks,
               "sub-blocks of c columns that the heads rotate over; default l / c, 1 = all heads "
