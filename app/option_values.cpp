@@ -22,7 +22,7 @@ std::string default_text(const std::string& value) { return " (default: " + valu
   throw UserError(long_name(names) + ": got '" + one_line(given) + "', expected " + expected);
 }
 
-// " (default: 1,2)", or an empty text if there are no values.
+// Returns " (default: 1,2)", and "" for an empty list.
 std::string default_text(const std::vector<std::int64_t>& values) {
   std::string text;
   for (const std::int64_t value : values) text += (text.empty() ? "" : ",") + std::to_string(value);

@@ -15,15 +15,16 @@ namespace sparse_transformer {
 /// layers. `define` gives names to patterns with settings of their own.
 struct AttentionSettings {
   std::optional<std::int64_t> stride;  // l
-  WordLists layers;                    // empty: the default for the kind of data
+  WordLists layers;                    // empty: the default of the kind of data (settings.cpp)
   WordLists last;
   std::optional<std::int64_t> summary;         // c
   std::optional<std::int64_t> summary_blocks;  // sub-blocks that heads rotate over; l / c
   Named<Definition> define;
 
-  /// c: `summary`, or the largest divisor of the stride that is at most a quarter of it. The paper
-  /// has 32 of 128 columns for enwik8 (§7.2). Requires the stride.
+  /// Returns c: `summary`, or the largest divisor of the stride that is at most a quarter of it. In
+  /// the paper c is 32 of 128 columns for enwik8 (§7.2). Requires the stride.
   std::int64_t summary_columns() const;
+
   /// Positions of a sequence that is padded to whole rows of the stride, which must be set.
   std::int64_t padded_length(std::int64_t length) const {
     return (length + *stride - 1) / *stride * *stride;

@@ -51,8 +51,9 @@ void make_paths_absolute(DataSettings& data) {
   }
 }
 
-/// The pattern that learns best on small models of the kind (docs/measurements), and the paper's:
-/// fixed for text, strided for data with a period. What packed data are, only their file says.
+/// Returns the pattern for a config that names none: fixed for text, strided for data with a
+/// period, as the paper advises (§4.3, 7.2) and small models confirm (docs/measurements). Packed
+/// data get strided: their kind is known only once their file is open.
 WordLists default_layers(const DataSettings& data) {
   const std::optional<TokenFormat> format = data.token_format();
   const bool is_text = format && format->kind == TokenFormat::Kind::kBytes;
